@@ -1,0 +1,38 @@
+// One compile per key on a node: an OFD byte-range lock per key on a side file.
+//
+// OFD locks belong to the open file description, so threads exclude each other too and closing another
+// descriptor of the file drops nothing. A forked child shares the description and keeps the lock past a
+// close, therefore release is an explicit F_UNLCK. There is no timed wait, so waiting is polling with
+// back-off. On a file system without locks (ENOLCK) acquisition reports `kUnavailable` and the caller goes on.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+
+#include "cache/key.h"
+
+namespace attnjit::cache {
+
+class KeyLock {
+ public:
+  enum class Outcome { kHeld, kTimedOut, kUnavailable };
+
+  /// Locks the byte of `key` in the file `lock_path` (created 0600, O_CLOEXEC). `waited` tells whether
+  /// somebody else held it first.
+  KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout);
+  ~KeyLock();
+  KeyLock(const KeyLock&) = delete;
+  KeyLock& operator=(const KeyLock&) = delete;
+
+  Outcome outcome() const { return outcome_; }
+  bool waited() const { return waited_; }
+
+ private:
+  int descriptor_ = -1;
+  long owner_pid_ = 0;
+  unsigned long long offset_ = 0;
+  Outcome outcome_ = Outcome::kUnavailable;
+  bool waited_ = false;
+};
+
+}  // namespace attnjit::cache

@@ -1,0 +1,75 @@
+// The SQLite file: one row per (key, compiler). Owns schema, transactions, checksums and repair.
+//
+// Rollback journal only, busy timeout before any PRAGMA, BEGIN IMMEDIATE for writes, own checksum over the
+// image, own OFD lock on a side file around every transaction (a second SQLite in the process may drop the
+// POSIX locks that the first one holds). Thread-safe. After a fork the child reopens instead of touching the
+// inherited connection.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/entry.h"
+
+namespace attnjit::cache {
+
+/// Thrown by the store on any trouble; KernelCache turns it into a warning, users never see it.
+class StoreError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Which compiler's row is wanted.
+struct CompilerWish {
+  std::optional<CompilerId> exactly;               // only this one
+  std::function<bool(const CompilerId&)> accepts;  // else the newest that this accepts (empty: any)
+};
+
+struct StoreStat {
+  std::filesystem::path path;
+  std::int64_t entries = 0;
+  std::int64_t image_bytes = 0;
+  std::int64_t file_bytes = 0;
+  int schema = 0;
+};
+
+class Store {
+ public:
+  /// Version of the table layout; it is part of the file name, so versions live side by side.
+  static constexpr int kSchema = 1;
+  static std::string file_name();  // "kernels-v1.sqlite"
+
+  /// Opens or creates the file in `directory` (which exists). A file that is no database, or is damaged, is
+  /// renamed aside together with its journal, under the lock, and a new one is started; `on_repair` is told.
+  Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair = {});
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  /// The wanted row of a key. A row whose checksum or fields do not match is deleted (and reported through
+  /// `on_repair`) and counts as absent.
+  std::optional<Entry> find(const KeyFields& fields, const CompilerWish& wish);
+  /// Inserts or replaces the row of (key, compiler) in one transaction.
+  void put(const Entry& entry);
+  /// Deletes the row of (key, compiler); false if there was none.
+  bool erase(const Key& key, const CompilerId& compiler);
+  /// All rows, newest first; with_images=false leaves `image` empty.
+  std::vector<Entry> list(bool with_images = false);
+  /// Checks every row's checksum and fields and SQLite's own integrity; returns a line per fault.
+  std::vector<std::string> verify();
+  /// Deletes all rows; returns how many.
+  std::int64_t clear();
+  StoreStat stat();
+  const std::filesystem::path& path() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attnjit::cache

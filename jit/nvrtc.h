@@ -1,0 +1,68 @@
+// Finds, opens and wraps libnvrtc. Opened only when something has to be compiled, never closed.
+#pragma once
+
+#include <compare>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jit/target.h"
+
+namespace attnjit::jit {
+
+struct CompilerVersion {
+  int major = 0;
+  int minor = 0;
+  auto operator<=>(const CompilerVersion&) const = default;
+  std::string name() const;  // "13.0"
+};
+
+/// The oldest NVRTC served.
+inline constexpr CompilerVersion kOldestNvrtc{12, 8};
+
+/// How to look for libnvrtc. Order: `explicit_path` (also ATTNJIT_NVRTC), one already loaded in the process,
+/// the wheels' layout (nvidia/cu13/lib, nvidia/cuda_nvrtc/lib) beside a Python of this process or in
+/// `wheel_roots`, the dynamic loader's own search (.so.13, .so.12), CUDA_HOME / CUDA_PATH / /usr/local/cuda.
+struct NvrtcSearch {
+  std::string explicit_path;
+  std::vector<std::filesystem::path> wheel_roots;
+  /// Major version of CUDA that the driver supports; one not newer is preferred. Unset without a driver.
+  std::optional<int> driver_cuda_major;
+};
+
+/// One place that was looked at, for `attnjit doctor` and for the error when none is found.
+struct NvrtcCandidate {
+  std::string path;
+  std::string how;      // "ATTNJIT_NVRTC", "already loaded", "wheel", "loader search", "CUDA_HOME"
+  std::string verdict;  // "chosen", "not there", "NVRTC 12.4 is older than 12.8", ...
+  std::optional<CompilerVersion> version;
+};
+
+/// An opened NVRTC. Thread-safe; threads compile in parallel.
+class Nvrtc {
+ public:
+  /// Opens the best candidate; throws attnjit::Error(kNoCompiler) that lists every place and why not.
+  static std::shared_ptr<const Nvrtc> open(const NvrtcSearch& search);
+  /// What open() would look at, with verdicts, without keeping anything but what had to be loaded to see.
+  static std::vector<NvrtcCandidate> survey(const NvrtcSearch& search);
+
+  CompilerVersion version() const { return version_; }
+  const std::string& path() const { return path_; }
+  /// Plain numbers as nvrtcGetSupportedArchs gives them (75, 80, ..., 121).
+  const std::vector<int>& supported_archs() const { return archs_; }
+  bool supports(const Target& target) const;
+  std::string name() const;  // "NVRTC 13.0 (/usr/local/cuda/lib64/libnvrtc.so.13)"
+
+  struct Functions;  // the C entry points, see nvrtc.cpp / compiler.cpp
+  const Functions& functions() const { return *functions_; }
+
+ private:
+  std::shared_ptr<const Functions> functions_;
+  CompilerVersion version_;
+  std::string path_;
+  std::vector<int> archs_;
+};
+
+}  // namespace attnjit::jit

@@ -1,0 +1,29 @@
+// A compilation target such as sm_90a: parse, print, and which targets serve a device.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace attnjit::jit {
+
+/// "sm_90a": compute capability 9.0 with the architecture-specific instructions. `suffix` is 0 (portable
+/// within the major version), 'a' (this architecture only) or 'f' (this family).
+struct Target {
+  int major = 0;
+  int minor = 0;
+  char suffix = 0;
+
+  int number() const { return major * 10 + minor; }  // 90
+  std::string name() const;                          // "sm_90a"
+  auto operator<=>(const Target&) const = default;
+
+  /// Parses "sm_90a", "90a" or "9.0a"; throws attnjit::Error(kInvalidArgument) that says what is allowed.
+  static Target parse(std::string_view text);
+};
+
+/// The targets that run on a device of this compute capability, most wanted first. The first one is what is
+/// compiled when the compiler knows it: (9,0) -> sm_90a, sm_90; (10,3) -> sm_100f, sm_103a, ...
+std::vector<Target> targets_for_device(int major, int minor);
+
+}  // namespace attnjit::jit
