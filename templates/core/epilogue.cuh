@@ -1,0 +1,69 @@
+// From float32 accumulators to the output tensor: an output policy says how two neighbouring values are stored.
+#pragma once
+
+#include "core/e4m3.cuh"
+#include "core/warp_tile.cuh"
+#include "ptx/memory.cuh"
+#include "shared/mha_varlen_params.h"
+
+namespace attnjit::kernel {
+
+/// 16-bit output: rounded once from the float32 accumulator.
+template <Element kElement>
+struct Output16Bit {
+  static constexpr int kBytes = 2;
+  ATTNJIT_DEVICE explicit Output16Bit(const float*) {}
+  ATTNJIT_DEVICE void store_pair(u32 address, float low, float high) const {
+    store_shared(address, pack_16bit<kElement>(low, high));
+  }
+};
+
+/// e4m3 output: clamp(o / out_scale) of the float32 accumulator, by the reciprocal of the one scale in memory.
+template <bool kHasCvt>
+struct OutputE4M3 {
+  static constexpr int kBytes = 1;
+  float inverse_scale;
+  ATTNJIT_DEVICE explicit OutputE4M3(const float* out_scale) : inverse_scale(1.f / *out_scale) {}
+  ATTNJIT_DEVICE void store_pair(u32 address, float low, float high) const {
+    store_shared(address, pack_e4m3<kHasCvt>(low * inverse_scale, high * inverse_scale));
+  }
+};
+
+template <Element kOut, bool kHasCvt>
+struct SelectOutput {
+  using Type = Output16Bit<kOut>;
+};
+template <bool kHasCvt>
+struct SelectOutput<Element::kFloat8E4M3, kHasCvt> {
+  using Type = OutputE4M3<kHasCvt>;
+};
+
+/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each global
+/// store is 16 bytes wide; `out` is the first row, `rows` of them exist.
+template <class Output, int kMTiles, int kNTiles>
+ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
+                               int staging_pitch_bytes, u8* out, i64 row_stride_bytes, int rows) {
+  const AccumulatorPosition at;
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const u32 row = staging + at.row(m, half) * staging_pitch_bytes;
+#pragma unroll
+      for (int n = 0; n < kNTiles; ++n) {
+        output.store_pair(row + at.column(n) * Output::kBytes, accumulator[m][n][2 * half],
+                          accumulator[m][n][2 * half + 1]);
+      }
+    }
+  }
+  sync_warp();
+  constexpr int kChunks = kNTiles * 8 * Output::kBytes / 16;
+  for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * kChunks; i += 32) {
+    const int row = i / kChunks;
+    const int chunk = i % kChunks;
+    store_global_16(out + row * row_stride_bytes + chunk * 16,
+                    load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
+  }
+}
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,40 @@
+// Which keys a query row sees. A mask answers two questions: up to which key a row sees (key_end), so that tiles
+// beyond are never visited and tiles before need no test, and the same element by element (apply).
+#pragma once
+
+#include "core/warp_tile.cuh"
+
+namespace attnjit::kernel {
+
+/// Ragged end of the keys, and the causal diagonal aligned to the bottom right: row i of a sequence sees keys
+/// j <= i + len_k - len_q.
+template <bool kCausal>
+struct CausalMask {
+  int len_q;
+  int len_k;
+
+  /// One past the last key that `row` sees; <= 0 if it sees none.
+  ATTNJIT_DEVICE int key_end(int row) const {
+    return kCausal ? min_of(len_k, row + 1 + len_k - len_q) : len_k;
+  }
+
+  /// Sets the scores of keys that their row does not see to -inf. Selecting, never adding: NaN + -inf is NaN.
+  template <int kMTiles, int kNTiles>
+  ATTNJIT_DEVICE void apply(float (&scores)[kMTiles][kNTiles][4], int first_row, int first_key) const {
+    const AccumulatorPosition at;
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int end = key_end(first_row + at.row(m, half)) - first_key - at.column(0);
+#pragma unroll
+        for (int n = 0; n < kNTiles; ++n) {
+          if (n * 8 >= end) scores[m][n][2 * half] = kMinusInfinity;
+          if (n * 8 + 1 >= end) scores[m][n][2 * half + 1] = kMinusInfinity;
+        }
+      }
+    }
+  }
+};
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,114 @@
+// Online softmax of a warp's rows (Milakov and Gimelshein, arXiv:1805.02867), in base 2.
+#pragma once
+
+#include "core/warp_tile.cuh"
+#include "ptx/convert.cuh"
+#include "ptx/math.cuh"
+
+namespace attnjit::kernel {
+
+/// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own columns
+/// only until finish() joins the four lanes of a row.
+///
+/// The maximum is kept scaled and rounded (row_max = round(max * scale_log2)), and every exponent is taken against
+/// that rounded value. So old and new probabilities stand in exactly the ratio that rescale() applies, also at
+/// scores of 1e4, where half a unit in the last place of the product is 5e-4.
+template <int kMTiles>
+struct OnlineSoftmax {
+  float scale_log2;
+  float row_max[kMTiles][2];
+  float row_sum[kMTiles][2];
+
+  ATTNJIT_DEVICE explicit OnlineSoftmax(float softmax_scale_log2) : scale_log2(softmax_scale_log2) {
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+      row_max[m][0] = row_max[m][1] = kMinusInfinity;
+      row_sum[m][0] = row_sum[m][1] = 0.f;
+    }
+  }
+
+  /// What the exponents of a row are taken against: its maximum, or 0 while no key was seen (-inf - -inf is NaN).
+  ATTNJIT_DEVICE float reference(int m, int half) const {
+    return row_max[m][half] == kMinusInfinity ? 0.f : row_max[m][half];
+  }
+
+  /// Takes in a tile of scores: turns them into probabilities in place and rescales what was accumulated so far.
+  template <int kNTiles, int kOutTiles>
+  ATTNJIT_DEVICE void update(float (&scores)[kMTiles][kNTiles][4], float (&out)[kMTiles][kOutTiles][4]) {
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float tile_max = kMinusInfinity;
+#pragma unroll
+        for (int n = 0; n < kNTiles; ++n) {
+          tile_max = max_float(tile_max, max_float(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
+        }
+        tile_max = max_float(tile_max, shuffle_xor(tile_max, 1));
+        tile_max = max_float(tile_max, shuffle_xor(tile_max, 2));
+
+        const float old_max = row_max[m][half];
+        row_max[m][half] = max_float(old_max, tile_max * scale_log2);
+        const float against = reference(m, half);
+        const float rescale = exp2_approx(old_max - against);
+
+        float sum = 0.f;
+#pragma unroll
+        for (int n = 0; n < kNTiles; ++n) {
+#pragma unroll
+          for (int i = 2 * half; i < 2 * half + 2; ++i) {
+            scores[m][n][i] = exp2_approx(fma_float(scores[m][n][i], scale_log2, -against));
+            sum += scores[m][n][i];
+          }
+        }
+        row_sum[m][half] = fma_float(row_sum[m][half], rescale, sum);
+#pragma unroll
+        for (int n = 0; n < kOutTiles; ++n) {
+          out[m][n][2 * half] *= rescale;
+          out[m][n][2 * half + 1] *= rescale;
+        }
+      }
+    }
+  }
+
+  /// Joins the sums of the four lanes that share a row. Call once, after the last tile.
+  ATTNJIT_DEVICE void finish() {
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        row_sum[m][half] += shuffle_xor(row_sum[m][half], 1);
+        row_sum[m][half] += shuffle_xor(row_sum[m][half], 2);
+      }
+    }
+  }
+
+  /// 1 / sum; 0 for a row that saw no key, so that its output is 0. A NaN stays.
+  ATTNJIT_DEVICE float normaliser(int m, int half) const {
+    return row_sum[m][half] == 0.f ? 0.f : reciprocal_approx(row_sum[m][half]);
+  }
+  /// Natural logarithm of the sum of exponentials of the scaled scores; -inf for a row that saw no key.
+  ATTNJIT_DEVICE float lse(int m, int half) const {
+    constexpr float kLn2 = 0.693147180559945309f;
+    return row_sum[m][half] == 0.f ? kMinusInfinity : (row_max[m][half] + log2_approx(row_sum[m][half])) * kLn2;
+  }
+};
+
+/// Rounds an accumulator to 16 bits in the layout that the next product takes as its left operand: two neighbouring
+/// 8-column tiles of d are one 16-column tile of a.
+template <Element kElement, int kMTiles, int kNTiles>
+ATTNJIT_DEVICE void round_to_fragment(u32 (&a)[kMTiles][kNTiles / 2][4], const float (&d)[kMTiles][kNTiles][4]) {
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+    for (int k = 0; k < kNTiles / 2; ++k) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float(&pair)[4] = d[m][2 * k + i / 2];
+        a[m][k][i] = pack_16bit<kElement>(pair[i % 2 * 2], pair[i % 2 * 2 + 1]);
+      }
+    }
+  }
+}
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,50 @@
+// 16-byte moves between memory spaces and registers, and the asynchronous copy from global to shared memory.
+#pragma once
+
+#include "ptx/builtins.cuh"
+
+namespace attnjit::kernel {
+
+struct Vec16 {
+  u32 word[4];
+};
+
+/// PTX ISA 9.7.9.25.3.1, cp.async.cg: 16 bytes past L1 into shared memory; zeros where `valid` is false (nothing
+/// is read from `source` then).
+ATTNJIT_DEVICE void cp_async_16(u32 destination, const void* source, bool valid) {
+  const u32 bytes = valid ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source), "r"(bytes)
+               : "memory");
+}
+/// PTX ISA 9.7.9.25.3.2, cp.async.commit_group.
+ATTNJIT_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/// PTX ISA 9.7.9.25.3.3, cp.async.wait_group: at most kPending of this thread's newest groups are still under way.
+template <int kPending>
+ATTNJIT_DEVICE void cp_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+/// PTX ISA 9.7.9.8, ld.shared.v4.b32.
+ATTNJIT_DEVICE Vec16 load_shared_16(u32 address) {
+  Vec16 v;
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
+               : "r"(address)
+               : "memory");
+  return v;
+}
+/// PTX ISA 9.7.9.11, st.shared.b32 and st.shared.b16.
+ATTNJIT_DEVICE void store_shared(u32 address, u32 value) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
+}
+ATTNJIT_DEVICE void store_shared(u32 address, u16 value) {
+  asm volatile("st.shared.b16 [%0], %1;" ::"r"(address), "h"(value) : "memory");
+}
+/// PTX ISA 9.7.9.11, st.global.v4.b32.
+ATTNJIT_DEVICE void store_global_16(void* address, const Vec16& v) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(v.word[0]), "r"(v.word[1]),
+               "r"(v.word[2]), "r"(v.word[3])
+               : "memory");
+}
+
+}  // namespace attnjit::kernel
