@@ -1,0 +1,127 @@
+/* attnjit, C ABI: the operators of the C++ API on DLTensor*.
+ *
+ * Every function returns a status; attnjit_last_error() gives this thread's last error text. No C++ exception
+ * leaves the library. Handles may be used from several threads at once.
+ *
+ * ABI policy: a struct begins with its size, set by the caller to sizeof(the struct) (the _INIT macros do); fields are
+ * only ever added at the end, and a caller built against an older header gets the defaults for those it does not know. A
+ * size that is larger than the library's own is refused. Enumerators keep their values. attnjit_abi_version() changes only
+ * when something is removed or changes its meaning.
+ */
+#ifndef ATTNJIT_ATTNJIT_H_
+#define ATTNJIT_ATTNJIT_H_
+
+#include <dlpack/dlpack.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attnjit/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ATTNJIT_ABI_VERSION 1
+
+typedef enum attnjit_status {
+  ATTNJIT_OK = 0,
+  ATTNJIT_INVALID_ARGUMENT = 1,
+  ATTNJIT_UNSUPPORTED = 2,
+  ATTNJIT_COMPILE_FAILED = 3,
+  ATTNJIT_NO_COMPILER = 4,
+  ATTNJIT_NO_DRIVER = 5,
+  ATTNJIT_DRIVER_ERROR = 6,
+  ATTNJIT_INTERNAL = 7
+} attnjit_status;
+
+/* Values of attnjit::DType. */
+typedef enum attnjit_dtype {
+  ATTNJIT_FLOAT16 = 0,
+  ATTNJIT_BFLOAT16 = 1,
+  ATTNJIT_FLOAT8_E4M3 = 2,
+  ATTNJIT_FLOAT32 = 3,
+  ATTNJIT_INT32 = 4
+} attnjit_dtype;
+
+typedef struct attnjit_context attnjit_context;
+typedef struct attnjit_mha_varlen attnjit_mha_varlen;
+typedef struct CUstream_st* attnjit_stream; /* a CUstream or cudaStream_t */
+
+ATTNJIT_API const char* attnjit_version(void);   /* "0.1.0" */
+ATTNJIT_API uint32_t attnjit_abi_version(void);  /* ATTNJIT_ABI_VERSION of the library */
+ATTNJIT_API const char* attnjit_status_name(attnjit_status status);
+/* Text of the last error of the calling thread; "" if there was none. Valid until this thread's next call. */
+ATTNJIT_API const char* attnjit_last_error(void);
+
+/* ---- context ------------------------------------------------------------------------------------------------- */
+
+/* level: 0 debug, 1 info, 2 warning. May be called from any thread that uses the context. */
+typedef void (*attnjit_log_callback)(int level, const char* message, void* user);
+
+typedef struct attnjit_context_options {
+  size_t struct_size;       /* sizeof(attnjit_context_options) */
+  int32_t device;           /* CUDA ordinal; -1: compile and cache only, `arch` must be given */
+  int32_t compiler_exact;   /* 0: the newest cached cubin the driver accepts; 1: only this process's NVRTC's */
+  const char* arch;         /* "sm_90a"; NULL: what fits the device */
+  const char* cache_path;   /* folder; NULL: by environment; ":memory:": none */
+  const char* nvrtc_path;   /* libnvrtc; NULL: found */
+  const char* template_dir; /* NULL: ATTNJIT_TEMPLATE_DIR, else embedded */
+  attnjit_log_callback log; /* NULL: warnings to stderr */
+  void* log_user;
+} attnjit_context_options;
+#define ATTNJIT_CONTEXT_OPTIONS_INIT {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+
+/* options may be NULL: device 0 and defaults. */
+ATTNJIT_API attnjit_status attnjit_context_create(const attnjit_context_options* options, attnjit_context** context);
+ATTNJIT_API void attnjit_context_destroy(attnjit_context* context); /* NULL is fine; operators keep what they need */
+ATTNJIT_API const char* attnjit_context_arch(const attnjit_context* context);
+
+/* ---- mha_varlen / mla_prefill: see attnjit/mha_varlen.hpp for shapes and meaning -------------------------------- */
+
+typedef struct attnjit_mha_varlen_config {
+  size_t struct_size;
+  int32_t head_dim_qk;
+  int32_t head_dim_v;
+  int32_t rope_dim;
+  int32_t causal;    /* 0 or 1 */
+  int32_t dtype;     /* attnjit_dtype */
+  int32_t out_dtype; /* attnjit_dtype; -1: as dtype */
+} attnjit_mha_varlen_config;
+#define ATTNJIT_MHA_VARLEN_CONFIG_INIT {sizeof(attnjit_mha_varlen_config), 0, 0, 0, 1, ATTNJIT_BFLOAT16, -1}
+
+/* NULL for what is not given. */
+typedef struct attnjit_mha_varlen_params {
+  size_t struct_size;
+  const DLTensor* q;            /* [Tq, H, dqk], or q_nope and q_pe */
+  const DLTensor* q_nope;       /* [Tq, H, dqk - P] */
+  const DLTensor* q_pe;         /* [Tq, H, P] */
+  const DLTensor* k;            /* [Tk, Hk, dqk], or k_nope and k_pe */
+  const DLTensor* k_nope;       /* [Tk, Hk, dqk - P] */
+  const DLTensor* k_pe;         /* [Tk, P] or [Tk, Hk, P] */
+  const DLTensor* v;            /* [Tk, Hk, dv] */
+  const DLTensor* out;          /* [Tq, H, dv] */
+  const DLTensor* lse;          /* optional float32 [Tq, H] */
+  const DLTensor* out_scale;    /* float32 [1], for e4m3 output */
+  const DLTensor* cu_seqlens_q; /* int32 [B + 1] */
+  const DLTensor* cu_seqlens_k; /* int32 [B + 1] */
+  int32_t max_seqlen_q;
+  int32_t max_seqlen_k;
+  float softmax_scale;
+} attnjit_mha_varlen_params;
+#define ATTNJIT_MHA_VARLEN_PARAMS_INIT                                                                          \
+  {sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0.0f}
+
+/* Compiles or loads the operator's kernels. */
+ATTNJIT_API attnjit_status attnjit_mha_varlen_create(const attnjit_context* context,
+                                                     const attnjit_mha_varlen_config* config,
+                                                     attnjit_mha_varlen** op);
+ATTNJIT_API void attnjit_mha_varlen_destroy(attnjit_mha_varlen* op); /* NULL is fine */
+/* Checks and launches; no allocation, no synchronisation. */
+ATTNJIT_API attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op,
+                                                  const attnjit_mha_varlen_params* params, attnjit_stream stream);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* ATTNJIT_ATTNJIT_H_ */

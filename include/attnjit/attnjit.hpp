@@ -1,0 +1,7 @@
+// Everything of the C++ API.
+#pragma once
+
+#include "attnjit/context.hpp"
+#include "attnjit/error.hpp"
+#include "attnjit/mha_varlen.hpp"
+#include "attnjit/tensor.hpp"

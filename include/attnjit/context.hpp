@@ -1,0 +1,66 @@
+// Context: a device (or none), a compile target and a kernel cache. Operators are made from it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "attnjit/export.h"
+
+namespace attnjit {
+
+/// A CUstream, as the driver and the runtime API both have it; nullptr is the legacy default stream.
+using Stream = struct CUstream_st*;
+
+enum class LogLevel : int { kDebug = 0, kInfo = 1, kWarning = 2 };
+/// Called from any thread that uses the context, never while a lock is held. Default: warnings to stderr.
+using LogCallback = std::function<void(LogLevel, const std::string& message)>;
+
+/// Which compiler's cubin is taken from the cache.
+enum class CompilerPolicy : int {
+  kNewest = 0,  ///< the newest that this machine's driver accepts; NVRTC need not be installed
+  kExact = 1,   ///< only the one that this process would compile with (opens NVRTC)
+};
+
+struct ContextOptions {
+  static constexpr int kNoDevice = -1;
+
+  /// CUDA device ordinal. kNoDevice: compile and cache only; then `arch` must be given and run() is an error.
+  int device = 0;
+  /// Compile target such as "sm_90a"; empty: what fits the device.
+  std::string arch;
+  /// Folder of the cache; empty: ATTNJIT_CACHE, XDG_CACHE_HOME/attnjit, HOME/.cache/attnjit, a per-user temporary
+  /// folder, in this order; ":memory:": keep kernels in this process only.
+  std::string cache_path;
+  CompilerPolicy compiler = CompilerPolicy::kNewest;
+  /// Path of libnvrtc; empty: ATTNJIT_NVRTC, then found as `attnjit doctor` shows.
+  std::string nvrtc_path;
+  /// Folder to read the kernel templates from in place of the embedded ones; empty: ATTNJIT_TEMPLATE_DIR, else the
+  /// embedded ones. Kernels made from it are marked local.
+  std::string template_dir;
+  LogCallback log;
+};
+
+/// Cheap to copy: copies share everything. Thread-safe.
+class ATTNJIT_API Context {
+ public:
+  /// Throws Error: kNoDriver (no usable libcuda or no such device), kUnsupported (device older than SM 8.0),
+  /// kInvalidArgument (unknown arch). Trouble with the cache is a warning, never an error.
+  explicit Context(ContextOptions options = {});
+
+  /// The target that kernels are compiled for, for example "sm_90a".
+  const std::string& arch() const noexcept;
+  /// The device ordinal, or ContextOptions::kNoDevice.
+  int device() const noexcept;
+
+  class Impl;
+  const std::shared_ptr<Impl>& impl() const noexcept { return impl_; }
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Version of the library, "0.1.0".
+ATTNJIT_API const char* version() noexcept;
+
+}  // namespace attnjit
