@@ -1,0 +1,52 @@
+// Inside of attnjit::Context: the device, its SM's features, and the loader that operators get their kernels from.
+#pragma once
+
+#include <cuda.h>
+
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "attnjit/context.hpp"
+#include "runtime/kernel_loader.h"
+#include "runtime/sm_features.h"
+
+namespace attnjit {
+
+class Context::Impl {
+ public:
+  explicit Impl(ContextOptions options);
+
+  const ContextOptions& options() const { return options_; }
+  const std::string& arch() const { return arch_; }
+  bool has_device() const { return device_.has_value(); }
+  const runtime::SmFeatures& features() const { return features_; }
+  runtime::KernelLoader& loader() { return *loader_; }
+
+  /// Makes sure that a CUDA context of this device is current for as long as the guard lives: the caller's own if there
+  /// is one (an Error if it belongs to another device), else the device's primary context.
+  class CurrentContext {
+   public:
+    explicit CurrentContext(Impl& impl);
+    ~CurrentContext();
+    CurrentContext(const CurrentContext&) = delete;
+    CurrentContext& operator=(const CurrentContext&) = delete;
+
+   private:
+    Impl& impl_;
+    bool pushed_ = false;
+  };
+
+ private:
+  CUcontext primary_context();
+
+  ContextOptions options_;
+  std::string arch_;
+  std::optional<CUdevice> device_;
+  runtime::SmFeatures features_;
+  std::optional<runtime::KernelLoader> loader_;
+  std::once_flag primary_once_;
+  CUcontext primary_ = nullptr;
+};
+
+}  // namespace attnjit

@@ -1,0 +1,88 @@
+// KernelPlan -> a kernel that can be launched. The only place where jit, cache and driver meet: look up, compile on a
+// miss, load, and answer a driver that refuses a cubin.
+#pragma once
+
+#include <cuda.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "attnjit/context.hpp"
+#include "cache/kernel_cache.h"
+#include "jit/nvrtc.h"
+#include "jit/target.h"
+#include "jit/templates.h"
+#include "runtime/kernel_plan.h"
+
+namespace attnjit::runtime {
+
+class Driver;
+
+/// A cubin in the driver's hands. Not tied to a CUDA context: the driver loads it into each one that launches it.
+class LoadedKernel {
+ public:
+  LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device);
+  ~LoadedKernel();
+  LoadedKernel(const LoadedKernel&) = delete;
+  LoadedKernel& operator=(const LoadedKernel&) = delete;
+
+  /// One-dimensional grid of `ctas`; `params` is the kernel's one parameter. Throws Error(kDriverError).
+  void launch(unsigned ctas, const void* params, CUstream stream) const;
+
+ private:
+  const Driver& driver_;
+  std::string name_;
+  CUlibrary library_ = nullptr;
+  CUkernel kernel_ = nullptr;
+  unsigned threads_ = 0;
+  unsigned smem_bytes_ = 0;
+};
+
+struct KernelLoaderOptions {
+  jit::Target target;
+  std::optional<CUdevice> device;  // empty: compile only
+  std::string cache_path;
+  CompilerPolicy compiler = CompilerPolicy::kNewest;
+  std::string nvrtc_path;
+  std::string template_dir;
+  LogCallback log;
+};
+
+/// Thread-safe.
+class KernelLoader {
+ public:
+  explicit KernelLoader(KernelLoaderOptions options);
+
+  /// Compiles or finds a kernel; needs no driver. `recompile` ignores what the cache has.
+  cache::Found prepare(const KernelPlan& plan, bool recompile = false);
+  /// prepare(), then loads it into the driver; each kernel of this loader is loaded once.
+  std::shared_ptr<const LoadedKernel> load(const KernelPlan& plan);
+
+  /// The key fields under which a plan is cached.
+  cache::KeyFields key_fields(const KernelPlan& plan) const;
+  const jit::Target& target() const { return options_.target; }
+  const jit::Templates& templates() const { return *templates_; }
+  cache::KernelCache& cache() { return cache_; }
+  /// Opens NVRTC on first use; throws Error(kNoCompiler).
+  const jit::Nvrtc& nvrtc();
+
+ private:
+  const std::string& source_digest(const jit::KernelSpec& spec) const;
+  cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
+  bool accepted(const cache::CompilerId& compiler);
+
+  KernelLoaderOptions options_;
+  std::shared_ptr<const jit::Templates> templates_;
+  cache::KernelCache cache_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<const jit::Nvrtc> nvrtc_;
+  mutable std::unordered_map<std::string, std::string> source_digests_;                // by family
+  std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;        // by key
+  std::set<std::string> refused_;                                                      // key + compiler
+};
+
+}  // namespace attnjit::runtime

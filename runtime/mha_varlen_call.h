@@ -1,0 +1,22 @@
+// The arguments of one mha_varlen call, checked and put in the form that kernels take.
+#pragma once
+
+#include "attnjit/mha_varlen.hpp"
+#include "templates/shared/mha_varlen_params.h"
+
+namespace attnjit::runtime {
+
+struct MhaVarlenCall {
+  kernel::MhaVarlenParams params;  // all but m_blocks, which depends on the kernel's tile
+  int batch = 0;
+  int heads = 0;
+  int max_seqlen_q = 0;
+  int max_seqlen_k = 0;
+};
+
+/// Throws Error(kInvalidArgument) that names tensor, dim and value, what is allowed and what to do.
+MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenParams& params);
+/// The same for the config alone, independent of any kernel.
+void check_mha_varlen_config(const MhaVarlenConfig& config);
+
+}  // namespace attnjit::runtime

@@ -1,0 +1,26 @@
+// Inside of attnjit::MhaVarlen: the chosen kernels, loaded.
+#pragma once
+
+#include "attnjit/mha_varlen.hpp"
+#include "runtime/context_impl.h"
+#include "runtime/mha_varlen_kernels.h"
+
+namespace attnjit {
+
+class MhaVarlen::Impl {
+ public:
+  /// `features` are the context's own, or those of an older SM, whose variants then run on this device.
+  Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features);
+
+  void run(const MhaVarlenParams& params, Stream stream) const;
+  const MhaVarlenConfig& config() const { return config_; }
+  const runtime::MhaVarlenKernels& kernels() const { return *kernels_; }
+
+ private:
+  Context context_;
+  MhaVarlenConfig config_;
+  std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
+  std::vector<std::shared_ptr<const runtime::LoadedKernel>> loaded_;  // one per plan; empty without a device
+};
+
+}  // namespace attnjit

@@ -1,0 +1,23 @@
+// What an SM offers to a kernel's plan: limits and instructions. Fields of configs come from here, so that one GPU
+// can run what is planned for an older or smaller one.
+#pragma once
+
+#include "jit/target.h"
+
+namespace attnjit::runtime {
+
+struct SmFeatures {
+  int smem_per_cta = 0;     // bytes of dynamic shared memory a CTA may have (opt-in limit)
+  int smem_per_sm = 0;      // bytes for all CTAs of an SM; each also takes kReservedSmemPerCta
+  int registers_per_sm = 65536;
+  bool e4m3_cvt = false;    // cvt to e4m3 (8.9 on)
+  bool operator==(const SmFeatures&) const = default;
+};
+
+/// Shared memory that the driver keeps of each CTA (CUDA programming guide, technical specifications).
+inline constexpr int kReservedSmemPerCta = 1024;
+
+/// Throws Error(kUnsupported) below SM 8.0.
+SmFeatures sm_features(const jit::Target& target);
+
+}  // namespace attnjit::runtime
