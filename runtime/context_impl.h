@@ -1,4 +1,5 @@
-// Inside of attnjit::Context: the device, its SM's features, and the loader that operators get their kernels from.
+// Inside of attnjit::Context: the device, its SM's features, and the loader that operators get their kernels
+// from.
 #pragma once
 
 #include <cuda.h>
@@ -23,8 +24,8 @@ class Context::Impl {
   const runtime::SmFeatures& features() const { return features_; }
   runtime::KernelLoader& loader() { return *loader_; }
 
-  /// Makes sure that a CUDA context of this device is current for as long as the guard lives: the caller's own if there
-  /// is one (an Error if it belongs to another device), else the device's primary context.
+  /// Makes sure that a CUDA context of this device is current for as long as the guard lives: the caller's
+  /// own if there is one (an Error if it belongs to another device), else the device's primary context.
   class CurrentContext {
    public:
     explicit CurrentContext(Impl& impl);

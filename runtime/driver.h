@@ -11,18 +11,19 @@ namespace attnjit::runtime {
 /// libcuda's functions as this library uses them. Opened once per process, never closed.
 class Driver {
  public:
-  /// Opens libcuda (ATTNJIT_LIBCUDA, else libcuda.so.1) and calls cuInit. Throws Error(kNoDriver) that says what
-  /// was tried. A failure is not remembered: the next call tries again.
+  /// Opens libcuda (ATTNJIT_LIBCUDA, else libcuda.so.1) and calls cuInit. Throws Error(kNoDriver) that says
+  /// what was tried. A failure is not remembered: the next call tries again.
   static const Driver& get();
   /// The oldest CUDA version of the driver that is served: cuLibraryLoadData came with 12.0.
   static constexpr int kOldestVersion = 12000;
 
-  int version() const { return version_; }                   // 13000 for CUDA 13.0
-  std::string version_name() const;                          // "CUDA 13.0 driver (libcuda.so.1)"
-  std::string describe(CUresult result) const;               // "CUDA_ERROR_INVALID_VALUE: invalid argument"
+  int version() const { return version_; }      // 13000 for CUDA 13.0
+  std::string version_name() const;             // "CUDA 13.0 driver (libcuda.so.1)"
+  std::string describe(CUresult result) const;  // "CUDA_ERROR_INVALID_VALUE: invalid argument"
   /// Throws Error(kDriverError) naming the call unless `result` is success.
   void check(CUresult result, const char* call) const {
-    if (result != CUDA_SUCCESS) [[unlikely]] fail(result, call);
+    if (result != CUDA_SUCCESS) [[unlikely]]
+      fail(result, call);
   }
 
   // One pointer per function, named as in cuda.h.

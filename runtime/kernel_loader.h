@@ -1,5 +1,5 @@
-// KernelPlan -> a kernel that can be launched. The only place where jit, cache and driver meet: look up, compile on a
-// miss, load, and answer a driver that refuses a cubin.
+// KernelPlan -> a kernel that can be launched. The only place where jit, cache and driver meet: look up,
+// compile on a miss, load, and answer a driver that refuses a cubin.
 #pragma once
 
 #include <cuda.h>
@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "attnjit/context.hpp"
 #include "cache/kernel_cache.h"
@@ -22,7 +23,8 @@ namespace attnjit::runtime {
 
 class Driver;
 
-/// A cubin in the driver's hands. Not tied to a CUDA context: the driver loads it into each one that launches it.
+/// A cubin in the driver's hands. Not tied to a CUDA context: the driver loads it into each one that launches
+/// it.
 class LoadedKernel {
  public:
   LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device);
@@ -43,8 +45,8 @@ class LoadedKernel {
 };
 
 struct KernelLoaderOptions {
-  jit::Target target;
-  std::optional<CUdevice> device;  // empty: compile only
+  std::vector<jit::Target> targets;  // that serve the device, most wanted first; not empty
+  std::optional<CUdevice> device;    // empty: compile only
   std::string cache_path;
   CompilerPolicy compiler = CompilerPolicy::kNewest;
   std::string nvrtc_path;
@@ -64,7 +66,9 @@ class KernelLoader {
 
   /// The key fields under which a plan is cached.
   cache::KeyFields key_fields(const KernelPlan& plan) const;
-  const jit::Target& target() const { return options_.target; }
+  /// What is compiled for: the most wanted target, or the first after it that NVRTC knows, once it had to be
+  /// asked.
+  jit::Target target() const;
   const jit::Templates& templates() const { return *templates_; }
   cache::KernelCache& cache() { return cache_; }
   /// Opens NVRTC on first use; throws Error(kNoCompiler).
@@ -72,6 +76,8 @@ class KernelLoader {
 
  private:
   const std::string& source_digest(const jit::KernelSpec& spec) const;
+  cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
+  bool fall_back_to_next_target();
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
   bool accepted(const cache::CompilerId& compiler);
 
@@ -80,9 +86,10 @@ class KernelLoader {
   cache::KernelCache cache_;
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const jit::Nvrtc> nvrtc_;
-  mutable std::unordered_map<std::string, std::string> source_digests_;                // by family
-  std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;        // by key
-  std::set<std::string> refused_;                                                      // key + compiler
+  std::size_t target_ = 0;                                               // index into options_.targets
+  mutable std::unordered_map<std::string, std::string> source_digests_;  // by family
+  std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;  // by key
+  std::set<std::string> refused_;                                                // key + compiler
 };
 
 }  // namespace attnjit::runtime

@@ -1,4 +1,5 @@
-// OperatorConfigs as text: what the command line, manifests, presets and JSON speak. One list of fields per operator.
+// OperatorConfigs as text: what the command line, manifests, presets and JSON speak. One list of fields per
+// operator.
 #pragma once
 
 #include <string>
@@ -17,8 +18,8 @@ using OperatorConfig = std::variant<MhaVarlenConfig>;
 
 /// {"operator":"mla_prefill","head_dim_qk":192,...}: every field, in order.
 std::string to_json(const OperatorConfig& config);
-/// From a JSON object with "operator" and any of its fields; throws Error(kInvalidArgument) that names an unknown
-/// operator, field or value and lists what is allowed.
+/// From a JSON object with "operator" and any of its fields; throws Error(kInvalidArgument) that names an
+/// unknown operator, field or value and lists what is allowed.
 OperatorConfig operator_config_from_json(std::string_view text);
 /// From "operator=mla_prefill head_dim_qk=192 ..." given as separate KEY=VALUE words.
 OperatorConfig operator_config_from_words(const std::vector<std::string>& words);

@@ -1,4 +1,5 @@
-// Warms the cache: compiles in parallel what a list of operators needs on a list of targets. Needs no GPU, no driver.
+// Warms the cache: compiles in parallel what a list of operators needs on a list of targets. Needs no GPU, no
+// driver.
 #pragma once
 
 #include <functional>
@@ -16,25 +17,25 @@ struct PrecompileOptions {
   std::vector<std::string> archs;  // "sm_90a", ...
   int jobs = 0;                    // 0: one per core
   bool recompile = false;
-  ContextOptions context;          // cache path, nvrtc path, templates, log; device and arch are ignored
+  ContextOptions context;  // cache path, nvrtc path, templates, log; device and arch are ignored
 };
 
 /// What became of one kernel.
 struct KernelReport {
   std::string operator_json;  // the first operator that wanted it
   std::string family;
-  std::string config_json;    // of the KernelConfig
+  std::string config_json;  // of the KernelConfig
   std::string target;
-  std::string key;            // hex
+  std::string key;  // hex
   bool ok = false;
   cache::Tier tier = cache::Tier::kCompiled;
   double seconds = 0;
   int registers = 0;
   int spill_bytes = 0;
-  int smem_bytes = 0;         // static + dynamic
+  int smem_bytes = 0;  // static + dynamic
   std::int64_t cubin_bytes = 0;
-  std::string compiler;       // "nvrtc 13.0"
-  std::string error;          // when not ok
+  std::string compiler;  // "nvrtc 13.0"
+  std::string error;     // when not ok
 };
 
 struct PrecompileProgress {
@@ -43,8 +44,9 @@ struct PrecompileProgress {
   const KernelReport* last = nullptr;
 };
 
-/// Kernels that several operators share are compiled once. Reports come in the order of archs, then operators.
-/// `progress` is called under a lock after each kernel. A kernel that fails does not stop the others.
+/// Kernels that several operators share are compiled once. Reports come in the order of archs, then
+/// operators. `progress` is called under a lock after each kernel. A kernel that fails does not stop the
+/// others.
 std::vector<KernelReport> precompile(const PrecompileOptions& options,
                                      const std::function<void(const PrecompileProgress&)>& progress = {});
 

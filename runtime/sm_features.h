@@ -1,5 +1,5 @@
-// What an SM offers to a kernel's plan: limits and instructions. Fields of configs come from here, so that one GPU
-// can run what is planned for an older or smaller one.
+// What an SM offers to a kernel's plan: limits and instructions. Fields of configs come from here, so that
+// one GPU can run what is planned for an older or smaller one.
 #pragma once
 
 #include "jit/target.h"
@@ -7,10 +7,11 @@
 namespace attnjit::runtime {
 
 struct SmFeatures {
-  int smem_per_cta = 0;     // bytes of dynamic shared memory a CTA may have (opt-in limit)
-  int smem_per_sm = 0;      // bytes for all CTAs of an SM; each also takes kReservedSmemPerCta
+  int smem_per_cta = 0;  // bytes of dynamic shared memory a CTA may have (opt-in limit)
+  int smem_per_sm = 0;   // bytes for all CTAs of an SM; each also takes kReservedSmemPerCta
   int registers_per_sm = 65536;
-  bool e4m3_cvt = false;    // cvt to e4m3 (8.9 on)
+  int sm_count = 132;     // of the device; without one, that of an H100 or H200: it only steers tile choice
+  bool e4m3_cvt = false;  // cvt to e4m3 (8.9 on)
   bool operator==(const SmFeatures&) const = default;
 };
 

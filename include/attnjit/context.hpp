@@ -7,10 +7,12 @@
 
 #include "attnjit/export.h"
 
+struct CUstream_st;  // the driver's; a CUstream or cudaStream_t points to one
+
 namespace attnjit {
 
 /// A CUstream, as the driver and the runtime API both have it; nullptr is the legacy default stream.
-using Stream = struct CUstream_st*;
+using Stream = ::CUstream_st*;
 
 enum class LogLevel : int { kDebug = 0, kInfo = 1, kWarning = 2 };
 /// Called from any thread that uses the context, never while a lock is held. Default: warnings to stderr.
@@ -29,14 +31,14 @@ struct ContextOptions {
   int device = 0;
   /// Compile target such as "sm_90a"; empty: what fits the device.
   std::string arch;
-  /// Folder of the cache; empty: ATTNJIT_CACHE, XDG_CACHE_HOME/attnjit, HOME/.cache/attnjit, a per-user temporary
-  /// folder, in this order; ":memory:": keep kernels in this process only.
+  /// Folder of the cache; empty: ATTNJIT_CACHE, XDG_CACHE_HOME/attnjit, HOME/.cache/attnjit, a per-user
+  /// temporary folder, in this order; ":memory:": keep kernels in this process only.
   std::string cache_path;
   CompilerPolicy compiler = CompilerPolicy::kNewest;
   /// Path of libnvrtc; empty: ATTNJIT_NVRTC, then found as `attnjit doctor` shows.
   std::string nvrtc_path;
-  /// Folder to read the kernel templates from in place of the embedded ones; empty: ATTNJIT_TEMPLATE_DIR, else the
-  /// embedded ones. Kernels made from it are marked local.
+  /// Folder to read the kernel templates from in place of the embedded ones; empty: ATTNJIT_TEMPLATE_DIR,
+  /// else the embedded ones. Kernels made from it are marked local.
   std::string template_dir;
   LogCallback log;
 };

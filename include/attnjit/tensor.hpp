@@ -22,8 +22,8 @@ enum class DType : int {
 ATTNJIT_API const char* to_string(DType dtype) noexcept;  ///< "float16", "bfloat16", "float8_e4m3", ...
 ATTNJIT_API int size_in_bytes(DType dtype) noexcept;
 
-/// Pointer, dtype, shape and strides of a tensor in device memory. Strides are in elements; for inputs they may
-/// be 0. A default-constructed view is "not given".
+/// Pointer, dtype, shape and strides of a tensor in device memory. Strides are in elements; for inputs they
+/// may be 0. A default-constructed view is "not given".
 struct Tensor {
   static constexpr int kMaxRank = 4;
 
@@ -42,12 +42,13 @@ struct Tensor {
   }
 
   /// A row-major tensor. Throws attnjit::Error for more than kMaxRank dims.
-  ATTNJIT_API static Tensor contiguous(const void* data, DType dtype, std::initializer_list<std::int64_t> shape);
+  ATTNJIT_API static Tensor contiguous(const void* data, DType dtype,
+                                       std::initializer_list<std::int64_t> shape);
   /// A tensor with explicit strides, in elements.
   ATTNJIT_API static Tensor strided(const void* data, DType dtype, std::initializer_list<std::int64_t> shape,
                                     std::initializer_list<std::int64_t> strides);
-  /// From DLPack: CUDA device memory (kDLCUDA, kDLCUDAManaged); null strides mean row-major. float8 e4m3 is the
-  /// type code 10 of DLPack 1.1 with 8 bits. Throws attnjit::Error for anything that no DType names.
+  /// From DLPack: CUDA device memory (kDLCUDA, kDLCUDAManaged); null strides mean row-major. float8 e4m3 is
+  /// the type code 10 of DLPack 1.1 with 8 bits. Throws attnjit::Error for anything that no DType names.
   ATTNJIT_API static Tensor from_dlpack(const DLTensor& tensor);
 };
 

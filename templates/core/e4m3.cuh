@@ -1,12 +1,13 @@
-// float32 -> e4m3 (OCP 8-bit floating point: 4 exponent bits with bias 7, 3 mantissa bits, no infinity, NaN 0x7f).
+// float32 -> e4m3 (OCP 8-bit floating point: 4 exponent bits with bias 7, 3 mantissa bits, no infinity, NaN
+// 0x7f).
 #pragma once
 
 #include "ptx/convert.cuh"
 
 namespace attnjit::kernel {
 
-/// Round to nearest even, clamp to +-448, in integer code for SMs before 8.9; bit-equal to cvt.rn.satfinite.e4m3x2.
-/// Every NaN becomes 0x7f, as the instruction has it.
+/// Round to nearest even, clamp to +-448, in integer code for SMs before 8.9; bit-equal to
+/// cvt.rn.satfinite.e4m3x2. Every NaN becomes 0x7f, as the instruction has it.
 ATTNJIT_HOST_DEVICE constexpr u32 e4m3_from_float_bits(u32 bits) {
   const u32 sign = bits >> 24 & 0x80u;
   const u32 magnitude = bits & 0x7fffffffu;
@@ -21,7 +22,8 @@ ATTNJIT_HOST_DEVICE constexpr u32 e4m3_from_float_bits(u32 bits) {
   const u32 rest = mantissa & ((1u << drop) - 1u);
   const u32 half = 1u << (drop - 1u);
   const u32 rounded = kept + (rest > half || (rest == half && (kept & 1u)) ? 1u : 0u);
-  // A normal number's hidden bit (8) is carried by the exponent field; a carry out of the mantissa moves it on.
+  // A normal number's hidden bit (8) is carried by the exponent field; a carry out of the mantissa moves it
+  // on.
   const u32 code = exponent >= 121u ? (exponent - 121u) * 8u + rounded : rounded;
   return sign | (code > 0x7eu ? 0x7eu : code);
 }

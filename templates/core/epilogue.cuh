@@ -1,4 +1,5 @@
-// From float32 accumulators to the output tensor: an output policy says how two neighbouring values are stored.
+// From float32 accumulators to the output tensor: an output policy says how two neighbouring values are
+// stored.
 #pragma once
 
 #include "core/e4m3.cuh"
@@ -18,7 +19,8 @@ struct Output16Bit {
   }
 };
 
-/// e4m3 output: clamp(o / out_scale) of the float32 accumulator, by the reciprocal of the one scale in memory.
+/// e4m3 output: clamp(o / out_scale) of the float32 accumulator, by the reciprocal of the one scale in
+/// memory.
 template <bool kHasCvt>
 struct OutputE4M3 {
   static constexpr int kBytes = 1;
@@ -38,11 +40,12 @@ struct SelectOutput<Element::kFloat8E4M3, kHasCvt> {
   using Type = OutputE4M3<kHasCvt>;
 };
 
-/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each global
-/// store is 16 bytes wide; `out` is the first row, `rows` of them exist.
+/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that
+/// each global store is 16 bytes wide; `out` is the first row, `rows` of them exist.
 template <class Output, int kMTiles, int kNTiles>
-ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
-                               int staging_pitch_bytes, u8* out, i64 row_stride_bytes, int rows) {
+ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4],
+                               u32 staging, int staging_pitch_bytes, u8* out, i64 row_stride_bytes,
+                               int rows) {
   const AccumulatorPosition at;
 #pragma unroll
   for (int m = 0; m < kMTiles; ++m) {

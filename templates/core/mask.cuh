@@ -1,5 +1,5 @@
-// Which keys a query row sees. A mask answers two questions: up to which key a row sees (key_end), so that tiles
-// beyond are never visited and tiles before need no test, and the same element by element (apply).
+// Which keys a query row sees. A mask answers two questions: up to which key a row sees (key_end), so that
+// tiles beyond are never visited and tiles before need no test, and the same element by element (apply).
 #pragma once
 
 #include "core/warp_tile.cuh"

@@ -7,12 +7,12 @@
 
 namespace attnjit::kernel {
 
-/// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own columns
-/// only until finish() joins the four lanes of a row.
+/// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own
+/// columns only until finish() joins the four lanes of a row.
 ///
-/// The maximum is kept scaled and rounded (row_max = round(max * scale_log2)), and every exponent is taken against
-/// that rounded value. So old and new probabilities stand in exactly the ratio that rescale() applies, also at
-/// scores of 1e4, where half a unit in the last place of the product is 5e-4.
+/// The maximum is kept scaled and rounded (row_max = round(max * scale_log2)), and every exponent is taken
+/// against that rounded value. So old and new probabilities stand in exactly the ratio that rescale()
+/// applies, also at scores of 1e4, where half a unit in the last place of the product is 5e-4.
 template <int kMTiles>
 struct OnlineSoftmax {
   float scale_log2;
@@ -27,12 +27,14 @@ struct OnlineSoftmax {
     }
   }
 
-  /// What the exponents of a row are taken against: its maximum, or 0 while no key was seen (-inf - -inf is NaN).
+  /// What the exponents of a row are taken against: its maximum, or 0 while no key was seen (-inf - -inf is
+  /// NaN).
   ATTNJIT_DEVICE float reference(int m, int half) const {
     return row_max[m][half] == kMinusInfinity ? 0.f : row_max[m][half];
   }
 
-  /// Takes in a tile of scores: turns them into probabilities in place and rescales what was accumulated so far.
+  /// Takes in a tile of scores: turns them into probabilities in place and rescales what was accumulated so
+  /// far.
   template <int kNTiles, int kOutTiles>
   ATTNJIT_DEVICE void update(float (&scores)[kMTiles][kNTiles][4], float (&out)[kMTiles][kOutTiles][4]) {
 #pragma unroll
@@ -90,14 +92,16 @@ struct OnlineSoftmax {
   /// Natural logarithm of the sum of exponentials of the scaled scores; -inf for a row that saw no key.
   ATTNJIT_DEVICE float lse(int m, int half) const {
     constexpr float kLn2 = 0.693147180559945309f;
-    return row_sum[m][half] == 0.f ? kMinusInfinity : (row_max[m][half] + log2_approx(row_sum[m][half])) * kLn2;
+    return row_sum[m][half] == 0.f ? kMinusInfinity
+                                   : (row_max[m][half] + log2_approx(row_sum[m][half])) * kLn2;
   }
 };
 
-/// Rounds an accumulator to 16 bits in the layout that the next product takes as its left operand: two neighbouring
-/// 8-column tiles of d are one 16-column tile of a.
+/// Rounds an accumulator to 16 bits in the layout that the next product takes as its left operand: two
+/// neighbouring 8-column tiles of d are one 16-column tile of a.
 template <Element kElement, int kMTiles, int kNTiles>
-ATTNJIT_DEVICE void round_to_fragment(u32 (&a)[kMTiles][kNTiles / 2][4], const float (&d)[kMTiles][kNTiles][4]) {
+ATTNJIT_DEVICE void round_to_fragment(u32 (&a)[kMTiles][kNTiles / 2][4],
+                                      const float (&d)[kMTiles][kNTiles][4]) {
 #pragma unroll
   for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll

@@ -1,5 +1,5 @@
-// What one warp multiplies: 16-row tiles of mma.sync with operands in padded shared memory, and where the elements
-// of an accumulator lie.
+// What one warp multiplies: 16-row tiles of mma.sync with operands in padded shared memory, and where the
+// elements of an accumulator lie.
 #pragma once
 
 #include "ptx/ldmatrix.cuh"
@@ -9,8 +9,8 @@ namespace attnjit::kernel {
 
 inline constexpr float kMinusInfinity = __builtin_bit_cast(float, 0xff800000u);
 
-/// Position of a lane's elements in an accumulator [m tiles][n tiles][4]: element 2 * half + i of tile (m, n) is at
-/// row(m, half), column(n) + i.
+/// Position of a lane's elements in an accumulator [m tiles][n tiles][4]: element 2 * half + i of tile (m, n)
+/// is at row(m, half), column(n) + i.
 struct AccumulatorPosition {
   int lane = thread_index() % 32;
   ATTNJIT_DEVICE int row(int m, int half) const { return m * 16 + half * 8 + lane / 4; }
@@ -29,8 +29,8 @@ ATTNJIT_DEVICE void clear(float (&accumulator)[kMTiles][kNTiles][4]) {
   }
 }
 
-/// d += a b^T: a is [16 kMTiles, kColumns] at `a_rows` (this warp's first row), b is [8 kNTiles, kColumns] at `b_rows`,
-/// both row-major with rows kPitch elements apart.
+/// d += a b^T: a is [16 kMTiles, kColumns] at `a_rows` (this warp's first row), b is [8 kNTiles, kColumns] at
+/// `b_rows`, both row-major with rows kPitch elements apart.
 template <Element kElement, int kColumns, int kPitch, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void multiply_rows(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u32 b_rows) {
   static_assert(kNTiles % 2 == 0 && kColumns % 16 == 0);
@@ -55,9 +55,11 @@ ATTNJIT_DEVICE void multiply_rows(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u
   }
 }
 
-/// d += a b: a is a fragment [16 kMTiles, 16 kKTiles] in registers, b is [16 kKTiles, 8 kNTiles] at `b_rows`, row-major.
+/// d += a b: a is a fragment [16 kMTiles, 16 kKTiles] in registers, b is [16 kKTiles, 8 kNTiles] at `b_rows`,
+/// row-major.
 template <Element kElement, int kPitch, int kMTiles, int kKTiles, int kNTiles>
-ATTNJIT_DEVICE void multiply_columns(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][kKTiles][4], u32 b_rows) {
+ATTNJIT_DEVICE void multiply_columns(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][kKTiles][4],
+                                     u32 b_rows) {
   static_assert(kNTiles % 2 == 0);
   const int lane = thread_index() % 32;
   const u32 b_lane = b_rows + (lane % 16 * kPitch + lane / 16 * 8) * 2;

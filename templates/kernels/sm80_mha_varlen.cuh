@@ -1,13 +1,13 @@
 // Attention over packed variable-length sequences for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
 //
-// One CTA owns kBlockM query rows of one head of one sequence, and walks its keys from the last visible block to the
-// first in steps of kBlockN. The grid is one-dimensional, one CTA per (sequence, head, m_block up to the longest
-// sequence's); CTAs behind a sequence's end leave at once. Each warp owns kBlockM / kWarps of the rows: scores,
-// probabilities and output never leave its registers.
+// One CTA owns kBlockM query rows of one head of one sequence, and walks its keys from the last visible block
+// to the first in steps of kBlockN. The grid is one-dimensional, one CTA per (sequence, head, m_block up to
+// the longest sequence's); CTAs behind a sequence's end leave at once. Each warp owns kBlockM / kWarps of the
+// rows: scores, probabilities and output never leave its registers.
 //
-// Overlap: K and V have one buffer each. V of this block arrives while S = Q K^T is computed, K of the next one while
-// O += P V is; a second CTA on the SM fills the gaps. K is fetched only once the scores have become probabilities:
-// before that, the addresses of the copy and the float32 scores together exceed 255 registers.
+// Overlap: K and V have one buffer each. V of this block arrives while S = Q K^T is computed, K of the next
+// one while O += P V is; a second CTA on the SM fills the gaps. K is fetched only once the scores have become
+// probabilities: before that, the addresses of the copy and the float32 scores together exceed 255 registers.
 #pragma once
 
 #include "core/epilogue.cuh"
@@ -38,8 +38,8 @@ struct Sm80MhaVarlenShared {
 
 /// One tile of q or k: its nope columns and its pe columns side by side.
 template <Sm80MhaVarlenConfig kConfig, int kRows>
-ATTNJIT_DEVICE void copy_qk_rows(u32 destination, const u16* nope, i64 nope_stride, const u16* pe, i64 pe_stride,
-                                 int valid_rows) {
+ATTNJIT_DEVICE void copy_qk_rows(u32 destination, const u16* nope, i64 nope_stride, const u16* pe,
+                                 i64 pe_stride, int valid_rows) {
   constexpr int kPitch = padded_row(kConfig.head_dim_qk);
   constexpr int kNope = kConfig.head_dim_qk - kConfig.rope_dim;
   if constexpr (kNope > 0) {
@@ -53,7 +53,8 @@ ATTNJIT_DEVICE void copy_qk_rows(u32 destination, const u16* nope, i64 nope_stri
 
 template <Sm80MhaVarlenConfig kConfig>
 ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
-  // ---- shapes ------------------------------------------------------------------------------------------------------
+  // ---- shapes
+  // ------------------------------------------------------------------------------------------------------
   constexpr int kBlockM = kConfig.block_m;
   constexpr int kBlockN = kConfig.block_n;
   constexpr int kRowsPerWarp = kBlockM / kConfig.warps;
@@ -64,7 +65,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   static_assert(kConfig.head_dim_qk % 16 == 0 && kConfig.head_dim_v % 16 == 0 && kConfig.rope_dim % 16 == 0);
   using Output = typename SelectOutput<kConfig.out_element, kConfig.e4m3_cvt>::Type;
 
-  // ---- shared memory -----------------------------------------------------------------------------------------------
+  // ---- shared memory
+  // -----------------------------------------------------------------------------------------------
   using Shared = Sm80MhaVarlenShared<kConfig>;
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
@@ -72,7 +74,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const u32 k_tile = shared_address(&shared.tiles.k);
   const u32 v_tile = shared_address(&shared.tiles.v);
 
-  // ---- this CTA's tile ---------------------------------------------------------------------------------------------
+  // ---- this CTA's tile
+  // ---------------------------------------------------------------------------------------------
   const QueryTile tile =
       query_tile<kBlockM>(params.cu_seqlens_q, params.cu_seqlens_k, params.num_heads, params.m_blocks);
   if (tile.m_rows <= 0) return;
@@ -84,12 +87,13 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   // Blocks before this key need no mask for any row of this warp.
   const int unmasked_end = mask.key_end(tile.m_begin + warp_row);
 
-  // ---- loads -------------------------------------------------------------------------------------------------------
+  // ---- loads
+  // -------------------------------------------------------------------------------------------------------
   const auto load_k = [&](int n_block) {
     const int token = tile.k_start + n_block * kBlockN;
-    copy_qk_rows<kConfig, kBlockN>(k_tile, row_start(params.k_nope, token, kv_head), params.k_nope.token_stride,
-                                   row_start(params.k_pe, token, kv_head), params.k_pe.token_stride,
-                                   tile.len_k - n_block * kBlockN);
+    copy_qk_rows<kConfig, kBlockN>(k_tile, row_start(params.k_nope, token, kv_head),
+                                   params.k_nope.token_stride, row_start(params.k_pe, token, kv_head),
+                                   params.k_pe.token_stride, tile.len_k - n_block * kBlockN);
   };
   const auto load_v = [&](int n_block) {
     copy_rows_async<kBlockN, kConfig.head_dim_v, Shared::kPitchV, threads(kConfig)>(
@@ -98,13 +102,15 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   };
   {
     const int token = tile.q_start + tile.m_begin;
-    copy_qk_rows<kConfig, kBlockM>(q_tile, row_start(params.q_nope, token, tile.head), params.q_nope.token_stride,
-                                   row_start(params.q_pe, token, tile.head), params.q_pe.token_stride, tile.m_rows);
+    copy_qk_rows<kConfig, kBlockM>(q_tile, row_start(params.q_nope, token, tile.head),
+                                   params.q_nope.token_stride, row_start(params.q_pe, token, tile.head),
+                                   params.q_pe.token_stride, tile.m_rows);
     if (n_blocks > 0) load_k(n_blocks - 1);
     cp_async_commit();
   }
 
-  // ---- main loop: last block of keys first, since only the last ones need the mask ------------------------------------
+  // ---- main loop: last block of keys first, since only the last ones need the mask
+  // ------------------------------------
   OnlineSoftmax<kMTiles> softmax(params.softmax_scale_log2);
   float out[kMTiles][kOutTiles][4];
   clear(out);
@@ -122,7 +128,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     cp_async_wait<0>();
     sync_block();  // V has landed, and every warp is done with this K
 
-    if ((n_block + 1) * kBlockN > unmasked_end) mask.apply(scores, tile.m_begin + warp_row, n_block * kBlockN);
+    if ((n_block + 1) * kBlockN > unmasked_end)
+      mask.apply(scores, tile.m_begin + warp_row, n_block * kBlockN);
     softmax.update(scores, out);
     u32 probabilities[kMTiles][kNTiles / 2][4];
     round_to_fragment<kConfig.element>(probabilities, scores);
@@ -131,7 +138,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     multiply_columns<kConfig.element, Shared::kPitchV>(out, probabilities, v_tile);
   }
 
-  // ---- epilogue ----------------------------------------------------------------------------------------------------
+  // ---- epilogue
+  // ----------------------------------------------------------------------------------------------------
   cp_async_wait<0>();
   sync_block();  // the tiles give way to the output
   softmax.finish();
@@ -154,10 +162,11 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
       }
     }
   }
-  u8* const out_rows = static_cast<u8*>(params.out) +
-                       (first_token * params.out_token_stride + tile.head * params.out_head_stride) * Output::kBytes;
-  store_rows(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes, out_rows,
-             params.out_token_stride * Output::kBytes, tile.m_rows - warp_row);
+  u8* const out_rows =
+      static_cast<u8*>(params.out) +
+      (first_token * params.out_token_stride + tile.head * params.out_head_stride) * Output::kBytes;
+  store_rows(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes,
+             out_rows, params.out_token_stride * Output::kBytes, tile.m_rows - warp_row);
 }
 
 }  // namespace attnjit::kernel

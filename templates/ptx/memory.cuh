@@ -9,16 +9,20 @@ struct Vec16 {
   u32 word[4];
 };
 
-/// PTX ISA 9.7.9.25.3.1, cp.async.cg: 16 bytes past L1 into shared memory; zeros where `valid` is false (nothing
-/// is read from `source` then).
+/// PTX ISA 9.7.9.25.3.1, cp.async.cg: 16 bytes past L1 into shared memory; zeros where `valid` is false
+/// (nothing is read from `source` then).
 ATTNJIT_DEVICE void cp_async_16(u32 destination, const void* source, bool valid) {
   const u32 bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source), "r"(bytes)
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source),
+               "r"(bytes)
                : "memory");
 }
 /// PTX ISA 9.7.9.25.3.2, cp.async.commit_group.
-ATTNJIT_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-/// PTX ISA 9.7.9.25.3.3, cp.async.wait_group: at most kPending of this thread's newest groups are still under way.
+ATTNJIT_DEVICE void cp_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+/// PTX ISA 9.7.9.25.3.3, cp.async.wait_group: at most kPending of this thread's newest groups are still under
+/// way.
 template <int kPending>
 ATTNJIT_DEVICE void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");

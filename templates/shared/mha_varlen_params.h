@@ -15,29 +15,29 @@ struct TokenRows {
 };
 
 struct MhaVarlenParams {
-  // Inputs. q [Tq, H, dqk] and k [Tk, Hk, dqk] come in two column ranges: the first dqk - P columns (nope) and
-  // the last P (pe). A joint tensor is two views of one pointer; with P = 0 the second is unused.
+  // Inputs. q [Tq, H, dqk] and k [Tk, Hk, dqk] come in two column ranges: the first dqk - P columns (nope)
+  // and the last P (pe). A joint tensor is two views of one pointer; with P = 0 the second is unused.
   TokenRows q_nope;
   TokenRows q_pe;
   TokenRows k_nope;
   TokenRows k_pe;
-  TokenRows v;                 // [Tk, Hk, dv]
-  const i32* cu_seqlens_q;     // [B + 1]
-  const i32* cu_seqlens_k;     // [B + 1]
-  const float* out_scale;      // [1], e4m3 output only
+  TokenRows v;              // [Tk, Hk, dv]
+  const i32* cu_seqlens_q;  // [B + 1]
+  const i32* cu_seqlens_k;  // [B + 1]
+  const float* out_scale;   // [1], e4m3 output only
 
   // Outputs.
-  void* out;                   // [Tq, H, dv]
+  void* out;  // [Tq, H, dv]
   i64 out_token_stride;
   i64 out_head_stride;
-  float* lse;                  // [Tq, H] with free strides, or null
+  float* lse;  // [Tq, H] with free strides, or null
   i64 lse_token_stride;
   i64 lse_head_stride;
 
-  i32 num_heads;               // H
-  i32 heads_per_kv_head;       // H / Hk
-  i32 m_blocks;                // query tiles of the longest sequence: ceil(max_seqlen_q / kBlockM)
-  float softmax_scale_log2;    // softmax_scale * log2(e)
+  i32 num_heads;             // H
+  i32 heads_per_kv_head;     // H / Hk
+  i32 m_blocks;              // query tiles of the longest sequence: ceil(max_seqlen_q / kBlockM)
+  float softmax_scale_log2;  // softmax_scale * log2(e)
 };
 
 }  // namespace attnjit::kernel

@@ -1,0 +1,127 @@
+#include "runtime/argument_check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <vector>
+
+#include "attnjit/error.hpp"
+
+namespace attnjit::runtime {
+namespace {
+
+constexpr std::int64_t kRowAlignment = 16;  // bytes: cp.async, TMA and 16-byte stores
+
+std::string shape_text(const Tensor& t) {
+  return fmt::format("[{}]", fmt::join(t.shape.begin(), t.shape.begin() + t.rank, ", "));
+}
+
+std::string wanted_text(std::initializer_list<std::int64_t> shape) {
+  std::vector<std::string> dims;
+  for (const std::int64_t dim : shape) dims.push_back(dim == kAnySize ? "any" : std::to_string(dim));
+  return fmt::format("[{}]", fmt::join(dims, ", "));
+}
+
+bool shape_matches(const Tensor& t, std::initializer_list<std::int64_t> shape) {
+  if (t.rank != static_cast<int>(shape.size())) return false;
+  int dim = 0;
+  for (const std::int64_t size : shape) {
+    if (t.shape[dim] < 0 || (size != kAnySize && t.shape[dim] != size)) return false;
+    ++dim;
+  }
+  return true;
+}
+
+}  // namespace
+
+void ArgumentCheck::fail(const std::string& message) const {
+  throw Error(Status::kInvalidArgument, fmt::format("{}: {}", operator_, message));
+}
+
+void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype,
+                           std::initializer_list<std::int64_t> shape, Access access,
+                           std::int64_t alignment) const {
+  if (!t.given()) [[unlikely]] {
+    fail(fmt::format("{} is not given; it must be a {} tensor {}", name, to_string(dtype),
+                     wanted_text(shape)));
+  }
+  if (t.dtype != dtype) [[unlikely]] {
+    fail(fmt::format("{} has dtype {}; it must be {}", name, to_string(t.dtype), to_string(dtype)));
+  }
+  if (!shape_matches(t, shape)) [[unlikely]] {
+    fail(fmt::format("{} has shape {}; it must be {}", name, shape_text(t), wanted_text(shape)));
+  }
+  const bool empty = t.elements() == 0;
+  if (t.data == nullptr && !empty) [[unlikely]] {
+    fail(fmt::format("{} has a null pointer and shape {}", name, shape_text(t)));
+  }
+  if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(alignment) != 0 && !empty)
+      [[unlikely]] {
+    fail(fmt::format("{} starts at {}, which is not a multiple of {} bytes", name, fmt::ptr(t.data),
+                     alignment));
+  }
+  for (int dim = 0; dim < t.rank; ++dim) {
+    if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
+    const std::int64_t stride = t.strides[dim];
+    if (stride < 0 || (stride == 0 && access == Access::kOutput)) [[unlikely]] {
+      fail(fmt::format("{} has stride {} in dim {}; it must be {}", name, stride, dim,
+                       access == Access::kOutput ? "positive, since elements of an output may not overlap"
+                                                 : "0 or positive"));
+    }
+  }
+}
+
+void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype,
+                         std::initializer_list<std::int64_t> shape, Access access) const {
+  layout(name, t, dtype, shape, access, kRowAlignment);
+  const int last = t.rank - 1;
+  if (t.shape[last] > 1 && t.strides[last] != 1) [[unlikely]] {
+    fail(fmt::format("{} has stride {} in its last dim; it must be 1: make the rows contiguous", name,
+                     t.strides[last]));
+  }
+  const std::int64_t elements_per_unit = kRowAlignment / size_in_bytes(dtype);
+  for (int dim = 0; dim < last; ++dim) {
+    if (t.shape[dim] > 1 && t.strides[dim] % elements_per_unit != 0) [[unlikely]] {
+      fail(fmt::format(
+          "{} has stride {} in dim {}; it must be a multiple of {} elements ({} bytes): pad the rows", name,
+          t.strides[dim], dim, elements_per_unit, kRowAlignment));
+    }
+  }
+}
+
+void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype,
+                             std::initializer_list<std::int64_t> shape, Access access) const {
+  layout(name, t, dtype, shape, access, size_in_bytes(dtype));
+}
+
+void ArgumentCheck::vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const {
+  layout(name, t, dtype, {size}, Access::kInput, size_in_bytes(dtype));
+  if (t.shape[0] > 1 && t.strides[0] != 1) [[unlikely]] {
+    fail(fmt::format("{} has stride {}; it must be contiguous", name, t.strides[0]));
+  }
+}
+
+void ArgumentCheck::given(const char* name, const Tensor& t, const char* why) const {
+  if (!t.given()) [[unlikely]]
+    fail(fmt::format("{} is not given; {}", name, why));
+}
+
+void ArgumentCheck::absent(const char* name, const Tensor& t, const char* why) const {
+  if (t.given()) [[unlikely]]
+    fail(fmt::format("{} is given; {}", name, why));
+}
+
+void ArgumentCheck::softmax_scale(float scale) const {
+  if (!(scale > 0) || std::isinf(scale)) [[unlikely]] {
+    fail(fmt::format("softmax_scale is {}; it must be finite and positive, for example 1 / sqrt(head_dim_qk)",
+                     scale));
+  }
+}
+
+void ArgumentCheck::not_negative(const char* name, std::int64_t value) const {
+  if (value < 0) [[unlikely]]
+    fail(fmt::format("{} is {}; it must be 0 or more", name, value));
+}
+
+}  // namespace attnjit::runtime

@@ -1,0 +1,46 @@
+// Checks of tensor arguments that every operator makes, with errors that name tensor, dim and value. The good
+// path is a handful of compares per tensor; every message is built out of line.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+#include "attnjit/tensor.hpp"
+
+namespace attnjit::runtime {
+
+/// A dim that the caller chooses (it defines a size that others must match).
+inline constexpr std::int64_t kAnySize = -1;
+
+/// How rows of a tensor are read or written.
+enum class Access { kInput, kOutput };
+
+class ArgumentCheck {
+ public:
+  constexpr explicit ArgumentCheck(const char* operator_name) : operator_(operator_name) {}
+
+  /// A tensor whose last dim is contiguous and whose rows start at multiples of 16 bytes; other strides >= 0,
+  /// and > 0 for outputs.
+  void rows(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+            Access access) const;
+  /// A tensor with free strides, aligned to its elements.
+  void elements(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+                Access access) const;
+  /// A dense one-dimensional tensor.
+  void vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const;
+  void given(const char* name, const Tensor& t, const char* why) const;
+  void absent(const char* name, const Tensor& t, const char* why) const;
+  void softmax_scale(float scale) const;
+  void not_negative(const char* name, std::int64_t value) const;
+
+  /// Throws Error(kInvalidArgument): "OPERATOR: MESSAGE".
+  [[noreturn]] void fail(const std::string& message) const;
+
+ private:
+  void layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+              Access access, std::int64_t alignment) const;
+  const char* operator_;
+};
+
+}  // namespace attnjit::runtime

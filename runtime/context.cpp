@@ -1,0 +1,139 @@
+#include "attnjit/context.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+#include "runtime/context_impl.h"
+#include "runtime/driver.h"
+
+namespace attnjit {
+namespace {
+
+void log_warnings_to_stderr(LogLevel level, const std::string& message) {
+  if (level == LogLevel::kWarning) std::fprintf(stderr, "attnjit: warning: %s\n", message.c_str());
+}
+
+CUdevice find_device(const runtime::Driver& driver, int ordinal) {
+  int count = 0;
+  driver.check(driver.cuDeviceGetCount(&count), "cuDeviceGetCount");
+  if (ordinal < 0 || ordinal >= count) {
+    throw Error(
+        count == 0 ? Status::kNoDriver : Status::kInvalidArgument,
+        fmt::format(
+            "device {} does not exist: the driver shows {} device(s){}", ordinal, count,
+            count == 0 ? "; use device = ContextOptions::kNoDevice (-1) to compile without one" : ""));
+  }
+  CUdevice device = 0;
+  driver.check(driver.cuDeviceGet(&device, ordinal), "cuDeviceGet");
+  return device;
+}
+
+std::vector<jit::Target> targets_of(const runtime::Driver& driver, CUdevice device) {
+  int major = 0;
+  int minor = 0;
+  driver.check(driver.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
+               "cuDeviceGetAttribute");
+  driver.check(driver.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
+               "cuDeviceGetAttribute");
+  std::vector<jit::Target> targets = jit::targets_for_device(major, minor);
+  if (targets.empty()) {
+    throw Error(Status::kUnsupported,
+                fmt::format("the device is SM {}.{}; kernels need SM 8.0 (Ampere) or newer", major, minor));
+  }
+  return targets;
+}
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
+  if (!options_.log) options_.log = log_warnings_to_stderr;
+  if (options_.nvrtc_path.empty()) options_.nvrtc_path = environment("ATTNJIT_NVRTC");
+  if (options_.template_dir.empty()) options_.template_dir = environment("ATTNJIT_TEMPLATE_DIR");
+
+  std::vector<jit::Target> targets;
+  if (options_.device == ContextOptions::kNoDevice) {
+    if (options_.arch.empty()) {
+      throw Error(Status::kInvalidArgument,
+                  "a Context without a device needs ContextOptions::arch, for example \"sm_90a\"");
+    }
+    targets = {jit::Target::parse(options_.arch)};
+  } else {
+    const runtime::Driver& driver = runtime::Driver::get();
+    device_ = find_device(driver, options_.device);
+    targets =
+        options_.arch.empty() ? targets_of(driver, *device_) : std::vector{jit::Target::parse(options_.arch)};
+  }
+  arch_ = targets.front().name();
+  features_ = runtime::sm_features(targets.front());
+  if (device_) {
+    const runtime::Driver& driver = runtime::Driver::get();
+    driver.check(
+        driver.cuDeviceGetAttribute(&features_.sm_count, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, *device_),
+        "cuDeviceGetAttribute(MULTIPROCESSOR_COUNT)");
+  }
+  loader_.emplace(runtime::KernelLoaderOptions{.targets = std::move(targets),
+                                               .device = device_,
+                                               .cache_path = options_.cache_path,
+                                               .compiler = options_.compiler,
+                                               .nvrtc_path = options_.nvrtc_path,
+                                               .template_dir = options_.template_dir,
+                                               .log = options_.log});
+}
+
+CUcontext Context::Impl::primary_context() {
+  // Retained once and never released: the CUDA runtime of the host does the same.
+  std::call_once(primary_once_, [&] {
+    const runtime::Driver& driver = runtime::Driver::get();
+    driver.check(driver.cuDevicePrimaryCtxRetain(&primary_, *device_), "cuDevicePrimaryCtxRetain");
+  });
+  return primary_;
+}
+
+Context::Impl::CurrentContext::CurrentContext(Impl& impl) : impl_(impl) {
+  const runtime::Driver& driver = runtime::Driver::get();
+  CUcontext current = nullptr;
+  driver.check(driver.cuCtxGetCurrent(&current), "cuCtxGetCurrent");
+  if (current == nullptr) {
+    driver.check(driver.cuCtxPushCurrent(impl.primary_context()), "cuCtxPushCurrent");
+    pushed_ = true;
+    return;
+  }
+  CUdevice device = 0;
+  driver.check(driver.cuCtxGetDevice(&device), "cuCtxGetDevice");
+  if (device != *impl.device_) {
+    throw Error(
+        Status::kInvalidArgument,
+        fmt::format(
+            "wrong device: the current CUDA context is of device {}, this attnjit::Context of device {}. "
+            "Make a context of device {} current (cudaSetDevice, torch.cuda.device), or use the "
+            "attnjit::Context of device {}",
+            device, impl.options_.device, impl.options_.device, device));
+  }
+}
+
+Context::Impl::CurrentContext::~CurrentContext() {
+  if (!pushed_) return;
+  CUcontext popped = nullptr;
+  runtime::Driver::get().cuCtxPopCurrent(&popped);
+}
+
+Context::Context(ContextOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
+const std::string& Context::arch() const noexcept {
+  return impl_->arch();
+}
+int Context::device() const noexcept {
+  return impl_->options().device;
+}
+
+}  // namespace attnjit

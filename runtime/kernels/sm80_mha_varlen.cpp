@@ -1,0 +1,143 @@
+#include "runtime/kernels/sm80_mha_varlen.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <optional>
+
+#include "attnjit/error.hpp"
+#include "templates/shared/sm80_mha_varlen_config.h"
+
+namespace attnjit::runtime {
+namespace {
+
+using kernel::Element;
+using kernel::Sm80MhaVarlenConfig;
+
+/// A tile size, for head dims up to (max_qk, max_v). A row's binding limit is said beside it.
+struct TileChoice {
+  int max_head_dim_qk;
+  int max_head_dim_v;
+  int block_m;
+  int block_n;
+  int warps;
+  int ctas_per_sm;  // as many as the registers allow; a row is for SMs whose shared memory allows them too
+};
+
+// In order of preference: the first row that fits dims and shared memory is taken. 32 rows per warp use each
+// K and V fragment twice, without which shared memory bandwidth is the limit; they need dv + block_n + ~60
+// registers.
+constexpr TileChoice kLargeTiles[] = {
+    {192, 128, 128, 64, 4, 2},  // registers: 128 (O) + 64 (S) of 255
+    {256, 128, 128, 32, 4, 2},  // shared memory: Q takes 66 KB, so two CTAs have room for 32 keys only
+    {192, 128, 128, 64, 4, 1},  // 99 KB: one CTA
+    {256, 128, 128, 32, 4, 1},  // 99 KB
+    {256, 256, 64, 64, 4, 2},   // registers: 16 rows per warp, 128 (O) + 32 (S)
+    {256, 256, 64, 64, 4, 1},   // 99 KB, to the last byte at (256,256)
+};
+
+// For calls whose large tiles would leave SMs idle: half the rows, twice the CTAs.
+constexpr TileChoice kSmallTiles[] = {
+    {192, 128, 64, 64, 4, 3},  // registers: 168 of 170
+    {256, 128, 64, 64, 4, 2},  // shared memory
+    {256, 128, 64, 64, 4, 1},  // 99 KB
+};
+
+Element element_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat16:
+      return Element::kFloat16;
+    case DType::kFloat8E4M3:
+      return Element::kFloat8E4M3;
+    default:
+      return Element::kBFloat16;
+  }
+}
+
+Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeatures& features,
+                                  const TileChoice& tile) {
+  return {.element = element_of(config.dtype),
+          .out_element = element_of(config.out_dtype.value_or(config.dtype)),
+          .head_dim_qk = config.head_dim_qk,
+          .head_dim_v = config.head_dim_v,
+          .rope_dim = config.rope_dim,
+          .causal = config.causal,
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .warps = tile.warps,
+          .ctas_per_sm = tile.ctas_per_sm,
+          .e4m3_cvt = features.e4m3_cvt};
+}
+
+template <int kRows>
+std::optional<Sm80MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
+                                               const MhaVarlenConfig& config, const SmFeatures& features) {
+  for (const TileChoice& tile : table) {
+    if (config.head_dim_qk > tile.max_head_dim_qk || config.head_dim_v > tile.max_head_dim_v) continue;
+    const Sm80MhaVarlenConfig candidate = kernel_config(config, features, tile);
+    const int smem = smem_bytes(candidate);
+    if (smem <= features.smem_per_cta &&
+        tile.ctas_per_sm * (smem + kReservedSmemPerCta) <= features.smem_per_sm) {
+      return candidate;
+    }
+  }
+  return std::nullopt;
+}
+
+class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
+ public:
+  Sm80MhaVarlenKernels(const MhaVarlenConfig& config, const SmFeatures& features)
+      : sm_count_(features.sm_count) {
+    add(choose_tile(kLargeTiles, config, features).value());
+    if (const auto small = choose_tile(kSmallTiles, config, features)) add(*small);
+  }
+
+  const std::vector<KernelPlan>& plans() const override { return plans_; }
+
+  Launch launch(MhaVarlenCall& call) const override {
+    if (call.batch == 0 || call.max_seqlen_q == 0) return {};
+    int chosen = 0;
+    if (configs_.size() > 1 && ctas(call, configs_[0]) < sm_count_ * configs_[0].ctas_per_sm) chosen = 1;
+    const std::int64_t grid = ctas(call, configs_[chosen]);
+    if (grid > std::numeric_limits<int>::max()) {
+      throw Error(
+          Status::kInvalidArgument,
+          fmt::format(
+              "mha_varlen: {} sequences x {} heads x {} query tiles are {} CTAs, more than a grid has "
+              "(2^31 - 1): give a tighter max_seqlen_q or split the batch",
+              call.batch, call.heads, call.params.m_blocks, grid));
+    }
+    call.params.m_blocks = kernel::ceil_div(call.max_seqlen_q, configs_[chosen].block_m);
+    return {.plan = chosen, .ctas = static_cast<unsigned>(grid)};
+  }
+
+ private:
+  void add(const Sm80MhaVarlenConfig& config) {
+    configs_.push_back(config);
+    plans_.push_back(make_plan("sm80_mha_varlen", "Sm80MhaVarlenConfig", "MhaVarlenParams", config));
+  }
+  static std::int64_t ctas(const MhaVarlenCall& call, const Sm80MhaVarlenConfig& config) {
+    return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
+  }
+
+  int sm_count_;
+  std::vector<Sm80MhaVarlenConfig> configs_;  // beside plans_
+  std::vector<KernelPlan> plans_;
+};
+
+}  // namespace
+
+std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, const SmFeatures& features) {
+  // Every config that passes the operator's own check has a tile on every SM from 8.0 on; were that to
+  // change, the reason would be the shared memory.
+  if (choose_tile(kLargeTiles, config, features)) return "";
+  return fmt::format("no tile of head dims ({}, {}) fits the {} bytes of shared memory of this SM",
+                     config.head_dim_qk, config.head_dim_v, features.smem_per_cta);
+}
+
+std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config,
+                                                       const SmFeatures& features) {
+  return std::make_unique<Sm80MhaVarlenKernels>(config, features);
+}
+
+}  // namespace attnjit::runtime

@@ -1,0 +1,12 @@
+// Host half of templates/kernels/sm80_mha_varlen.cuh: which configs it serves, its tiles, its grid.
+#pragma once
+
+#include "runtime/mha_varlen_kernels.h"
+
+namespace attnjit::runtime {
+
+std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, const SmFeatures& features);
+std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config,
+                                                       const SmFeatures& features);
+
+}  // namespace attnjit::runtime

@@ -1,0 +1,54 @@
+#include "attnjit/mha_varlen.hpp"
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+#include "runtime/mha_varlen_impl.h"
+
+namespace attnjit {
+
+MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config,
+                      const runtime::SmFeatures& features)
+    : context_(context), config_(config), kernels_(runtime::choose_mha_varlen(config, features)) {
+  runtime::KernelLoader& loader = context_.impl()->loader();
+  for (const runtime::KernelPlan& plan : kernels_->plans()) {
+    if (context_.impl()->has_device()) {
+      loaded_.push_back(loader.load(plan));
+    } else {
+      loader.prepare(plan);
+    }
+  }
+}
+
+void MhaVarlen::Impl::run(const MhaVarlenParams& params, Stream stream) const {
+  runtime::MhaVarlenCall call = runtime::check_mha_varlen(config_, params);
+  if (loaded_.empty()) [[unlikely]] {
+    throw Error(Status::kInvalidArgument,
+                "this operator was made by a Context without a device: it compiles and caches, and cannot "
+                "run. Make a "
+                "Context of a device");
+  }
+  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
+  if (launch.ctas == 0) return;
+  const Context::Impl::CurrentContext current(*context_.impl());
+  loaded_[launch.plan]->launch(launch.ctas, &call.params, stream);
+}
+
+MhaVarlen::MhaVarlen(const Context& context, const MhaVarlenConfig& config)
+    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+void MhaVarlen::run(const MhaVarlenParams& params, Stream stream) const {
+  impl_->run(params, stream);
+}
+const MhaVarlenConfig& MhaVarlen::config() const noexcept {
+  return impl_->config();
+}
+
+std::string why_unsupported(const MhaVarlenConfig& config, const std::string& arch) {
+  try {
+    runtime::choose_mha_varlen(config, runtime::sm_features(jit::Target::parse(arch)));
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace attnjit
