@@ -129,11 +129,7 @@ Context::Impl::CurrentContext::~CurrentContext() {
 }
 
 Context::Context(ContextOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
-const std::string& Context::arch() const noexcept {
-  return impl_->arch();
-}
-int Context::device() const noexcept {
-  return impl_->options().device;
-}
+const std::string& Context::arch() const noexcept { return impl_->arch(); }
+int Context::device() const noexcept { return impl_->options().device; }
 
 }  // namespace attnjit

@@ -70,9 +70,7 @@ LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, cons
   }
 }
 
-LoadedKernel::~LoadedKernel() {
-  driver_.cuLibraryUnload(library_);
-}
+LoadedKernel::~LoadedKernel() { driver_.cuLibraryUnload(library_); }
 
 void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream) const {
   CUlaunchConfig config{};

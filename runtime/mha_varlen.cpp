@@ -35,12 +35,8 @@ void MhaVarlen::Impl::run(const MhaVarlenParams& params, Stream stream) const {
 
 MhaVarlen::MhaVarlen(const Context& context, const MhaVarlenConfig& config)
     : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
-void MhaVarlen::run(const MhaVarlenParams& params, Stream stream) const {
-  impl_->run(params, stream);
-}
-const MhaVarlenConfig& MhaVarlen::config() const noexcept {
-  return impl_->config();
-}
+void MhaVarlen::run(const MhaVarlenParams& params, Stream stream) const { impl_->run(params, stream); }
+const MhaVarlenConfig& MhaVarlen::config() const noexcept { return impl_->config(); }
 
 std::string why_unsupported(const MhaVarlenConfig& config, const std::string& arch) {
   try {

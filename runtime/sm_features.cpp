@@ -13,19 +13,13 @@ SmFeatures sm_features(const jit::Target& target) {
   int smem_per_sm = 0;
   switch (target.number()) {
     case 80:
-    case 87:
-      smem_per_sm = 164 * kKiB;
-      break;
+    case 87: smem_per_sm = 164 * kKiB; break;
     case 86:
-    case 89:
-      smem_per_sm = 100 * kKiB;
-      break;
+    case 89: smem_per_sm = 100 * kKiB; break;
     case 90:
     case 100:
     case 103:
-    case 110:
-      smem_per_sm = 228 * kKiB;
-      break;
+    case 110: smem_per_sm = 228 * kKiB; break;
     default:
       // 12.x has 100 KB. A later SM than any known here is planned with the least, which every SM has had so
       // far.

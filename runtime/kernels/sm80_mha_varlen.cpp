@@ -45,12 +45,9 @@ constexpr TileChoice kSmallTiles[] = {
 
 Element element_of(DType dtype) {
   switch (dtype) {
-    case DType::kFloat16:
-      return Element::kFloat16;
-    case DType::kFloat8E4M3:
-      return Element::kFloat8E4M3;
-    default:
-      return Element::kBFloat16;
+    case DType::kFloat16: return Element::kFloat16;
+    case DType::kFloat8E4M3: return Element::kFloat8E4M3;
+    default: return Element::kBFloat16;
   }
 }
 

@@ -8,21 +8,13 @@
 
 namespace attnjit::kernel {
 
-ATTNJIT_DEVICE int thread_index() {
-  return static_cast<int>(threadIdx.x);
-}
-ATTNJIT_DEVICE u32 block_index() {
-  return blockIdx.x;
-}
+ATTNJIT_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+ATTNJIT_DEVICE u32 block_index() { return blockIdx.x; }
 
 /// PTX ISA 9.7.13.1, bar.sync over the whole CTA.
-ATTNJIT_DEVICE void sync_block() {
-  __syncthreads();
-}
+ATTNJIT_DEVICE void sync_block() { __syncthreads(); }
 /// PTX ISA 9.7.13.2, bar.warp.sync over all 32 lanes.
-ATTNJIT_DEVICE void sync_warp() {
-  __syncwarp();
-}
+ATTNJIT_DEVICE void sync_warp() { __syncwarp(); }
 
 /// PTX ISA 9.7.9.6, shfl.sync.bfly over all 32 lanes.
 ATTNJIT_DEVICE float shuffle_xor(float value, int lane_mask) {

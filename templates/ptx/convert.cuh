@@ -5,12 +5,8 @@
 
 namespace attnjit::kernel {
 
-ATTNJIT_DEVICE u32 bits_of(float value) {
-  return __float_as_uint(value);
-}
-ATTNJIT_DEVICE float float_of(u32 bits) {
-  return __uint_as_float(bits);
-}
+ATTNJIT_DEVICE u32 bits_of(float value) { return __float_as_uint(value); }
+ATTNJIT_DEVICE float float_of(u32 bits) { return __uint_as_float(bits); }
 
 /// PTX ISA 9.7.9.22, cvt.rn: two float32 into two 16-bit elements, `low` in the lower half.
 template <Element kElement>

@@ -24,12 +24,8 @@ ATTNJIT_DEVICE float reciprocal_approx(float x) {
   return y;
 }
 /// PTX ISA 9.7.3.12, max.f32: the larger; the other one where one is NaN.
-ATTNJIT_DEVICE float max_float(float a, float b) {
-  return fmaxf(a, b);
-}
+ATTNJIT_DEVICE float max_float(float a, float b) { return fmaxf(a, b); }
 /// PTX ISA 9.7.3.6, fma.rn.f32.
-ATTNJIT_DEVICE float fma_float(float a, float b, float c) {
-  return __fmaf_rn(a, b, c);
-}
+ATTNJIT_DEVICE float fma_float(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 
 }  // namespace attnjit::kernel

@@ -18,9 +18,7 @@ ATTNJIT_DEVICE void cp_async_16(u32 destination, const void* source, bool valid)
                : "memory");
 }
 /// PTX ISA 9.7.9.25.3.2, cp.async.commit_group.
-ATTNJIT_DEVICE void cp_async_commit() {
-  asm volatile("cp.async.commit_group;" ::: "memory");
-}
+ATTNJIT_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /// PTX ISA 9.7.9.25.3.3, cp.async.wait_group: at most kPending of this thread's newest groups are still under
 /// way.
 template <int kPending>

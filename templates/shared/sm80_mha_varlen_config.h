@@ -23,20 +23,14 @@ struct Sm80MhaVarlenConfig {
   constexpr bool operator==(const Sm80MhaVarlenConfig&) const = default;
 };
 
-ATTNJIT_HOST_DEVICE constexpr int threads(const Sm80MhaVarlenConfig& c) {
-  return c.warps * 32;
-}
-ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm80MhaVarlenConfig& c) {
-  return c.ctas_per_sm;
-}
+ATTNJIT_HOST_DEVICE constexpr int threads(const Sm80MhaVarlenConfig& c) { return c.warps * 32; }
+ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm80MhaVarlenConfig& c) { return c.ctas_per_sm; }
 
 /// Shared rows are padded by 16 bytes. A row is then an odd number of 16-byte units, so the eight rows that
 /// one ldmatrix phase reads lie in eight different bank groups, for every head dim and without address
 /// arithmetic.
 inline constexpr int kRowPadBytes = 16;
-ATTNJIT_HOST_DEVICE constexpr int padded_row(int columns) {
-  return columns + kRowPadBytes / 2;
-}
+ATTNJIT_HOST_DEVICE constexpr int padded_row(int columns) { return columns + kRowPadBytes / 2; }
 
 /// Bytes of dynamic shared memory: Q, K and V tiles; the output tile reuses them.
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm80MhaVarlenConfig& c) {

@@ -20,17 +20,12 @@ using u64 = unsigned long long;
 enum class Element : int { kFloat16 = 0, kBFloat16 = 1, kFloat8E4M3 = 2 };
 
 /// The two names through which a config's enum becomes text: the type in source, the value in JSON.
-ATTNJIT_HOST_DEVICE constexpr const char* type_name(Element) {
-  return "Element";
-}
+ATTNJIT_HOST_DEVICE constexpr const char* type_name(Element) { return "Element"; }
 ATTNJIT_HOST_DEVICE constexpr const char* value_name(Element element) {
   switch (element) {
-    case Element::kFloat16:
-      return "f16";
-    case Element::kBFloat16:
-      return "bf16";
-    case Element::kFloat8E4M3:
-      return "e4m3";
+    case Element::kFloat16: return "f16";
+    case Element::kBFloat16: return "bf16";
+    case Element::kFloat8E4M3: return "e4m3";
   }
   return "?";
 }
@@ -39,15 +34,9 @@ ATTNJIT_HOST_DEVICE constexpr int bytes_of(Element element) {
   return element == Element::kFloat8E4M3 ? 1 : 2;
 }
 
-ATTNJIT_HOST_DEVICE constexpr int ceil_div(int a, int b) {
-  return (a + b - 1) / b;
-}
-ATTNJIT_HOST_DEVICE constexpr int max_of(int a, int b) {
-  return a > b ? a : b;
-}
-ATTNJIT_HOST_DEVICE constexpr int min_of(int a, int b) {
-  return a < b ? a : b;
-}
+ATTNJIT_HOST_DEVICE constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+ATTNJIT_HOST_DEVICE constexpr int max_of(int a, int b) { return a > b ? a : b; }
+ATTNJIT_HOST_DEVICE constexpr int min_of(int a, int b) { return a < b ? a : b; }
 
 }  // namespace attnjit::kernel
 
