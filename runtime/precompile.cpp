@@ -1,0 +1,149 @@
+#include "runtime/precompile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "attnjit/error.hpp"
+#include "runtime/context_impl.h"
+
+namespace attnjit::runtime {
+namespace {
+
+struct Job {
+  std::size_t report = 0;  // index
+  Context context;
+  KernelPlan plan;
+};
+
+/// All that is to be done, and the reports to fill in. What cannot even be planned has its error already.
+struct Work {
+  std::vector<KernelReport> reports;
+  std::vector<Job> jobs;
+};
+
+Context open_context(const PrecompileOptions& options, const std::string& arch) {
+  ContextOptions context_options = options.context;
+  context_options.device = ContextOptions::kNoDevice;
+  context_options.arch = arch;
+  Context context(std::move(context_options));
+  cache::KernelCache& cache = context.impl()->loader().cache();
+  if (cache.store() == nullptr) {
+    throw Error(Status::kInvalidArgument,
+                fmt::format("there is no cache file to keep kernels in: {}", cache.location().reason));
+  }
+  return context;
+}
+
+Work plan_work(const PrecompileOptions& options) {
+  Work work;
+  std::set<std::string> keys;
+  for (const std::string& arch : options.archs) {
+    std::optional<Context> context;
+    for (const OperatorConfig& config : options.operators) {
+      KernelReport report;
+      report.operator_json = to_json(config);
+      report.target = arch;
+      try {
+        if (!context) context = open_context(options, arch);
+        KernelLoader& loader = context->impl()->loader();
+        report.target = context->arch();
+        for (KernelPlan& plan : plans(config, context->impl()->features())) {
+          report.family = plan.spec.family;
+          report.config_json = plan.spec.config_json();
+          report.key = loader.key_fields(plan).key().hex();
+          if (!keys.insert(report.key).second) continue;
+          work.jobs.push_back({work.reports.size(), *context, std::move(plan)});
+          work.reports.push_back(report);
+        }
+      } catch (const std::exception& error) {
+        report.error = error.what();
+        work.reports.push_back(std::move(report));
+      }
+    }
+  }
+  return work;
+}
+
+/// True when a later process will find the entry: a cache that cannot be written is only a warning to a
+/// running program, but here it is the whole purpose.
+bool is_stored(cache::KernelCache& cache, const cache::Entry& entry) {
+  return cache.store()->find(entry.fields, {.exactly = entry.compiler, .accepts = {}}).has_value();
+}
+
+std::int64_t resource(const cache::Entry& entry, const char* name) {
+  const auto found = entry.resources.find(name);
+  return found == entry.resources.end() ? 0 : found->second;
+}
+
+void prepare(const Job& job, bool recompile, KernelReport& report) {
+  try {
+    KernelLoader& loader = job.context.impl()->loader();
+    const cache::Found found = loader.prepare(job.plan, recompile);
+    const cache::Entry& entry = *found.entry;
+    report.tier = found.tier;
+    report.seconds = found.seconds;
+    report.registers = static_cast<int>(resource(entry, "registers"));
+    report.spill_bytes =
+        static_cast<int>(resource(entry, "spill_store_bytes") + resource(entry, "spill_load_bytes"));
+    report.smem_bytes = static_cast<int>(resource(entry, "static_shared_bytes")) + job.plan.smem_bytes;
+    report.cubin_bytes = static_cast<std::int64_t>(entry.image.size());
+    report.compiler =
+        fmt::format("{} {}.{}", entry.compiler.name, entry.compiler.major, entry.compiler.minor);
+    if (found.tier == cache::Tier::kStore || is_stored(loader.cache(), entry)) {
+      report.ok = true;
+    } else {
+      report.error = fmt::format("compiled, but {} did not keep it; the cache's warning says why",
+                                 loader.cache().store()->path().string());
+    }
+  } catch (const std::exception& error) {
+    report.error = error.what();
+  }
+}
+
+int worker_count(int wanted, std::size_t jobs) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return std::min(wanted > 0 ? wanted : cores, static_cast<int>(jobs));
+}
+
+}  // namespace
+
+std::vector<KernelReport> precompile(const PrecompileOptions& options,
+                                     const std::function<void(const PrecompileProgress&)>& progress) {
+  Work work = plan_work(options);
+  std::mutex progress_mutex;
+  PrecompileProgress state{.done = 0, .total = static_cast<int>(work.reports.size()), .last = nullptr};
+  const auto tell = [&](const KernelReport& report) {
+    const std::lock_guard lock(progress_mutex);
+    ++state.done;
+    state.last = &report;
+    if (progress) progress(state);
+  };
+  for (const KernelReport& report : work.reports) {
+    if (!report.error.empty()) tell(report);
+  }
+
+  std::atomic<std::size_t> next{0};
+  const auto work_off = [&] {
+    for (std::size_t i = next++; i < work.jobs.size(); i = next++) {
+      KernelReport& report = work.reports[work.jobs[i].report];
+      prepare(work.jobs[i], options.recompile, report);
+      tell(report);
+    }
+  };
+  {
+    std::vector<std::jthread> workers;  // joined at the end of the block
+    for (int i = 0; i < worker_count(options.jobs, work.jobs.size()); ++i) workers.emplace_back(work_off);
+  }
+  return std::move(work.reports);
+}
+
+}  // namespace attnjit::runtime
