@@ -1,0 +1,85 @@
+/* attnjit.h as a C11 program sees it. That this file compiles without a warning is half of the test. */
+#include "c_program.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "attnjit/attnjit.h"
+
+/* ABI 1 on 64-bit targets: neither sizes nor places of fields ever change. */
+_Static_assert(sizeof(attnjit_context_options) == 64, "size of attnjit_context_options");
+_Static_assert(offsetof(attnjit_context_options, device) == 8, "device");
+_Static_assert(offsetof(attnjit_context_options, arch) == 16, "arch");
+_Static_assert(offsetof(attnjit_context_options, log_user) == 56, "log_user");
+_Static_assert(sizeof(attnjit_mha_varlen_config) == 32, "size of attnjit_mha_varlen_config");
+_Static_assert(offsetof(attnjit_mha_varlen_config, head_dim_qk) == 8, "head_dim_qk");
+_Static_assert(offsetof(attnjit_mha_varlen_config, out_dtype) == 28, "out_dtype");
+_Static_assert(sizeof(attnjit_mha_varlen_params) == 120, "size of attnjit_mha_varlen_params");
+_Static_assert(offsetof(attnjit_mha_varlen_params, q) == 8, "q");
+_Static_assert(offsetof(attnjit_mha_varlen_params, cu_seqlens_k) == 96, "cu_seqlens_k");
+_Static_assert(offsetof(attnjit_mha_varlen_params, softmax_scale) == 112, "softmax_scale");
+
+#define EXPECT(condition)                           \
+  do {                                              \
+    if (!(condition)) return "not so: " #condition; \
+  } while (0)
+
+static const char* check_init_macros(void) {
+  attnjit_context_options options = ATTNJIT_CONTEXT_OPTIONS_INIT;
+  attnjit_mha_varlen_config config = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
+  attnjit_mha_varlen_params params = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
+  EXPECT(options.struct_size == sizeof options);
+  EXPECT(options.device == 0 && options.compiler_exact == 0 && options.arch == NULL && options.log == NULL);
+  EXPECT(config.struct_size == sizeof config);
+  EXPECT(config.causal == 1 && config.dtype == ATTNJIT_BFLOAT16 && config.out_dtype == -1);
+  EXPECT(params.struct_size == sizeof params);
+  EXPECT(params.q == NULL && params.cu_seqlens_k == NULL && params.softmax_scale == 0.0f);
+  return NULL;
+}
+
+static const char* check_errors(void) {
+  attnjit_context* context = NULL;
+  attnjit_context_options options = {0};
+  EXPECT(attnjit_context_create(&options, &context) == ATTNJIT_INVALID_ARGUMENT);
+  EXPECT(context == NULL);
+  EXPECT(strstr(attnjit_last_error(), "ATTNJIT_CONTEXT_OPTIONS_INIT") != NULL);
+  EXPECT(attnjit_context_create(&options, NULL) == ATTNJIT_INVALID_ARGUMENT);
+  EXPECT(strstr(attnjit_last_error(), "context") != NULL);
+  EXPECT(strcmp(attnjit_status_name(ATTNJIT_INVALID_ARGUMENT), "ATTNJIT_INVALID_ARGUMENT") == 0);
+  return NULL;
+}
+
+/* Compiles a kernel for an SM that need not be here, and is told that it cannot run. */
+static const char* check_ahead_of_time(void) {
+  attnjit_context* context = NULL;
+  attnjit_mha_varlen* op = NULL;
+  attnjit_context_options options = ATTNJIT_CONTEXT_OPTIONS_INIT;
+  attnjit_mha_varlen_config config = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
+  attnjit_mha_varlen_params params = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
+
+  options.device = -1;
+  options.arch = "sm_90a";
+  options.cache_path = ":memory:";
+  if (attnjit_context_create(&options, &context) != ATTNJIT_OK) return attnjit_last_error();
+  EXPECT(strcmp(attnjit_context_arch(context), "sm_90a") == 0);
+
+  config.head_dim_qk = 32;
+  config.head_dim_v = 16;
+  if (attnjit_mha_varlen_create(context, &config, &op) != ATTNJIT_OK) return attnjit_last_error();
+  attnjit_context_destroy(context); /* the operator keeps what it needs */
+  EXPECT(attnjit_mha_varlen_run(op, &params, NULL) == ATTNJIT_INVALID_ARGUMENT);
+  EXPECT(attnjit_last_error()[0] != '\0');
+  attnjit_mha_varlen_destroy(op);
+  return NULL;
+}
+
+const char* run_c_program(void) {
+  const char* fault = check_init_macros();
+  if (fault == NULL) fault = check_errors();
+  if (fault == NULL) fault = check_ahead_of_time();
+  if (fault == NULL && attnjit_abi_version() != ATTNJIT_ABI_VERSION)
+    fault = "library and header disagree on the ABI";
+  attnjit_context_destroy(NULL);
+  attnjit_mha_varlen_destroy(NULL);
+  return fault;
+}
