@@ -30,6 +30,7 @@ SmFeatures sm_features(const jit::Target& target) {
                 fmt::format("{} is not served: kernels need SM 8.0 (Ampere) or newer", target.name()));
   }
   SmFeatures features;
+  features.sm = target.number();
   features.smem_per_sm = smem_per_sm;
   features.smem_per_cta = smem_per_sm - kReservedSmemPerCta;
   features.e4m3_cvt = target.number() >= 89;

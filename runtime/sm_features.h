@@ -7,6 +7,7 @@
 namespace attnjit::runtime {
 
 struct SmFeatures {
+  int sm = 0;            // 90 for compute capability 9.0
   int smem_per_cta = 0;  // bytes of dynamic shared memory a CTA may have (opt-in limit)
   int smem_per_sm = 0;   // bytes for all CTAs of an SM; each also takes kReservedSmemPerCta
   int registers_per_sm = 65536;

@@ -14,34 +14,44 @@ namespace {
 using kernel::Element;
 using kernel::Sm80MhaVarlenConfig;
 
-/// A tile size, for head dims up to (max_qk, max_v). A row's binding limit is said beside it.
+/// A tile size and what it is for.
 struct TileChoice {
   int max_head_dim_qk;
   int max_head_dim_v;
   int block_m;
   int block_n;
   int warps;
-  int ctas_per_sm;  // as many as the registers allow; a row is for SMs whose shared memory allows them too
+  int ctas_per_sm;           // as many as registers allow; a row is for SMs whose shared memory allows them too
+  bool whole_lines = false;  // for tensors whose rows are whole 128-byte lines only
+  int max_sm = 999;          // for SMs up to this one
 };
 
-// In order of preference: the first row that fits dims and shared memory is taken. 32 rows per warp use each
-// K and V fragment twice, without which shared memory bandwidth is the limit; they need dv + block_n + ~60
-// registers.
+// In order of preference: the first row that fits dims, SM and shared memory is taken. The comment names the limit that
+// binds. 32 rows per warp use each K and V fragment twice; with 16, shared memory bandwidth is the limit (q4k causal,
+// 128 heads, (192,128) on an H200: 353 against 284 TFLOP/s). They need dv + block_n + about 60 registers of 255; at dv
+// = 128 and 64 keys that leaves none for copies of rows that are not whole lines, nor for what ptxas makes of SM 10
+// and 12.
 constexpr TileChoice kLargeTiles[] = {
-    {192, 128, 128, 64, 4, 2},  // registers: 128 (O) + 64 (S) of 255
-    {256, 128, 128, 32, 4, 2},  // shared memory: Q takes 66 KB, so two CTAs have room for 32 keys only
-    {192, 128, 128, 64, 4, 1},  // 99 KB: one CTA
-    {256, 128, 128, 32, 4, 1},  // 99 KB
-    {256, 256, 64, 64, 4, 2},   // registers: 16 rows per warp, 128 (O) + 32 (S)
-    {256, 256, 64, 64, 4, 1},   // 99 KB, to the last byte at (256,256)
+    {48, 256, 64, 64, 4, 2},                                         // few columns: nothing to use twice
+    {192, 96, 128, 64, 4, 2},                                        // registers: 96 (O) + 64 (S)
+    {192, 128, 128, 64, 4, 2, /*whole_lines=*/true, /*max_sm=*/90},  // registers: 128 (O) + 64 (S)
+    {192, 128, 128, 48, 4, 2},                                       // registers
+    {256, 128, 128, 32, 4, 2},                                       // shared memory: Q alone takes 66 KB
+    {192, 128, 128, 64, 4, 1, /*whole_lines=*/true, /*max_sm=*/90},  // shared memory (99 KB): one CTA
+    {192, 128, 128, 48, 4, 1},                                       // shared memory (99 KB)
+    {256, 128, 128, 32, 4, 1},                                       // shared memory (99 KB)
+    {256, 256, 64, 64, 4, 2},                                        // registers: 16 rows, 128 (O) + 32 (S)
+    {256, 256, 64, 64, 4, 1},                                        // shared memory (99 KB, to the last byte)
 };
 
 // For calls whose large tiles would leave SMs idle: half the rows, twice the CTAs.
 constexpr TileChoice kSmallTiles[] = {
     {192, 128, 64, 64, 4, 3},  // registers: 168 of 170
     {256, 128, 64, 64, 4, 2},  // shared memory
-    {256, 128, 64, 64, 4, 1},  // 99 KB
+    {256, 128, 64, 64, 4, 1},  // shared memory (99 KB)
 };
+
+constexpr int kLineElements = 64;  // of 16 bits, in 128 bytes
 
 Element element_of(DType dtype) {
   switch (dtype) {
@@ -51,8 +61,7 @@ Element element_of(DType dtype) {
   }
 }
 
-Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeatures& features,
-                                  const TileChoice& tile) {
+Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeatures& features, const TileChoice& tile) {
   return {.element = element_of(config.dtype),
           .out_element = element_of(config.out_dtype.value_or(config.dtype)),
           .head_dim_qk = config.head_dim_qk,
@@ -66,15 +75,20 @@ Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeature
           .e4m3_cvt = features.e4m3_cvt};
 }
 
+bool whole_lines(const MhaVarlenConfig& config) {
+  return (config.head_dim_qk - config.rope_dim) % kLineElements == 0 && config.rope_dim % kLineElements == 0 &&
+         config.head_dim_v % kLineElements == 0;
+}
+
 template <int kRows>
-std::optional<Sm80MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
-                                               const MhaVarlenConfig& config, const SmFeatures& features) {
+std::optional<Sm80MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows], const MhaVarlenConfig& config,
+                                               const SmFeatures& features) {
   for (const TileChoice& tile : table) {
     if (config.head_dim_qk > tile.max_head_dim_qk || config.head_dim_v > tile.max_head_dim_v) continue;
+    if (features.sm > tile.max_sm || (tile.whole_lines && !whole_lines(config))) continue;
     const Sm80MhaVarlenConfig candidate = kernel_config(config, features, tile);
     const int smem = smem_bytes(candidate);
-    if (smem <= features.smem_per_cta &&
-        tile.ctas_per_sm * (smem + kReservedSmemPerCta) <= features.smem_per_sm) {
+    if (smem <= features.smem_per_cta && tile.ctas_per_sm * (smem + kReservedSmemPerCta) <= features.smem_per_sm) {
       return candidate;
     }
   }
@@ -83,10 +97,10 @@ std::optional<Sm80MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
 
 class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
  public:
-  Sm80MhaVarlenKernels(const MhaVarlenConfig& config, const SmFeatures& features)
-      : sm_count_(features.sm_count) {
+  Sm80MhaVarlenKernels(const MhaVarlenConfig& config, const SmFeatures& features) : sm_count_(features.sm_count) {
     add(choose_tile(kLargeTiles, config, features).value());
-    if (const auto small = choose_tile(kSmallTiles, config, features)) add(*small);
+    const auto small = choose_tile(kSmallTiles, config, features);
+    if (small && small->block_m < configs_[0].block_m) add(*small);
   }
 
   const std::vector<KernelPlan>& plans() const override { return plans_; }
@@ -97,12 +111,10 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
     if (configs_.size() > 1 && ctas(call, configs_[0]) < sm_count_ * configs_[0].ctas_per_sm) chosen = 1;
     const std::int64_t grid = ctas(call, configs_[chosen]);
     if (grid > std::numeric_limits<int>::max()) {
-      throw Error(
-          Status::kInvalidArgument,
-          fmt::format(
-              "mha_varlen: {} sequences x {} heads x {} query tiles are {} CTAs, more than a grid has "
-              "(2^31 - 1): give a tighter max_seqlen_q or split the batch",
-              call.batch, call.heads, call.params.m_blocks, grid));
+      throw Error(Status::kInvalidArgument,
+                  fmt::format("mha_varlen: {} sequences x {} heads x {} query tiles are {} CTAs, more than a grid has "
+                              "(2^31 - 1): give a tighter max_seqlen_q or split the batch",
+                              call.batch, call.heads, call.params.m_blocks, grid));
     }
     call.params.m_blocks = kernel::ceil_div(call.max_seqlen_q, configs_[chosen].block_m);
     return {.plan = chosen, .ctas = static_cast<unsigned>(grid)};
@@ -128,12 +140,11 @@ std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, const SmFeatu
   // Every config that passes the operator's own check has a tile on every SM from 8.0 on; were that to
   // change, the reason would be the shared memory.
   if (choose_tile(kLargeTiles, config, features)) return "";
-  return fmt::format("no tile of head dims ({}, {}) fits the {} bytes of shared memory of this SM",
-                     config.head_dim_qk, config.head_dim_v, features.smem_per_cta);
+  return fmt::format("no tile of head dims ({}, {}) fits the {} bytes of shared memory of this SM", config.head_dim_qk,
+                     config.head_dim_v, features.smem_per_cta);
 }
 
-std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config,
-                                                       const SmFeatures& features) {
+std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features) {
   return std::make_unique<Sm80MhaVarlenKernels>(config, features);
 }
 

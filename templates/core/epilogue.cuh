@@ -43,9 +43,8 @@ struct SelectOutput<Element::kFloat8E4M3, kHasCvt> {
 /// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that
 /// each global store is 16 bytes wide; `out` is the first row, `rows` of them exist.
 template <class Output, int kMTiles, int kNTiles>
-ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4],
-                               u32 staging, int staging_pitch_bytes, u8* out, i64 row_stride_bytes,
-                               int rows) {
+ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
+                               int staging_pitch_bytes, u8* out, i64 row_stride_bytes, int rows) {
   const AccumulatorPosition at;
 #pragma unroll
   for (int m = 0; m < kMTiles; ++m) {

@@ -7,26 +7,26 @@
 namespace attnjit::kernel {
 
 /// Ragged end of the keys, and the causal diagonal aligned to the bottom right: row i of a sequence sees keys
-/// j <= i + len_k - len_q.
+/// j <= i + len_k - len_q. Rows are counted from `first_row`; two numbers are all that a main loop has to carry.
 template <bool kCausal>
 struct CausalMask {
-  int len_q;
   int len_k;
+  int diagonal;  // the last key that row 0 sees, were there enough keys
+
+  ATTNJIT_DEVICE CausalMask(int first_row, int len_q, int keys) : len_k(keys), diagonal(first_row + keys - len_q) {}
 
   /// One past the last key that `row` sees; <= 0 if it sees none.
-  ATTNJIT_DEVICE int key_end(int row) const {
-    return kCausal ? min_of(len_k, row + 1 + len_k - len_q) : len_k;
-  }
+  ATTNJIT_DEVICE int key_end(int row) const { return kCausal ? min_of(len_k, row + diagonal + 1) : len_k; }
 
   /// Sets the scores of keys that their row does not see to -inf. Selecting, never adding: NaN + -inf is NaN.
   template <int kMTiles, int kNTiles>
-  ATTNJIT_DEVICE void apply(float (&scores)[kMTiles][kNTiles][4], int first_row, int first_key) const {
+  ATTNJIT_DEVICE void apply(float (&scores)[kMTiles][kNTiles][4], int first_key) const {
     const AccumulatorPosition at;
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const int end = key_end(first_row + at.row(m, half)) - first_key - at.column(0);
+        const int end = key_end(at.row(m, half)) - first_key - at.column(0);
 #pragma unroll
         for (int n = 0; n < kNTiles; ++n) {
           if (n * 8 >= end) scores[m][n][2 * half] = kMinusInfinity;

@@ -92,16 +92,14 @@ struct OnlineSoftmax {
   /// Natural logarithm of the sum of exponentials of the scaled scores; -inf for a row that saw no key.
   ATTNJIT_DEVICE float lse(int m, int half) const {
     constexpr float kLn2 = 0.693147180559945309f;
-    return row_sum[m][half] == 0.f ? kMinusInfinity
-                                   : (row_max[m][half] + log2_approx(row_sum[m][half])) * kLn2;
+    return row_sum[m][half] == 0.f ? kMinusInfinity : (row_max[m][half] + log2_approx(row_sum[m][half])) * kLn2;
   }
 };
 
 /// Rounds an accumulator to 16 bits in the layout that the next product takes as its left operand: two
 /// neighbouring 8-column tiles of d are one 16-column tile of a.
 template <Element kElement, int kMTiles, int kNTiles>
-ATTNJIT_DEVICE void round_to_fragment(u32 (&a)[kMTiles][kNTiles / 2][4],
-                                      const float (&d)[kMTiles][kNTiles][4]) {
+ATTNJIT_DEVICE void round_to_fragment(u32 (&a)[kMTiles][kNTiles / 2][4], const float (&d)[kMTiles][kNTiles][4]) {
 #pragma unroll
   for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll

@@ -1,4 +1,4 @@
-// Rows of a global tensor into a tile of shared memory, asynchronously, 16 bytes at a time.
+// Rows of a global tensor into tiles of shared memory, asynchronously, 16 bytes at a time.
 #pragma once
 
 #include "ptx/memory.cuh"
@@ -6,47 +6,68 @@
 
 namespace attnjit::kernel {
 
-/// The largest power of two that divides `chunks`, at most 8: so many lanes side by side read one row, 128
-/// contiguous bytes where the row has them.
+/// Lanes side by side that read one row: as many as it has 16-byte chunks, rounded down to a power of two, at most 8
+/// (128 contiguous bytes).
 ATTNJIT_HOST_DEVICE constexpr int lanes_per_row(int chunks) {
-  int lanes = 1;
-  while (lanes < 8 && chunks % (2 * lanes) == 0) lanes *= 2;
-  return lanes;
+  return chunks >= 8 ? 8 : chunks >= 4 ? 4 : chunks >= 2 ? 2 : 1;
 }
 
-/// Copies columns of kRows rows of 16-bit elements; all threads of the CTA take part. Row r comes from
-/// `source + r * token_stride`; rows from `valid_rows` on become zeros and are not read: what lies behind the
-/// end of a sequence must not reach a product, and 0 x NaN is NaN.
-/// kPitch: elements between two rows in shared memory.
+/// One thread's share in copying tiles [kRows, kColumns] of 16-bit elements, one after another along the tokens of a
+/// head; all kThreads threads of the CTA take part. A tile's rows lie kPitch elements apart in shared memory.
+///
+/// Between two tiles a thread carries one pointer, which moves by whole tiles: the products of strides and positions
+/// are formed once, not in the main loop, whose registers are all taken.
 template <int kRows, int kColumns, int kPitch, int kThreads>
-ATTNJIT_DEVICE void copy_rows_async(u32 destination, const u16* source, i64 token_stride, int valid_rows) {
-  constexpr int kChunks = kColumns / 8;
-  constexpr int kLanes = lanes_per_row(kChunks);
-  constexpr int kRowsPerPass = kThreads / kLanes;
-  constexpr int kPasses = ceil_div(kRows, kRowsPerPass);
-  static_assert(kColumns % 8 == 0 && kThreads % kLanes == 0);
+class TileCopy {
+ public:
+  /// The tile of `rows` that starts at (token, head) goes to `destination`.
+  ATTNJIT_DEVICE TileCopy(const TokenRows& rows, i64 token, int head, u32 destination)
+      : token_stride_(rows.token_stride),
+        from_(static_cast<const u16*>(rows.data) + (token + thread_index() / kLanes) * rows.token_stride +
+              head * rows.head_stride + thread_index() % kLanes * 8),
+        to_(destination + (thread_index() / kLanes * kPitch + thread_index() % kLanes * 8) * 2) {}
 
-  const int lane = thread_index() % kLanes;
-  const int first_row = thread_index() / kLanes;
-  const u16* from = source + first_row * token_stride + lane * 8;
-  u32 to = destination + (first_row * kPitch + lane * 8) * 2;
-#pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int row = first_row + pass * kRowsPerPass;
-    if (kRows % kRowsPerPass == 0 || row < kRows) {
+  /// Issues the copy. Rows from `valid_rows` on become zeros and are not read: what lies behind the end of a sequence
+  /// must not reach a product, and 0 x NaN is NaN.
+  ATTNJIT_DEVICE void issue(int valid_rows) const {
+    const u16* from = from_;
+    u32 to = to_;
+    // A loop, not unrolled: unrolled, its copies move up among the products before them, and their addresses take the
+    // registers that the accumulators need (up to 90 bytes of spills at dv = 128).
+#pragma unroll 1
+    for (int row = thread_index() / kLanes; row < kRows; row += kRowsPerPass) {
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; chunk += kLanes) {
-        cp_async_16(to + chunk * 16, from + chunk * 8, row < valid_rows);
+        if (chunk + kLanes <= kChunks || thread_index() % kLanes < kChunks - chunk) {
+          cp_async_16(to + chunk * 16, from + chunk * 8, row < valid_rows);
+        }
       }
+      from += kRowsPerPass * token_stride_;
+      to += kRowsPerPass * kPitch * 2;
     }
-    from += kRowsPerPass * token_stride;
-    to += kRowsPerPass * kPitch * 2;
   }
-}
 
-/// First element of `rows` at (token, head), for 16-bit tensors.
-ATTNJIT_DEVICE const u16* row_start(const TokenRows& rows, i64 token, int head) {
-  return static_cast<const u16*>(rows.data) + token * rows.token_stride + head * rows.head_stride;
-}
+  /// Goes on to the tile `tokens` further (or back).
+  ATTNJIT_DEVICE void advance(int tokens) { from_ += tokens * token_stride_; }
+
+ private:
+  static constexpr int kChunks = kColumns / 8;
+  static constexpr int kLanes = lanes_per_row(kChunks);
+  static constexpr int kRowsPerPass = kThreads / kLanes;
+  static_assert(kColumns > 0 && kColumns % 8 == 0 && kThreads % kLanes == 0);
+
+  i64 token_stride_;
+  const u16* from_;  // this thread's first 16 bytes of the tile
+  u32 to_;
+};
+
+/// Of a tensor that has no columns.
+template <int kRows, int kPitch, int kThreads>
+class TileCopy<kRows, 0, kPitch, kThreads> {
+ public:
+  ATTNJIT_DEVICE TileCopy(const TokenRows&, i64, int, u32) {}
+  ATTNJIT_DEVICE void issue(int) const {}
+  ATTNJIT_DEVICE void advance(int) {}
+};
 
 }  // namespace attnjit::kernel

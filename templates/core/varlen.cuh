@@ -20,8 +20,7 @@ struct QueryTile {
 /// The grid is one-dimensional, batch slowest, then head, then m_block from the last (which sees the most
 /// keys when causal, so that the long tiles of a head start first) to the first.
 template <int kBlockM>
-ATTNJIT_DEVICE QueryTile query_tile(const i32* cu_seqlens_q, const i32* cu_seqlens_k, int num_heads,
-                                    int m_blocks) {
+ATTNJIT_DEVICE QueryTile query_tile(const i32* cu_seqlens_q, const i32* cu_seqlens_k, int num_heads, int m_blocks) {
   const u32 index = block_index();
   const u32 column = index / static_cast<u32>(m_blocks);
   const int m_block = m_blocks - 1 - static_cast<int>(index % static_cast<u32>(m_blocks));

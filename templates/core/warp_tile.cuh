@@ -58,8 +58,7 @@ ATTNJIT_DEVICE void multiply_rows(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u
 /// d += a b: a is a fragment [16 kMTiles, 16 kKTiles] in registers, b is [16 kKTiles, 8 kNTiles] at `b_rows`,
 /// row-major.
 template <Element kElement, int kPitch, int kMTiles, int kKTiles, int kNTiles>
-ATTNJIT_DEVICE void multiply_columns(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][kKTiles][4],
-                                     u32 b_rows) {
+ATTNJIT_DEVICE void multiply_columns(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][kKTiles][4], u32 b_rows) {
   static_assert(kNTiles % 2 == 0);
   const int lane = thread_index() % 32;
   const u32 b_lane = b_rows + (lane % 16 * kPitch + lane / 16 * 8) * 2;

@@ -36,25 +36,29 @@ struct Sm80MhaVarlenShared {
   };
 };
 
-/// One tile of q or k: its nope columns and its pe columns side by side.
+/// Tiles of q or k: nope columns and pe columns, from two tensors, side by side.
 template <Sm80MhaVarlenConfig kConfig, int kRows>
-ATTNJIT_DEVICE void copy_qk_rows(u32 destination, const u16* nope, i64 nope_stride, const u16* pe,
-                                 i64 pe_stride, int valid_rows) {
-  constexpr int kPitch = padded_row(kConfig.head_dim_qk);
-  constexpr int kNope = kConfig.head_dim_qk - kConfig.rope_dim;
-  if constexpr (kNope > 0) {
-    copy_rows_async<kRows, kNope, kPitch, threads(kConfig)>(destination, nope, nope_stride, valid_rows);
+struct QkTileCopy {
+  static constexpr int kPitch = padded_row(kConfig.head_dim_qk);
+  static constexpr int kNope = kConfig.head_dim_qk - kConfig.rope_dim;
+  TileCopy<kRows, kNope, kPitch, threads(kConfig)> nope;
+  TileCopy<kRows, kConfig.rope_dim, kPitch, threads(kConfig)> pe;
+
+  ATTNJIT_DEVICE QkTileCopy(const TokenRows& nope_rows, const TokenRows& pe_rows, i64 token, int head, u32 destination)
+      : nope(nope_rows, token, head, destination), pe(pe_rows, token, head, destination + kNope * 2) {}
+  ATTNJIT_DEVICE void issue(int valid_rows) const {
+    nope.issue(valid_rows);
+    pe.issue(valid_rows);
   }
-  if constexpr (kConfig.rope_dim > 0) {
-    copy_rows_async<kRows, kConfig.rope_dim, kPitch, threads(kConfig)>(destination + kNope * 2, pe, pe_stride,
-                                                                       valid_rows);
+  ATTNJIT_DEVICE void advance(int tokens) {
+    nope.advance(tokens);
+    pe.advance(tokens);
   }
-}
+};
 
 template <Sm80MhaVarlenConfig kConfig>
 ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   // ---- shapes
-  // ------------------------------------------------------------------------------------------------------
   constexpr int kBlockM = kConfig.block_m;
   constexpr int kBlockN = kConfig.block_n;
   constexpr int kRowsPerWarp = kBlockM / kConfig.warps;
@@ -66,7 +70,6 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   using Output = typename SelectOutput<kConfig.out_element, kConfig.e4m3_cvt>::Type;
 
   // ---- shared memory
-  // -----------------------------------------------------------------------------------------------
   using Shared = Sm80MhaVarlenShared<kConfig>;
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
@@ -75,49 +78,36 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const u32 v_tile = shared_address(&shared.tiles.v);
 
   // ---- this CTA's tile
-  // ---------------------------------------------------------------------------------------------
   const QueryTile tile =
       query_tile<kBlockM>(params.cu_seqlens_q, params.cu_seqlens_k, params.num_heads, params.m_blocks);
   if (tile.m_rows <= 0) return;
   const int kv_head = tile.head / params.heads_per_kv_head;
   const int warp_row = thread_index() / 32 * kRowsPerWarp;
 
-  const CausalMask<kConfig.causal> mask{tile.len_q, tile.len_k};
-  const int n_blocks = ceil_div(max_of(0, mask.key_end(tile.m_begin + tile.m_rows - 1)), kBlockN);
-  // Blocks before this key need no mask for any row of this warp.
-  const int unmasked_end = mask.key_end(tile.m_begin + warp_row);
+  using Mask = CausalMask<kConfig.causal>;
+  const int tile_key_end = Mask(tile.m_begin, tile.len_q, tile.len_k).key_end(tile.m_rows - 1);
+  const int n_blocks = ceil_div(max_of(0, tile_key_end), kBlockN);
+  const Mask mask(tile.m_begin + warp_row, tile.len_q, tile.len_k);
 
   // ---- loads
-  // -------------------------------------------------------------------------------------------------------
-  const auto load_k = [&](int n_block) {
-    const int token = tile.k_start + n_block * kBlockN;
-    copy_qk_rows<kConfig, kBlockN>(k_tile, row_start(params.k_nope, token, kv_head),
-                                   params.k_nope.token_stride, row_start(params.k_pe, token, kv_head),
-                                   params.k_pe.token_stride, tile.len_k - n_block * kBlockN);
-  };
-  const auto load_v = [&](int n_block) {
-    copy_rows_async<kBlockN, kConfig.head_dim_v, Shared::kPitchV, threads(kConfig)>(
-        v_tile, row_start(params.v, tile.k_start + n_block * kBlockN, kv_head), params.v.token_stride,
-        tile.len_k - n_block * kBlockN);
-  };
-  {
-    const int token = tile.q_start + tile.m_begin;
-    copy_qk_rows<kConfig, kBlockM>(q_tile, row_start(params.q_nope, token, tile.head),
-                                   params.q_nope.token_stride, row_start(params.q_pe, token, tile.head),
-                                   params.q_pe.token_stride, tile.m_rows);
-    if (n_blocks > 0) load_k(n_blocks - 1);
-    cp_async_commit();
-  }
+  QkTileCopy<kConfig, kBlockM>(params.q_nope, params.q_pe, tile.q_start + tile.m_begin, tile.head, q_tile)
+      .issue(tile.m_rows);
+  const int last_token = tile.k_start + (n_blocks - 1) * kBlockN;
+  QkTileCopy<kConfig, kBlockN> k_copy(params.k_nope, params.k_pe, last_token, kv_head, k_tile);
+  TileCopy<kBlockN, kConfig.head_dim_v, Shared::kPitchV, threads(kConfig)> v_copy(params.v, last_token, kv_head,
+                                                                                  v_tile);
+  if (n_blocks > 0) k_copy.issue(tile.len_k - (n_blocks - 1) * kBlockN);
+  cp_async_commit();
 
   // ---- main loop: last block of keys first, since only the last ones need the mask
-  // ------------------------------------
   OnlineSoftmax<kMTiles> softmax(params.softmax_scale_log2);
   float out[kMTiles][kOutTiles][4];
   clear(out);
   for (int n_block = n_blocks - 1; n_block >= 0; --n_block) {
     cp_async_wait<0>();
     sync_block();  // K has landed for every thread, and every warp is done with the V before
-    load_v(n_block);
+    v_copy.issue(tile.len_k - n_block * kBlockN);
+    v_copy.advance(-kBlockN);
     cp_async_commit();
 
     float scores[kMTiles][kNTiles][4];
@@ -128,23 +118,26 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     cp_async_wait<0>();
     sync_block();  // V has landed, and every warp is done with this K
 
-    if ((n_block + 1) * kBlockN > unmasked_end)
-      mask.apply(scores, tile.m_begin + warp_row, n_block * kBlockN);
+    // Blocks that end before the first row's last key need no mask: they are whole for every row.
+    if ((n_block + 1) * kBlockN > mask.key_end(0)) mask.apply(scores, n_block * kBlockN);
     softmax.update(scores, out);
     u32 probabilities[kMTiles][kNTiles / 2][4];
     round_to_fragment<kConfig.element>(probabilities, scores);
-    if (n_block > 0) load_k(n_block - 1);
+    k_copy.advance(-kBlockN);
+    if (n_block > 0) k_copy.issue(tile.len_k - (n_block - 1) * kBlockN);
     cp_async_commit();
     multiply_columns<kConfig.element, Shared::kPitchV>(out, probabilities, v_tile);
   }
 
   // ---- epilogue
-  // ----------------------------------------------------------------------------------------------------
   cp_async_wait<0>();
   sync_block();  // the tiles give way to the output
   softmax.finish();
+  // Found again rather than kept: the main loop has no registers to spare for it.
+  const QueryTile rows =
+      query_tile<kBlockM>(params.cu_seqlens_q, params.cu_seqlens_k, params.num_heads, params.m_blocks);
   const AccumulatorPosition at;
-  const int first_token = tile.q_start + tile.m_begin + warp_row;
+  const int first_token = rows.q_start + rows.m_begin + warp_row;
 #pragma unroll
   for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
@@ -156,17 +149,16 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
         out[m][n][2 * half + 1] *= normaliser;
       }
       const int row = at.row(m, half);
-      if (params.lse != nullptr && at.lane % 4 == 0 && warp_row + row < tile.m_rows) {
-        params.lse[(first_token + row) * params.lse_token_stride + tile.head * params.lse_head_stride] =
+      if (params.lse != nullptr && at.lane % 4 == 0 && warp_row + row < rows.m_rows) {
+        params.lse[(first_token + row) * params.lse_token_stride + rows.head * params.lse_head_stride] =
             softmax.lse(m, half);
       }
     }
   }
-  u8* const out_rows =
-      static_cast<u8*>(params.out) +
-      (first_token * params.out_token_stride + tile.head * params.out_head_stride) * Output::kBytes;
-  store_rows(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes,
-             out_rows, params.out_token_stride * Output::kBytes, tile.m_rows - warp_row);
+  u8* const out_rows = static_cast<u8*>(params.out) +
+                       (first_token * params.out_token_stride + rows.head * params.out_head_stride) * Output::kBytes;
+  store_rows(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes, out_rows,
+             params.out_token_stride * Output::kBytes, rows.m_rows - warp_row);
 }
 
 }  // namespace attnjit::kernel

@@ -13,8 +13,7 @@ struct Vec16 {
 /// (nothing is read from `source` then).
 ATTNJIT_DEVICE void cp_async_16(u32 destination, const void* source, bool valid) {
   const u32 bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source),
-               "r"(bytes)
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source), "r"(bytes)
                : "memory");
 }
 /// PTX ISA 9.7.9.25.3.2, cp.async.commit_group.

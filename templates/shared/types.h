@@ -30,9 +30,7 @@ ATTNJIT_HOST_DEVICE constexpr const char* value_name(Element element) {
   return "?";
 }
 
-ATTNJIT_HOST_DEVICE constexpr int bytes_of(Element element) {
-  return element == Element::kFloat8E4M3 ? 1 : 2;
-}
+ATTNJIT_HOST_DEVICE constexpr int bytes_of(Element element) { return element == Element::kFloat8E4M3 ? 1 : 2; }
 
 ATTNJIT_HOST_DEVICE constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 ATTNJIT_HOST_DEVICE constexpr int max_of(int a, int b) { return a > b ? a : b; }
