@@ -1,5 +1,6 @@
 # The rooms become two libraries: attnjit (what is installed; only the public API is visible) and
 # attnjit_internal (static, everything visible; for the command, the tests and the benchmarks).
+include(GNUInstallDirs)
 get_property(rooms GLOBAL PROPERTY ATTNJIT_ROOMS)
 get_property(links GLOBAL PROPERTY ATTNJIT_LINKS)
 list(REMOVE_DUPLICATES links)
