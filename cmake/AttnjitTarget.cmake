@@ -5,6 +5,10 @@ target_include_directories(attnjit_options INTERFACE ${PROJECT_SOURCE_DIR} ${PRO
 target_compile_options(attnjit_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wpedantic>
   $<$<BOOL:${ATTNJIT_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 warns of overlap inside std::string's own operator+ at -O2 and above (GCC bug 105651).
+  target_compile_options(attnjit_options INTERFACE -Wno-restrict)
+endif()
 if(ATTNJIT_SANITIZER)
   target_compile_options(attnjit_options INTERFACE -fsanitize=${ATTNJIT_SANITIZER} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

@@ -1,0 +1,156 @@
+#include "tests/fake_driver/fake_cuda.h"
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+// A CUcontext of device d is the number 1000 + d; libraries and kernels are numbers too. Nothing is ever dereferenced.
+namespace {
+
+std::mutex mutex;
+fake_cuda::State fake_state;
+thread_local std::vector<CUcontext> context_stack;
+
+int device_of(CUcontext context) { return static_cast<int>(reinterpret_cast<std::uintptr_t>(context)) - 1000; }
+
+CUresult init(unsigned) { return CUDA_SUCCESS; }
+CUresult driver_get_version(int* version) {
+  *version = fake_state.driver_version;
+  return CUDA_SUCCESS;
+}
+CUresult get_error_name(CUresult error, const char** text) {
+  *text = error == CUDA_ERROR_NO_BINARY_FOR_GPU ? "CUDA_ERROR_NO_BINARY_FOR_GPU" : "CUDA_ERROR_OF_FAKE";
+  return CUDA_SUCCESS;
+}
+CUresult get_error_string(CUresult, const char** text) {
+  *text = "as the test asked";
+  return CUDA_SUCCESS;
+}
+CUresult device_get_count(int* count) {
+  *count = static_cast<int>(fake_state.device_sms.size());
+  return CUDA_SUCCESS;
+}
+CUresult device_get(CUdevice* device, int ordinal) {
+  *device = ordinal;
+  return CUDA_SUCCESS;
+}
+CUresult device_get_name(char* name, int bytes, CUdevice) {
+  std::strncpy(name, "Fake GPU", static_cast<std::size_t>(bytes));
+  return CUDA_SUCCESS;
+}
+CUresult device_get_attribute(int* value, CUdevice_attribute attribute, CUdevice device) {
+  const int sm = fake_state.device_sms.at(static_cast<std::size_t>(device));
+  switch (attribute) {
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = sm / 10; return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = sm % 10; return CUDA_SUCCESS;
+    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = 132; return CUDA_SUCCESS;
+    default: return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+CUresult primary_context_retain(CUcontext* context, CUdevice device) {
+  const std::lock_guard lock(mutex);
+  ++fake_state.primary_contexts_retained;
+  *context = fake_cuda::context_of(device);
+  return CUDA_SUCCESS;
+}
+CUresult context_get_current(CUcontext* context) {
+  *context = context_stack.empty() ? nullptr : context_stack.back();
+  return CUDA_SUCCESS;
+}
+CUresult context_get_device(CUdevice* device) {
+  if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  *device = device_of(context_stack.back());
+  return CUDA_SUCCESS;
+}
+CUresult context_push(CUcontext context) {
+  context_stack.push_back(context);
+  return CUDA_SUCCESS;
+}
+CUresult context_pop(CUcontext* context) {
+  if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  *context = context_stack.back();
+  context_stack.pop_back();
+  return CUDA_SUCCESS;
+}
+CUresult library_load(CUlibrary* library, const void*, CUjit_option*, void**, unsigned, CUlibraryOption*, void**,
+                      unsigned) {
+  const std::lock_guard lock(mutex);
+  if (fake_state.cubins_to_refuse > 0) {
+    --fake_state.cubins_to_refuse;
+    return CUDA_ERROR_NO_BINARY_FOR_GPU;
+  }
+  *library = reinterpret_cast<CUlibrary>(static_cast<std::uintptr_t>(++fake_state.libraries_loaded));
+  return CUDA_SUCCESS;
+}
+CUresult library_unload(CUlibrary) {
+  const std::lock_guard lock(mutex);
+  ++fake_state.libraries_unloaded;
+  return CUDA_SUCCESS;
+}
+CUresult library_get_kernel(CUkernel* kernel, CUlibrary library, const char*) {
+  *kernel = reinterpret_cast<CUkernel>(library);
+  return CUDA_SUCCESS;
+}
+CUresult kernel_set_attribute(CUfunction_attribute, int, CUkernel, CUdevice) { return CUDA_SUCCESS; }
+CUresult launch_kernel(const CUlaunchConfig* config, CUfunction, void** parameters, void**) {
+  const std::lock_guard lock(mutex);
+  if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
+  fake_state.launches.push_back({config->gridDimX, config->blockDimX, config->sharedMemBytes, config->hStream,
+                                 context_stack.back(), {bytes, bytes + fake_state.parameter_bytes}});
+  return CUDA_SUCCESS;
+}
+
+const std::map<std::string, void*>& functions() {
+  static const std::map<std::string, void*> table{
+      {"cuInit", reinterpret_cast<void*>(init)},
+      {"cuDriverGetVersion", reinterpret_cast<void*>(driver_get_version)},
+      {"cuGetErrorName", reinterpret_cast<void*>(get_error_name)},
+      {"cuGetErrorString", reinterpret_cast<void*>(get_error_string)},
+      {"cuDeviceGetCount", reinterpret_cast<void*>(device_get_count)},
+      {"cuDeviceGet", reinterpret_cast<void*>(device_get)},
+      {"cuDeviceGetName", reinterpret_cast<void*>(device_get_name)},
+      {"cuDeviceGetAttribute", reinterpret_cast<void*>(device_get_attribute)},
+      {"cuDevicePrimaryCtxRetain", reinterpret_cast<void*>(primary_context_retain)},
+      {"cuCtxGetCurrent", reinterpret_cast<void*>(context_get_current)},
+      {"cuCtxGetDevice", reinterpret_cast<void*>(context_get_device)},
+      {"cuCtxPushCurrent", reinterpret_cast<void*>(context_push)},
+      {"cuCtxPopCurrent", reinterpret_cast<void*>(context_pop)},
+      {"cuLibraryLoadData", reinterpret_cast<void*>(library_load)},
+      {"cuLibraryUnload", reinterpret_cast<void*>(library_unload)},
+      {"cuLibraryGetKernel", reinterpret_cast<void*>(library_get_kernel)},
+      {"cuKernelSetAttribute", reinterpret_cast<void*>(kernel_set_attribute)},
+      {"cuLaunchKernelEx", reinterpret_cast<void*>(launch_kernel)},
+  };
+  return table;
+}
+
+}  // namespace
+
+namespace fake_cuda {
+
+State& state() { return fake_state; }
+void reset() {
+  fake_state = State{};
+  context_stack.clear();
+}
+CUcontext context_of(int device) { return reinterpret_cast<CUcontext>(static_cast<std::uintptr_t>(1000 + device)); }
+void set_current(CUcontext context) {
+  context_stack.clear();
+  if (context != nullptr) context_stack.push_back(context);
+}
+
+}  // namespace fake_cuda
+
+// What the loader looks up by symbol; everything else goes through cuGetProcAddress, as with the real driver.
+extern "C" {
+__attribute__((visibility("default"))) CUresult cuDriverGetVersion(int* version) { return driver_get_version(version); }
+__attribute__((visibility("default"))) CUresult cuGetProcAddress_v2(const char* name, void** address, int, cuuint64_t,
+                                                                    CUdriverProcAddressQueryResult*) {
+  const auto found = functions().find(name);
+  if (found == functions().end()) return CUDA_ERROR_NOT_FOUND;
+  *address = found->second;
+  return CUDA_SUCCESS;
+}
+}

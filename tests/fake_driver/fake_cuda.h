@@ -1,0 +1,40 @@
+// Control panel of the fake CUDA driver: what it pretends to be, and what it was asked to do. The fake stands in for
+// libcuda (ATTNJIT_LIBCUDA names it) so that everything up to the launch is tested without a GPU.
+#pragma once
+
+#include <cuda.h>
+
+#include <string>
+#include <vector>
+
+namespace fake_cuda {
+
+struct Launch {
+  unsigned grid_x = 0;
+  unsigned threads = 0;
+  unsigned smem_bytes = 0;
+  CUstream stream = nullptr;
+  CUcontext context = nullptr;            // current at the launch
+  std::vector<unsigned char> parameter;   // of the kernel's one parameter: the first `parameter_bytes` of it
+};
+
+struct State {
+  int driver_version = 13000;
+  std::vector<int> device_sms{90};        // compute capability of each device, as 90 for 9.0
+  std::size_t parameter_bytes = 0;        // how much of the parameter a launch records
+  int cubins_to_refuse = 0;               // the next so many cuLibraryLoadData calls refuse
+  std::vector<Launch> launches;
+  int libraries_loaded = 0;
+  int libraries_unloaded = 0;
+  int primary_contexts_retained = 0;
+};
+
+/// The one state; guarded by the fake's own mutex while the driver is called.
+State& state();
+/// Back to the defaults above, with no context current on this thread.
+void reset();
+/// A context of a device, as a host program would have made it.
+CUcontext context_of(int device);
+void set_current(CUcontext context);
+
+}  // namespace fake_cuda

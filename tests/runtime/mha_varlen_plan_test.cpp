@@ -1,0 +1,122 @@
+// Which kernels a config gets, and the grid that a call gets: everything that is decided before the driver is asked.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+#include "runtime/mha_varlen_kernels.h"
+#include "tests/runtime/mha_varlen_case.h"
+
+namespace {
+
+using attnjit::DType;
+using attnjit::MhaVarlenConfig;
+using attnjit::runtime::choose_mha_varlen;
+using attnjit::runtime::sm_features;
+using attnjit::test::deepseek_config;
+using attnjit::test::deepseek_params;
+
+attnjit::runtime::SmFeatures features_of(const char* target) { return sm_features(attnjit::jit::Target::parse(target)); }
+
+int block_m_of(const attnjit::runtime::KernelPlan& plan) {
+  for (const auto& field : plan.spec.fields) {
+    if (field.name == "block_m") return std::stoi(field.json);
+  }
+  return 0;
+}
+
+TEST(MhaVarlenPlan, EveryHeadDimFitsEverySm) {
+  for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100f", "sm_120f"}) {
+    const auto features = features_of(target);
+    for (int qk = 16; qk <= 256; qk += 16) {
+      for (int v = 16; v <= 256; v += 16) {
+        for (const DType out : {DType::kBFloat16, DType::kFloat8E4M3}) {
+          const MhaVarlenConfig config{
+              .head_dim_qk = qk, .head_dim_v = v, .rope_dim = 0, .dtype = DType::kBFloat16, .causal = true, .out_dtype = out};
+          const auto kernels = choose_mha_varlen(config, features);
+          ASSERT_GE(kernels->plans().size(), 1u);
+          ASSERT_LE(kernels->plans().size(), 4u);
+          for (const auto& plan : kernels->plans()) {
+            ASSERT_LE(plan.smem_bytes, features.smem_per_cta) << target << " " << qk << " " << v;
+            ASSERT_EQ(plan.threads % 32, 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(MhaVarlenPlan, RefusalsNameTheNearestThatIsServed) {
+  const auto features = features_of("sm_90a");
+  const auto refusal = [&](auto spoil) -> std::string {
+    MhaVarlenConfig config = deepseek_config();
+    spoil(config);
+    try {
+      choose_mha_varlen(config, features);
+    } catch (const attnjit::Error& error) {
+      EXPECT_EQ(error.status(), attnjit::Status::kUnsupported);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(refusal([](auto& c) { c.head_dim_v = 100; }).find("nearest that is served is 112"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.head_dim_qk = 512; }).find("nearest that is served is 256"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.head_dim_qk = 0; }).find("nearest that is served is 16"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.rope_dim = 208; }).find("rope_dim is 208"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.dtype = DType::kFloat32; }).find("dtype is float32"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.out_dtype = DType::kFloat16; }).find("out_dtype is float16"), std::string::npos);
+  EXPECT_EQ(refusal([](auto&) {}), "");
+}
+
+TEST(MhaVarlenPlan, SupportsAnswersWithoutCompiling) {
+  EXPECT_TRUE(attnjit::supports(deepseek_config(), "sm_80"));
+  EXPECT_FALSE(attnjit::supports(deepseek_config(), "sm_75"));
+  EXPECT_NE(attnjit::why_unsupported(deepseek_config(), "sm_none").find("sm_none"), std::string::npos);
+}
+
+TEST(MhaVarlenPlan, GridHasOneCtaPerTileHeadAndSequence) {
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  auto params = deepseek_params();
+  params.q.shape[0] = params.out.shape[0] = params.lse.shape[0] = 100'000;
+  params.max_seqlen_q = 4001;
+  auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  const auto launch = kernels->launch(call);
+  const int block_m = block_m_of(kernels->plans()[launch.plan]);
+  EXPECT_EQ(block_m, 128);
+  EXPECT_EQ(call.params.m_blocks, 32);
+  EXPECT_EQ(launch.ctas, 2u * 16 * 32);
+}
+
+TEST(MhaVarlenPlan, FewTilesGetTheSmallerOne) {
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  auto params = deepseek_params();  // 2 sequences x 16 heads x 200 rows: 64 tiles of 128 rows for 132 SMs
+  auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  const auto launch = kernels->launch(call);
+  EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 64);
+  EXPECT_EQ(call.params.m_blocks, 4);
+  EXPECT_EQ(launch.ctas, 2u * 16 * 4);
+}
+
+TEST(MhaVarlenPlan, UpperBoundsBeyondTheTensorCostNothing) {
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  auto params = deepseek_params();
+  params.max_seqlen_q = 1 << 30;
+  auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  kernels->launch(call);
+  EXPECT_LE(call.params.m_blocks, 5);  // 300 tokens
+}
+
+TEST(MhaVarlenPlan, NothingToDoIsNoLaunch) {
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  auto params = deepseek_params();
+  params.max_seqlen_q = 0;
+  auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  EXPECT_EQ(kernels->launch(call).ctas, 0u);
+  params = deepseek_params();
+  params.cu_seqlens_q.shape[0] = params.cu_seqlens_k.shape[0] = 1;  // no sequence
+  call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  EXPECT_EQ(kernels->launch(call).ctas, 0u);
+}
+
+}  // namespace
