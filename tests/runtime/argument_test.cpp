@@ -96,7 +96,7 @@ TEST_P(BadArgumentTest, IsNamedInTheError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(MhaVarlen, BadArgumentTest, testing::ValuesIn(bad_arguments()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Arguments, Fp8OutputNeedsItsScale) {
   auto config = deepseek_config();
