@@ -45,7 +45,6 @@ std::string compiler_text(const cache::CompilerId& id) {
 }  // namespace
 
 // ---- LoadedKernel
-// ------------------------------------------------------------------------------------------------
 
 LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan,
                            CUdevice device)
@@ -93,7 +92,6 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream) co
 }
 
 // ---- KernelLoader
-// ------------------------------------------------------------------------------------------------
 
 KernelLoader::KernelLoader(KernelLoaderOptions options)
     : options_(std::move(options)),
