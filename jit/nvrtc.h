@@ -22,11 +22,13 @@ struct CompilerVersion {
 /// The oldest NVRTC served.
 inline constexpr CompilerVersion kOldestNvrtc{12, 8};
 
-/// How to look for libnvrtc. Order: `explicit_path` (also ATTNJIT_NVRTC), one already loaded in the process,
-/// the wheels' layout (nvidia/cu13/lib, nvidia/cuda_nvrtc/lib) beside a Python of this process or in
-/// `wheel_roots`, the dynamic loader's own search (.so.13, .so.12), CUDA_HOME / CUDA_PATH / /usr/local/cuda.
+/// How to look for libnvrtc. Order: `explicit_path` (or, if empty, the environment's ATTNJIT_NVRTC), one already
+/// loaded in the process, the wheels' layout (nvidia/cu13/lib, nvidia/cuda_nvrtc/lib) in `wheel_roots` or beside
+/// a Python of this process, the dynamic loader's own search (.so.13, .so.12), CUDA_HOME / CUDA_PATH /
+/// /usr/local/cuda. An explicit path is the only place looked at: if it is of no use, that is an error.
 struct NvrtcSearch {
   std::string explicit_path;
+  /// Folders that may hold the nvidia folder of the wheels: a site-packages, a pip --target folder.
   std::vector<std::filesystem::path> wheel_roots;
   /// Major version of CUDA that the driver supports; one not newer is preferred. Unset without a driver.
   std::optional<int> driver_cuda_major;
@@ -35,7 +37,7 @@ struct NvrtcSearch {
 /// One place that was looked at, for `attnjit doctor` and for the error when none is found.
 struct NvrtcCandidate {
   std::string path;
-  std::string how;      // "ATTNJIT_NVRTC", "already loaded", "wheel", "loader search", "CUDA_HOME"
+  std::string how;      // "explicit path", "ATTNJIT_NVRTC", "already loaded", "wheel", "loader search", "CUDA_HOME"
   std::string verdict;  // "chosen", "not there", "NVRTC 12.4 is older than 12.8", ...
   std::optional<CompilerVersion> version;
 };
@@ -43,7 +45,8 @@ struct NvrtcCandidate {
 /// An opened NVRTC. Thread-safe; threads compile in parallel.
 class Nvrtc {
  public:
-  /// Opens the best candidate; throws attnjit::Error(kNoCompiler) that lists every place and why not.
+  /// Opens the first candidate that can be used, those whose major version is newer than the driver's last;
+  /// throws attnjit::Error(kNoCompiler) that lists every place and why not.
   static std::shared_ptr<const Nvrtc> open(const NvrtcSearch& search);
   /// What open() would look at, with verdicts, without keeping anything but what had to be loaded to see.
   static std::vector<NvrtcCandidate> survey(const NvrtcSearch& search);
@@ -52,13 +55,17 @@ class Nvrtc {
   const std::string& path() const { return path_; }
   /// Plain numbers as nvrtcGetSupportedArchs gives them (75, 80, ..., 121).
   const std::vector<int>& supported_archs() const { return archs_; }
+  /// Whether this NVRTC makes cubins for the target; _f targets exist from 12.9 on.
   bool supports(const Target& target) const;
+  std::vector<Target> supported_targets() const;
   std::string name() const;  // "NVRTC 13.0 (/usr/local/cuda/lib64/libnvrtc.so.13)"
 
-  struct Functions;  // the C entry points, see nvrtc.cpp / compiler.cpp
+  struct Functions;  // the C entry points, see nvrtc_library.h
   const Functions& functions() const { return *functions_; }
 
  private:
+  Nvrtc() = default;
+
   std::shared_ptr<const Functions> functions_;
   CompilerVersion version_;
   std::string path_;

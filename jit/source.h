@@ -9,13 +9,14 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace attnjit::jit {
 
 /// The generated text of one kernel.
 struct Source {
-  std::string name;    // readable, for errors: "sm80_mha_varlen {...}"
+  std::string name;  // readable, for errors: "sm80_mha_varlen {...}"
   std::string text;
   std::string entry;   // extern "C" symbol
   std::string header;  // root of the include closure: "kernels/sm80_mha_varlen.cuh"
@@ -41,7 +42,7 @@ class FieldCollector {
   }
   /// Enums of templates/shared supply type_name(E) ("Element") and value_name(E) ("bf16"), found by ADL.
   template <class E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void operator()(const char* name, E value) {
     add_enum(name, type_name(value), static_cast<long long>(value), value_name(value));
   }
@@ -73,11 +74,15 @@ std::vector<ConfigField> fields_of(const Config& config) {
   return collector.take();
 }
 
-/// The text: the include, one constexpr config written with designated initialisers, and the entry
+/// The text: the include, one constexpr config written with designated initialisers, and the entry:
 ///
+///   #include "kernels/FAMILY.cuh"
+///   namespace attnjit::kernel {
+///   constexpr CONFIG kConfig{.element = Element{1} /* bf16 */, .head_dim_qk = 192};
 ///   extern "C" __global__ void __launch_bounds__(threads(kConfig), min_ctas_per_sm(kConfig))
-///   attnjit_FAMILY(const __grid_constant__ attnjit::kernel::PARAMS params) {
-///     attnjit::kernel::FAMILY<attnjit::kernel::kConfig>(params);
+///   attnjit_FAMILY(const __grid_constant__ PARAMS params) {
+///     FAMILY<kConfig>(params);
+///   }
 ///   }
 Source generate(const KernelSpec& spec);
 

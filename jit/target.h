@@ -1,14 +1,16 @@
 // A compilation target such as sm_90a: parse, print, and which targets serve a device.
 #pragma once
 
+#include <compare>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace attnjit::jit {
 
-/// "sm_90a": compute capability 9.0 with the architecture-specific instructions. `suffix` is 0 (portable
-/// within the major version), 'a' (this architecture only) or 'f' (this family).
+/// "sm_90a": compute capability 9.0 with the architecture-specific instructions. `suffix` is 0 (the cubin runs
+/// on this and every later minor version of the major), 'a' (this compute capability only) or 'f' (this and
+/// later members of its family).
 struct Target {
   int major = 0;
   int minor = 0;
@@ -22,8 +24,9 @@ struct Target {
   static Target parse(std::string_view text);
 };
 
-/// The targets that run on a device of this compute capability, most wanted first. The first one is what is
-/// compiled when the compiler knows it: (9,0) -> sm_90a, sm_90; (10,3) -> sm_100f, sm_103a, ...
+/// The targets that serve a device of this compute capability, most wanted first: (9,0) -> sm_90a, sm_90;
+/// (10,3) -> sm_100f, sm_103f, sm_103a, sm_103, sm_100. The first one that the compiler knows is compiled.
+/// Empty for devices older than 8.0, which no kernel serves.
 std::vector<Target> targets_for_device(int major, int minor);
 
 }  // namespace attnjit::jit

@@ -19,21 +19,24 @@ class Templates {
 
   const std::map<std::string, std::string, std::less<>>& files() const { return files_; }
   /// True when read from a directory: kernels made from it are marked local and never shared.
-  bool overridden() const { return overridden_; }
+  bool overridden() const { return !directory_.empty(); }
+  /// For messages: the full path of that directory, or that these are the library's own.
+  std::string origin() const;
 
-  /// Everything that `header` includes, itself first, in order of first inclusion, each once. Throws
-  /// attnjit::Error naming the including file and line when an include is not there.
+  /// Everything that `header` includes by "name", itself first, in order of first inclusion, each once.
+  /// Throws attnjit::Error naming the including file and line when an include is not there.
   std::vector<std::string> closure(std::string_view header) const;
-  /// The closure's names and texts as one string, from which the source digest is made.
+  /// The closure's names and texts as one string, from which the source digest is made. It may be given to
+  /// strip_comments(): the lines that carry the names stay.
   std::string closure_text(std::string_view header) const;
 
  private:
   std::map<std::string, std::string, std::less<>> files_;
-  bool overridden_ = false;
+  std::filesystem::path directory_;  // empty: embedded
 };
 
-/// The text without // and /* */ comments and without blank lines and trailing spaces: what a change of
-/// meaning can be read from. Strings and characters are kept as they are.
+/// The text without // and /* */ comments and blank lines, every run of blanks in a line as one and none at its
+/// ends: what a change of meaning can be read from. Strings and characters are kept as they are.
 std::string strip_comments(std::string_view text);
 
 }  // namespace attnjit::jit

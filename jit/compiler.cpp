@@ -1,0 +1,246 @@
+#include "jit/compiler.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "attnjit/error.hpp"
+#include "jit/cubin_elf.h"
+#include "jit/nvrtc_library.h"
+
+namespace attnjit::jit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Output { kCubin, kPtx };
+
+struct Option {
+  std::string text;
+  CompilerVersion since;
+};
+
+/// Changes what is made of the same source. Everything else below changes only how.
+constexpr std::string_view kCodeOptions = "-std=c++20";
+
+std::vector<std::string> options_for(CompilerVersion version, const CompileRequest& request, Output output) {
+  // A real architecture gives a cubin; PTX is had from the virtual one of the same name.
+  const std::string target = request.target.name();
+  const std::string arch = output == Output::kCubin ? target : "compute_" + target.substr(3);
+  const Option options[] = {
+      {"-arch=" + arch, kOldestNvrtc},
+      {std::string(kCodeOptions), kOldestNvrtc},
+      // Registers, stack and spills, into the log.
+      {"--ptxas-options=-v", kOldestNvrtc},
+      // Else an #include that the templates lack would be looked for in the process's current directory.
+      {"--no-source-include", kOldestNvrtc},
+      // Else NVRTC raises RLIMIT_STACK of the whole process while it compiles.
+      {"--modify-stack-limit=false", kOldestNvrtc},
+      // Else results come from, and go into, the cache in the user's home that the driver keeps. 12.8 has none.
+      {"--no-cache", {12, 9}},
+      // Takes the place of random numbers in names that the compiler makes up; with it results are promised to be
+      // bit-identical. 12.8 does not know it, and was seen to give identical results all the same.
+      {"--frandom-seed=" + request.seed, {12, 9}},
+  };
+  std::vector<std::string> texts;
+  for (const Option& option : options) {
+    if (version >= option.since) texts.push_back(option.text);
+  }
+  return texts;
+}
+
+/// What NVRTC asks between its passes, on whichever thread a pass runs. Once it said stop it keeps saying so, as
+/// NVRTC demands: time only grows.
+struct Deadline {
+  Clock::time_point end;
+  std::atomic<bool> stopped = false;
+
+  static int should_stop(void* payload, void*) {
+    auto& deadline = *static_cast<Deadline*>(payload);
+    if (Clock::now() < deadline.end) return 0;
+    deadline.stopped = true;
+    return 1;
+  }
+};
+
+/// nvrtcProgram, owned.
+class Program {
+ public:
+  Program(const Nvrtc& nvrtc, const Templates& templates, const Source& source) : functions_(nvrtc.functions()) {
+    const std::vector<std::string> names = templates.closure(source.header);
+    std::vector<const char*> header_names;
+    std::vector<const char*> header_texts;
+    for (const std::string& name : names) {
+      header_names.push_back(name.c_str());
+      header_texts.push_back(templates.files().find(name)->second.c_str());
+    }
+    const nvrtcResult result =
+        functions_.create_program(&program_, source.text.c_str(), (source.entry + ".cu").c_str(),
+                                  static_cast<int>(names.size()), header_texts.data(), header_names.data());
+    if (result != NVRTC_SUCCESS) {
+      throw Error(Status::kInternal, fmt::format("nvrtcCreateProgram: {}", functions_.get_error_string(result)));
+    }
+  }
+  ~Program() { functions_.destroy_program(&program_); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  nvrtcResult compile(const std::vector<std::string>& options, Deadline& deadline) {
+    if (functions_.set_flow_callback != nullptr) {
+      functions_.set_flow_callback(program_, &Deadline::should_stop, &deadline);
+    }
+    std::vector<const char*> texts;
+    for (const std::string& option : options) texts.push_back(option.c_str());
+    return functions_.compile_program(program_, static_cast<int>(texts.size()), texts.data());
+  }
+
+  std::string log() const {
+    std::string text = read<std::string>(functions_.get_program_log_size, functions_.get_program_log);
+    while (text.ends_with('\0')) text.pop_back();
+    return text;
+  }
+
+  std::vector<unsigned char> cubin() const {
+    return read<std::vector<unsigned char>>(functions_.get_cubin_size, functions_.get_cubin);
+  }
+
+  std::string ptx() const {
+    std::string text = read<std::string>(functions_.get_ptx_size, functions_.get_ptx);
+    while (text.ends_with('\0')) text.pop_back();
+    return text;
+  }
+
+ private:
+  /// Empty if NVRTC has nothing to give: the caller knows what that means.
+  template <class Bytes, class GetSize, class Get>
+  Bytes read(GetSize get_size, Get get) const {
+    std::size_t size = 0;
+    if (get_size(program_, &size) != NVRTC_SUCCESS) return {};
+    Bytes bytes(size, 0);
+    if (size != 0 && get(program_, reinterpret_cast<char*>(bytes.data())) != NVRTC_SUCCESS) return {};
+    return bytes;
+  }
+
+  const Nvrtc::Functions& functions_;
+  nvrtcProgram program_ = nullptr;
+};
+
+/// From the first error on, and no more of it than a person reads.
+std::string excerpt(std::string_view log) {
+  constexpr std::size_t kMaxChars = 3000;
+  const std::size_t error = log.find("error:");
+  const std::size_t line_end = error == std::string_view::npos ? error : log.rfind('\n', error);
+  if (line_end != std::string_view::npos) log.remove_prefix(line_end + 1);
+  if (log.size() <= kMaxChars) return std::string(log);
+  return std::string(log.substr(0, log.rfind('\n', kMaxChars))) + "\n...";
+}
+
+/// One compile with everything that an error has to tell.
+class Job {
+ public:
+  Job(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request, Output output)
+      : nvrtc_(nvrtc),
+        templates_(templates),
+        request_(request),
+        options_(options_for(nvrtc.version(), request, output)),
+        program_(nvrtc, templates, request.source) {}
+
+  void run() {
+    Deadline deadline{.end = Clock::now() + request_.deadline};
+    const nvrtcResult result = program_.compile(options_, deadline);
+    log_ = program_.log();
+    if (result == NVRTC_SUCCESS) return;
+    // A fault of the source that was found before is the better news.
+    if (deadline.stopped && log_.find("error:") == std::string::npos) {
+      fail(fmt::format("it was stopped at its deadline of {} s", seconds(request_.deadline)));
+    }
+    fail(nvrtc_.functions().get_error_string(result));
+  }
+
+  [[noreturn]] void fail(const std::string& reason) const {
+    std::string message = fmt::format("{} does not compile for {} with {}: {}", request_.source.name,
+                                      request_.target.name(), nvrtc_.name(), reason);
+    if (const std::string text = excerpt(log_); !text.empty()) message += "\n" + text;
+    if (templates_.overridden()) {
+      message += fmt::format("\nFiles named here are those of {}, which was given in place of the library's own.",
+                             templates_.origin());
+    }
+    throw CompileError(message, {.kernel = request_.source.name,
+                                 .target = request_.target.name(),
+                                 .compiler = nvrtc_.name(),
+                                 .options = options_,
+                                 .source = request_.source.text,
+                                 .log = log_});
+  }
+
+  void check_entry(const std::vector<unsigned char>& image) const {
+    const CubinEntries entries = read_cubin_entries(image);
+    if (!entries.problem.empty()) fail(fmt::format("the result is no cubin: {}", entries.problem));
+    if (std::ranges::find(entries.names, request_.source.entry) == entries.names.end()) {
+      fail(fmt::format("the cubin has no kernel {}, only [{}]", request_.source.entry, fmt::join(entries.names, ", ")));
+    }
+  }
+
+  Resources checked_resources() const {
+    if (const auto line = find_broken_promise(log_)) fail(fmt::format("the kernel would be broken: {}", *line));
+    const auto resources = read_resources(log_, request_.source.entry);
+    // Without the report neither spills nor a serialized wgmma would show.
+    if (!resources) fail(fmt::format("the log has no report of {} by ptxas", request_.source.entry));
+    return *resources;
+  }
+
+  static double seconds(std::chrono::duration<double> duration) { return duration.count(); }
+
+  const Program& program() const { return program_; }
+  const std::vector<std::string>& options() const { return options_; }
+  const std::string& log() const { return log_; }
+
+ private:
+  const Nvrtc& nvrtc_;
+  const Templates& templates_;
+  const CompileRequest& request_;
+  std::vector<std::string> options_;
+  Program program_;
+  std::string log_;
+};
+
+void check_target(const Nvrtc& nvrtc, const Target& target) {
+  if (nvrtc.supports(target)) return;
+  std::vector<std::string> names;
+  for (const Target& known : nvrtc.supported_targets()) names.push_back(known.name());
+  throw Error(Status::kUnsupported, fmt::format("{} does not know the target {}; it knows {}", nvrtc.name(),
+                                                target.name(), fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+std::string code_options() { return std::string(kCodeOptions); }
+
+Cubin compile(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request) {
+  const auto begin = Clock::now();
+  check_target(nvrtc, request.target);
+  Job job(nvrtc, templates, request, Output::kCubin);
+  job.run();
+  Cubin cubin;
+  cubin.image = job.program().cubin();
+  job.check_entry(cubin.image);
+  cubin.resources = job.checked_resources();
+  cubin.log = job.log();
+  cubin.options = job.options();
+  cubin.compiler = nvrtc.version();
+  cubin.seconds = Job::seconds(Clock::now() - begin);
+  return cubin;
+}
+
+std::string compile_to_ptx(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request) {
+  check_target(nvrtc, request.target);
+  Job job(nvrtc, templates, request, Output::kPtx);
+  job.run();
+  const std::string ptx = job.program().ptx();
+  if (ptx.empty()) job.fail("NVRTC gave no PTX");
+  return ptx;
+}
+
+}  // namespace attnjit::jit

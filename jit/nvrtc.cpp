@@ -1,0 +1,133 @@
+#include "jit/nvrtc.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "attnjit/error.hpp"
+#include "jit/nvrtc_library.h"
+#include "jit/nvrtc_search.h"
+
+namespace attnjit::jit {
+namespace {
+
+/// The first version with family-specific targets (sm_100f).
+constexpr CompilerVersion kFirstWithFamilies{12, 9};
+
+/// The places of a search as far as they had to be looked at, and the library to be used, if there is one.
+struct Examined {
+  std::vector<NvrtcCandidate> candidates;
+  std::shared_ptr<const NvrtcLibrary> chosen;
+};
+
+/// Opens the candidate's library and writes what is found into the candidate.
+std::shared_ptr<const NvrtcLibrary> try_open(NvrtcCandidate& candidate) {
+  auto library = open_nvrtc_library(candidate.path);
+  candidate.path = library->path;
+  candidate.verdict = library->problem;
+  if (library->version.major != 0) candidate.version = library->version;
+  return library;
+}
+
+bool newer_than_driver(std::optional<int> major, const NvrtcSearch& search) {
+  return major && search.driver_cuda_major && *major > *search.driver_cuda_major;
+}
+
+/// Opening a libnvrtc costs 0.1 s, so it stops at the first that is good; those whose major version is newer than
+/// the driver's get their turn when nothing else is good.
+Examined examine(const NvrtcSearch& search) {
+  Examined result{.candidates = nvrtc_candidates(search), .chosen = nullptr};
+  std::vector<NvrtcCandidate*> too_new;
+  for (NvrtcCandidate& candidate : result.candidates) {
+    if (!candidate.verdict.empty()) continue;
+    if (newer_than_driver(nvrtc_major(candidate.path), search)) {
+      too_new.push_back(&candidate);
+      continue;
+    }
+    const auto library = try_open(candidate);
+    if (!library->problem.empty()) continue;
+    if (newer_than_driver(library->version.major, search)) {
+      too_new.push_back(&candidate);
+      continue;
+    }
+    candidate.verdict = "chosen";
+    result.chosen = library;
+    return result;
+  }
+  for (NvrtcCandidate* const candidate : too_new) {
+    const auto library = try_open(*candidate);
+    if (!library->problem.empty()) continue;
+    candidate->verdict = fmt::format("chosen, although newer than the driver's CUDA {}", *search.driver_cuda_major);
+    result.chosen = library;
+    return result;
+  }
+  return result;
+}
+
+std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates) {
+  std::string places;
+  for (const NvrtcCandidate& candidate : candidates) {
+    places += fmt::format("\n  {} ({}): {}", candidate.path, candidate.how, candidate.verdict);
+  }
+  return fmt::format(
+      "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nInstall the CUDA toolkit or the "
+      "package nvidia-cuda-nvrtc, version {} or newer, or set ATTNJIT_NVRTC to the full path of a libnvrtc.so.*",
+      places, kOldestNvrtc.name());
+}
+
+}  // namespace
+
+std::string CompilerVersion::name() const { return fmt::format("{}.{}", major, minor); }
+
+std::shared_ptr<const Nvrtc> Nvrtc::open(const NvrtcSearch& search) {
+  const Examined examined = examine(search);
+  if (examined.chosen == nullptr) throw Error(Status::kNoCompiler, nothing_found_message(examined.candidates));
+  const std::shared_ptr<Nvrtc> nvrtc(new Nvrtc);
+  nvrtc->functions_ = examined.chosen->functions;
+  nvrtc->version_ = examined.chosen->version;
+  nvrtc->path_ = examined.chosen->path;
+  nvrtc->archs_ = examined.chosen->archs;
+  return nvrtc;
+}
+
+std::vector<NvrtcCandidate> Nvrtc::survey(const NvrtcSearch& search) {
+  Examined examined = examine(search);
+  for (NvrtcCandidate& candidate : examined.candidates) {
+    // A candidate that was opened and found too new has a version, but no verdict yet.
+    if (!candidate.verdict.empty() || !try_open(candidate)->problem.empty()) continue;
+    if (examined.chosen != nullptr && candidate.path == examined.chosen->path) {
+      candidate.verdict = "the same file as the chosen one";
+    } else if (newer_than_driver(candidate.version->major, search)) {
+      candidate.verdict = fmt::format("usable, but newer than the driver's CUDA {}", *search.driver_cuda_major);
+    } else {
+      candidate.verdict = "usable; an earlier one was preferred";
+    }
+  }
+  return examined.candidates;
+}
+
+bool Nvrtc::supports(const Target& target) const {
+  if (std::ranges::find(archs_, target.number()) == archs_.end()) return false;
+  switch (target.suffix) {
+    case 0: return true;
+    case 'a': return target.major >= 9;
+    case 'f': return target.major >= 10 && version_ >= kFirstWithFamilies;
+    default: return false;
+  }
+}
+
+std::vector<Target> Nvrtc::supported_targets() const {
+  std::vector<Target> targets;
+  for (const int arch : archs_) {
+    for (const char suffix : {'\0', 'a', 'f'}) {
+      const Target target{arch / 10, arch % 10, suffix};
+      if (supports(target)) targets.push_back(target);
+    }
+  }
+  return targets;
+}
+
+std::string Nvrtc::name() const { return fmt::format("NVRTC {} ({})", version_.name(), path_); }
+
+}  // namespace attnjit::jit
