@@ -61,6 +61,7 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype,
     fail(fmt::format("{} starts at {}, which is not a multiple of {} bytes", name, fmt::ptr(t.data),
                      alignment));
   }
+  if (empty) return;  // no stride of an empty tensor is ever used
   for (int dim = 0; dim < t.rank; ++dim) {
     if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
     const std::int64_t stride = t.strides[dim];

@@ -7,12 +7,13 @@
 
 namespace attnjit::kernel {
 
-/// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own
-/// columns only until finish() joins the four lanes of a row.
+/// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own columns
+/// only until finish() joins the four lanes of a row.
 ///
-/// The maximum is kept scaled and rounded (row_max = round(max * scale_log2)), and every exponent is taken
-/// against that rounded value. So old and new probabilities stand in exactly the ratio that rescale()
-/// applies, also at scores of 1e4, where half a unit in the last place of the product is 5e-4.
+/// Exponents are (score - row_max) * scale: the difference first. One FMA, score * scale - row_max * scale, would be an
+/// instruction less, but misses by half a unit in the last place of row_max * scale: at scores of 1e4 that is 5e-4, and
+/// the largest probability is not 1. It rounds to 1 all the same when it becomes a 16-bit operand, while the sum
+/// remembers it was not; with one dominant key the output then is not v, and every tie of an e4m3 output goes wrong.
 template <int kMTiles>
 struct OnlineSoftmax {
   float scale_log2;
@@ -50,16 +51,16 @@ struct OnlineSoftmax {
         tile_max = max_float(tile_max, shuffle_xor(tile_max, 2));
 
         const float old_max = row_max[m][half];
-        row_max[m][half] = max_float(old_max, tile_max * scale_log2);
+        row_max[m][half] = max_float(old_max, tile_max);
         const float against = reference(m, half);
-        const float rescale = exp2_approx(old_max - against);
+        const float rescale = exp2_approx((old_max - against) * scale_log2);
 
         float sum = 0.f;
 #pragma unroll
         for (int n = 0; n < kNTiles; ++n) {
 #pragma unroll
           for (int i = 2 * half; i < 2 * half + 2; ++i) {
-            scores[m][n][i] = exp2_approx(fma_float(scores[m][n][i], scale_log2, -against));
+            scores[m][n][i] = exp2_approx((scores[m][n][i] - against) * scale_log2);
             sum += scores[m][n][i];
           }
         }
@@ -92,7 +93,8 @@ struct OnlineSoftmax {
   /// Natural logarithm of the sum of exponentials of the scaled scores; -inf for a row that saw no key.
   ATTNJIT_DEVICE float lse(int m, int half) const {
     constexpr float kLn2 = 0.693147180559945309f;
-    return row_sum[m][half] == 0.f ? kMinusInfinity : (row_max[m][half] + log2_approx(row_sum[m][half])) * kLn2;
+    return row_sum[m][half] == 0.f ? kMinusInfinity
+                                   : fma_float(row_max[m][half], scale_log2, log2_approx(row_sum[m][half])) * kLn2;
   }
 };
 
