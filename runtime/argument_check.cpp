@@ -39,12 +39,10 @@ void ArgumentCheck::fail(const std::string& message) const {
   throw Error(Status::kInvalidArgument, fmt::format("{}: {}", operator_, message));
 }
 
-void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype,
-                           std::initializer_list<std::int64_t> shape, Access access,
-                           std::int64_t alignment) const {
+void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+                           Access access, std::int64_t alignment) const {
   if (!t.given()) [[unlikely]] {
-    fail(fmt::format("{} is not given; it must be a {} tensor {}", name, to_string(dtype),
-                     wanted_text(shape)));
+    fail(fmt::format("{} is not given; it must be a {} tensor {}", name, to_string(dtype), wanted_text(shape)));
   }
   if (t.dtype != dtype) [[unlikely]] {
     fail(fmt::format("{} has dtype {}; it must be {}", name, to_string(t.dtype), to_string(dtype)));
@@ -56,43 +54,40 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype,
   if (t.data == nullptr && !empty) [[unlikely]] {
     fail(fmt::format("{} has a null pointer and shape {}", name, shape_text(t)));
   }
-  if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(alignment) != 0 && !empty)
-      [[unlikely]] {
-    fail(fmt::format("{} starts at {}, which is not a multiple of {} bytes", name, fmt::ptr(t.data),
-                     alignment));
+  if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(alignment) != 0 && !empty) [[unlikely]] {
+    fail(fmt::format("{} starts at {}, which is not a multiple of {} bytes", name, fmt::ptr(t.data), alignment));
   }
   if (empty) return;  // no stride of an empty tensor is ever used
   for (int dim = 0; dim < t.rank; ++dim) {
     if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
     const std::int64_t stride = t.strides[dim];
     if (stride < 0 || (stride == 0 && access == Access::kOutput)) [[unlikely]] {
-      fail(fmt::format("{} has stride {} in dim {}; it must be {}", name, stride, dim,
-                       access == Access::kOutput ? "positive, since elements of an output may not overlap"
-                                                 : "0 or positive"));
+      fail(fmt::format(
+          "{} has stride {} in dim {}; it must be {}", name, stride, dim,
+          access == Access::kOutput ? "positive, since elements of an output may not overlap" : "0 or positive"));
     }
   }
 }
 
-void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype,
-                         std::initializer_list<std::int64_t> shape, Access access) const {
+void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+                         Access access) const {
   layout(name, t, dtype, shape, access, kRowAlignment);
   const int last = t.rank - 1;
   if (t.shape[last] > 1 && t.strides[last] != 1) [[unlikely]] {
-    fail(fmt::format("{} has stride {} in its last dim; it must be 1: make the rows contiguous", name,
-                     t.strides[last]));
+    fail(
+        fmt::format("{} has stride {} in its last dim; it must be 1: make the rows contiguous", name, t.strides[last]));
   }
   const std::int64_t elements_per_unit = kRowAlignment / size_in_bytes(dtype);
   for (int dim = 0; dim < last; ++dim) {
     if (t.shape[dim] > 1 && t.strides[dim] % elements_per_unit != 0) [[unlikely]] {
-      fail(fmt::format(
-          "{} has stride {} in dim {}; it must be a multiple of {} elements ({} bytes): pad the rows", name,
-          t.strides[dim], dim, elements_per_unit, kRowAlignment));
+      fail(fmt::format("{} has stride {} in dim {}; it must be a multiple of {} elements ({} bytes): pad the rows",
+                       name, t.strides[dim], dim, elements_per_unit, kRowAlignment));
     }
   }
 }
 
-void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype,
-                             std::initializer_list<std::int64_t> shape, Access access) const {
+void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+                             Access access) const {
   layout(name, t, dtype, shape, access, size_in_bytes(dtype));
 }
 
@@ -115,8 +110,7 @@ void ArgumentCheck::absent(const char* name, const Tensor& t, const char* why) c
 
 void ArgumentCheck::softmax_scale(float scale) const {
   if (!(scale > 0) || std::isinf(scale)) [[unlikely]] {
-    fail(fmt::format("softmax_scale is {}; it must be finite and positive, for example 1 / sqrt(head_dim_qk)",
-                     scale));
+    fail(fmt::format("softmax_scale is {}; it must be finite and positive, for example 1 / sqrt(head_dim_qk)", scale));
   }
 }
 

@@ -38,8 +38,8 @@ class ArgumentCheck {
   [[noreturn]] void fail(const std::string& message) const;
 
  private:
-  void layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
-              Access access, std::int64_t alignment) const;
+  void layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape, Access access,
+              std::int64_t alignment) const;
   const char* operator_;
 };
 

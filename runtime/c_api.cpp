@@ -122,20 +122,20 @@ Struct read(const Struct* given, Struct defaults, const Growth& growth) {
   require(given, growth.type);
   const std::size_t size = given->struct_size;
   if (size == 0) [[unlikely]] {
-    invalid(fmt::format("{}.struct_size is 0: begin with `{} x = {};`, which sets it to sizeof({})",
-                        growth.type, growth.type, growth.init_macro, growth.type));
+    invalid(fmt::format("{}.struct_size is 0: begin with `{} x = {};`, which sets it to sizeof({})", growth.type,
+                        growth.type, growth.init_macro, growth.type));
   }
   if (size > sizeof(Struct)) [[unlikely]] {
-    invalid(fmt::format(
-        "{}.struct_size is {}, but this library ({}) knows {} bytes of it: the caller was built against a "
-        "newer attnjit.h. Load the library that belongs to that header",
-        growth.type, size, attnjit::version(), sizeof(Struct)));
+    invalid(
+        fmt::format("{}.struct_size is {}, but this library ({}) knows {} bytes of it: the caller was built against a "
+                    "newer attnjit.h. Load the library that belongs to that header",
+                    growth.type, size, attnjit::version(), sizeof(Struct)));
   }
   if (size < growth.smallest || size % alignof(Struct) != 0) [[unlikely]] {
-    invalid(fmt::format(
-        "{}.struct_size is {}; it is sizeof({}), {} bytes in this library and never less than {}. {} sets "
-        "it",
-        growth.type, size, growth.type, sizeof(Struct), growth.smallest, growth.init_macro));
+    invalid(
+        fmt::format("{}.struct_size is {}; it is sizeof({}), {} bytes in this library and never less than {}. {} sets "
+                    "it",
+                    growth.type, size, growth.type, sizeof(Struct), growth.smallest, growth.init_macro));
   }
   std::memcpy(&defaults, given, size);
   return defaults;
@@ -193,8 +193,7 @@ attnjit::Tensor view(const char* name, const DLTensor* dl, int device) {
   try {
     // Managed memory has no device of its own: DLPack asks for device_id 0.
     if (dl->device.device_type == kDLCUDA && dl->device.device_id != device && device >= 0) [[unlikely]] {
-      invalid(fmt::format("it is on device {}, but the operator was made for device {}", dl->device.device_id,
-                          device));
+      invalid(fmt::format("it is on device {}, but the operator was made for device {}", dl->device.device_id, device));
     }
     return attnjit::Tensor::from_dlpack(*dl);
   } catch (const Error& error) {
@@ -249,8 +248,7 @@ attnjit_status attnjit_context_create(const attnjit_context_options* options, at
     require(context, "context (where the new handle is written)");
     *context = nullptr;
     const attnjit_context_options defaults = ATTNJIT_CONTEXT_OPTIONS_INIT;
-    const attnjit_context_options c =
-        options == nullptr ? defaults : read(options, defaults, kContextOptions);
+    const attnjit_context_options c = options == nullptr ? defaults : read(options, defaults, kContextOptions);
     *context = new attnjit_context{attnjit::Context(to_cpp(c))};
   });
 }
@@ -261,8 +259,8 @@ const char* attnjit_context_arch(const attnjit_context* context) {
   return context == nullptr ? "" : context->context.arch().c_str();
 }
 
-attnjit_status attnjit_mha_varlen_create(const attnjit_context* context,
-                                         const attnjit_mha_varlen_config* config, attnjit_mha_varlen** op) {
+attnjit_status attnjit_mha_varlen_create(const attnjit_context* context, const attnjit_mha_varlen_config* config,
+                                         attnjit_mha_varlen** op) {
   return guarded([&] {
     require(op, "op (where the new handle is written)");
     *op = nullptr;

@@ -23,11 +23,9 @@ CUdevice find_device(const runtime::Driver& driver, int ordinal) {
   int count = 0;
   driver.check(driver.cuDeviceGetCount(&count), "cuDeviceGetCount");
   if (ordinal < 0 || ordinal >= count) {
-    throw Error(
-        count == 0 ? Status::kNoDriver : Status::kInvalidArgument,
-        fmt::format(
-            "device {} does not exist: the driver shows {} device(s){}", ordinal, count,
-            count == 0 ? "; use device = ContextOptions::kNoDevice (-1) to compile without one" : ""));
+    throw Error(count == 0 ? Status::kNoDriver : Status::kInvalidArgument,
+                fmt::format("device {} does not exist: the driver shows {} device(s){}", ordinal, count,
+                            count == 0 ? "; use device = ContextOptions::kNoDevice (-1) to compile without one" : ""));
   }
   CUdevice device = 0;
   driver.check(driver.cuDeviceGet(&device, ordinal), "cuDeviceGet");
@@ -71,16 +69,14 @@ Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
   } else {
     const runtime::Driver& driver = runtime::Driver::get();
     device_ = find_device(driver, options_.device);
-    targets =
-        options_.arch.empty() ? targets_of(driver, *device_) : std::vector{jit::Target::parse(options_.arch)};
+    targets = options_.arch.empty() ? targets_of(driver, *device_) : std::vector{jit::Target::parse(options_.arch)};
   }
   arch_ = targets.front().name();
   features_ = runtime::sm_features(targets.front());
   if (device_) {
     const runtime::Driver& driver = runtime::Driver::get();
-    driver.check(
-        driver.cuDeviceGetAttribute(&features_.sm_count, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, *device_),
-        "cuDeviceGetAttribute(MULTIPROCESSOR_COUNT)");
+    driver.check(driver.cuDeviceGetAttribute(&features_.sm_count, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, *device_),
+                 "cuDeviceGetAttribute(MULTIPROCESSOR_COUNT)");
   }
   loader_.emplace(runtime::KernelLoaderOptions{.targets = std::move(targets),
                                                .device = device_,
@@ -114,11 +110,10 @@ Context::Impl::CurrentContext::CurrentContext(Impl& impl) : impl_(impl) {
   if (device != *impl.device_) {
     throw Error(
         Status::kInvalidArgument,
-        fmt::format(
-            "wrong device: the current CUDA context is of device {}, this attnjit::Context of device {}. "
-            "Make a context of device {} current (cudaSetDevice, torch.cuda.device), or use the "
-            "attnjit::Context of device {}",
-            device, impl.options_.device, impl.options_.device, device));
+        fmt::format("wrong device: the current CUDA context is of device {}, this attnjit::Context of device {}. "
+                    "Make a context of device {} current (cudaSetDevice, torch.cuda.device), or use the "
+                    "attnjit::Context of device {}",
+                    device, impl.options_.device, impl.options_.device, device));
   }
 }
 

@@ -30,23 +30,19 @@ Driver::Driver() {
   path_ = wanted != nullptr && *wanted != '\0' ? wanted : "libcuda.so.1";
   void* const library = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    throw Error(
-        Status::kNoDriver,
-        fmt::format("no CUDA driver: {}. Install the NVIDIA driver, or name its libcuda by ATTNJIT_LIBCUDA; "
-                    "a Context with device = ContextOptions::kNoDevice compiles without one",
-                    dlerror()));
+    throw Error(Status::kNoDriver,
+                fmt::format("no CUDA driver: {}. Install the NVIDIA driver, or name its libcuda by ATTNJIT_LIBCUDA; "
+                            "a Context with device = ContextOptions::kNoDevice compiles without one",
+                            dlerror()));
   }
 
-  const auto version_of =
-      reinterpret_cast<decltype(&::cuDriverGetVersion)>(dlsym(library, "cuDriverGetVersion"));
+  const auto version_of = reinterpret_cast<decltype(&::cuDriverGetVersion)>(dlsym(library, "cuDriverGetVersion"));
   if (version_of == nullptr || version_of(&version_) != CUDA_SUCCESS) {
-    throw Error(Status::kNoDriver,
-                fmt::format("{} has no working cuDriverGetVersion: not a CUDA driver", path_));
+    throw Error(Status::kNoDriver, fmt::format("{} has no working cuDriverGetVersion: not a CUDA driver", path_));
   }
   if (version_ < kOldestVersion) {
-    throw Error(Status::kNoDriver,
-                fmt::format("{} is of CUDA {}; CUDA {} or newer is needed: update the driver", path_,
-                            version_text(version_), version_text(kOldestVersion)));
+    throw Error(Status::kNoDriver, fmt::format("{} is of CUDA {}; CUDA {} or newer is needed: update the driver", path_,
+                                               version_text(version_), version_text(kOldestVersion)));
   }
 
   using GetProcAddress = CUresult (*)(const char*, void**, int, cuuint64_t, CUdriverProcAddressQueryResult*);
@@ -57,8 +53,8 @@ Driver::Driver() {
     void* address = nullptr;
     if (get_address == nullptr || get_address(name, &address, kOldestVersion, 0, nullptr) != CUDA_SUCCESS ||
         address == nullptr) {
-      throw Error(Status::kNoDriver, fmt::format("{} (CUDA {}) has no {}: update the driver", path_,
-                                                 version_text(version_), name));
+      throw Error(Status::kNoDriver,
+                  fmt::format("{} (CUDA {}) has no {}: update the driver", path_, version_text(version_), name));
     }
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(address);
   };
@@ -82,14 +78,12 @@ Driver::Driver() {
   look_up(cuLaunchKernelEx, "cuLaunchKernelEx");
 
   if (const CUresult result = cuInit(0); result != CUDA_SUCCESS) {
-    throw Error(Status::kNoDriver, fmt::format("cuInit of {} (CUDA {}) failed: {}", path_,
-                                               version_text(version_), describe(result)));
+    throw Error(Status::kNoDriver,
+                fmt::format("cuInit of {} (CUDA {}) failed: {}", path_, version_text(version_), describe(result)));
   }
 }
 
-std::string Driver::version_name() const {
-  return fmt::format("CUDA {} driver ({})", version_text(version_), path_);
-}
+std::string Driver::version_name() const { return fmt::format("CUDA {} driver ({})", version_text(version_), path_); }
 
 std::string Driver::describe(CUresult result) const {
   const char* name = nullptr;
@@ -102,8 +96,7 @@ std::string Driver::describe(CUresult result) const {
 }
 
 void Driver::fail(CUresult result, const char* call) const {
-  throw Error(Status::kDriverError,
-              fmt::format("{} failed: {} [{}]", call, describe(result), version_name()));
+  throw Error(Status::kDriverError, fmt::format("{} failed: {} [{}]", call, describe(result), version_name()));
 }
 
 }  // namespace attnjit::runtime

@@ -38,16 +38,13 @@ struct CubinRefused {
   std::string reason;
 };
 
-std::string compiler_text(const cache::CompilerId& id) {
-  return fmt::format("{} {}.{}", id.name, id.major, id.minor);
-}
+std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} {}.{}", id.name, id.major, id.minor); }
 
 }  // namespace
 
 // ---- LoadedKernel
 
-LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan,
-                           CUdevice device)
+LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device)
     : driver_(driver),
       name_(plan.spec.family),
       threads_(static_cast<unsigned>(plan.threads)),
@@ -57,10 +54,9 @@ LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, cons
   if (refuses_cubin(loaded)) throw CubinRefused{driver.describe(loaded)};
   driver.check(loaded, "cuLibraryLoadData");
   try {
-    driver.check(driver.cuLibraryGetKernel(&kernel_, library_, entry.entry_point.c_str()),
-                 "cuLibraryGetKernel");
-    const CUresult sized = driver.cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                                                       plan.smem_bytes, kernel_, device);
+    driver.check(driver.cuLibraryGetKernel(&kernel_, library_, entry.entry_point.c_str()), "cuLibraryGetKernel");
+    const CUresult sized =
+        driver.cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, plan.smem_bytes, kernel_, device);
     if (refuses_cubin(sized)) throw CubinRefused{driver.describe(sized)};
     driver.check(sized, "cuKernelSetAttribute(MAX_DYNAMIC_SHARED_SIZE_BYTES)");
   } catch (...) {
@@ -81,13 +77,11 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream) co
   config.hStream = stream;
   void* arguments[] = {const_cast<void*>(params)};
   // A CUkernel stands for a CUfunction of whichever context launches it (CUDA driver API, cuLaunchKernelEx).
-  const CUresult result =
-      driver_.cuLaunchKernelEx(&config, reinterpret_cast<CUfunction>(kernel_), arguments, nullptr);
+  const CUresult result = driver_.cuLaunchKernelEx(&config, reinterpret_cast<CUfunction>(kernel_), arguments, nullptr);
   if (result != CUDA_SUCCESS) [[unlikely]] {
-    throw Error(
-        Status::kDriverError,
-        fmt::format("launch of {} ({} CTAs of {} threads, {} bytes of shared memory) failed: {} [{}]", name_,
-                    ctas, threads_, smem_bytes_, driver_.describe(result), driver_.version_name()));
+    throw Error(Status::kDriverError,
+                fmt::format("launch of {} ({} CTAs of {} threads, {} bytes of shared memory) failed: {} [{}]", name_,
+                            ctas, threads_, smem_bytes_, driver_.describe(result), driver_.version_name()));
   }
 }
 
@@ -143,12 +137,10 @@ cache::KeyFields KernelLoader::key_fields(const KernelPlan& plan) const {
 
 cache::Entry KernelLoader::compile(const KernelPlan& plan, const cache::KeyFields& fields) {
   const jit::Nvrtc& compiler = nvrtc();
-  options_.log(LogLevel::kDebug,
-               fmt::format("compiling {} {} for {}", fields.family, fields.config, fields.target));
-  jit::Cubin cubin = jit::compile(compiler, *templates_,
-                                  {.source = jit::generate(plan.spec),
-                                   .target = jit::Target::parse(fields.target),
-                                   .seed = fields.key().hex()});
+  options_.log(LogLevel::kDebug, fmt::format("compiling {} {} for {}", fields.family, fields.config, fields.target));
+  jit::Cubin cubin = jit::compile(
+      compiler, *templates_,
+      {.source = jit::generate(plan.spec), .target = jit::Target::parse(fields.target), .seed = fields.key().hex()});
   cache::Entry entry;
   entry.fields = fields;
   entry.compiler = {kCompilerName, cubin.compiler.major, cubin.compiler.minor};
@@ -195,8 +187,7 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
 
 std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
   if (!options_.device) {
-    throw Error(Status::kInvalidArgument,
-                "this Context has no device: kernels can be compiled and cached, not loaded");
+    throw Error(Status::kInvalidArgument, "this Context has no device: kernels can be compiled and cached, not loaded");
   }
   const Driver& driver = Driver::get();
   const std::string key = key_fields(plan).key().hex();
@@ -213,15 +204,14 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
     } catch (const CubinRefused& refused) {
       const std::string compiler = compiler_text(found.entry->compiler);
       const std::string message =
-          fmt::format("the {} refuses the cubin of {} for {} that {} made: {}", driver.version_name(),
-                      plan.spec.family, found.entry->fields.target, compiler, refused.reason);
+          fmt::format("the {} refuses the cubin of {} for {} that {} made: {}", driver.version_name(), plan.spec.family,
+                      found.entry->fields.target, compiler, refused.reason);
       const bool just_compiled = found.tier == cache::Tier::kCompiled;
       if (just_compiled || options_.compiler == CompilerPolicy::kExact) {
-        throw Error(
-            Status::kDriverError,
-            fmt::format("{}. Compile with an NVRTC that is not newer than the driver (ATTNJIT_NVRTC, or "
-                        "ContextOptions::nvrtc_path), or update the driver",
-                        message));
+        throw Error(Status::kDriverError,
+                    fmt::format("{}. Compile with an NVRTC that is not newer than the driver (ATTNJIT_NVRTC, or "
+                                "ContextOptions::nvrtc_path), or update the driver",
+                                message));
       }
       options_.log(LogLevel::kWarning, message + "; trying another compiler's");
       const std::lock_guard lock(mutex_);

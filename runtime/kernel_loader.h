@@ -86,8 +86,8 @@ class KernelLoader {
   cache::KernelCache cache_;
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const jit::Nvrtc> nvrtc_;
-  std::size_t target_ = 0;                                               // index into options_.targets
-  mutable std::unordered_map<std::string, std::string> source_digests_;  // by family
+  std::size_t target_ = 0;                                                       // index into options_.targets
+  mutable std::unordered_map<std::string, std::string> source_digests_;          // by family
   std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;  // by key
   std::set<std::string> refused_;                                                // key + compiler
 };

@@ -13,8 +13,7 @@ struct KernelPlan {
 
 /// Makes the plan of a KernelConfig: everything follows from the config and the names of its family.
 template <class Config>
-KernelPlan make_plan(const char* family, const char* config_type, const char* params_type,
-                     const Config& config) {
+KernelPlan make_plan(const char* family, const char* config_type, const char* params_type, const Config& config) {
   return {{family, config_type, params_type, jit::fields_of(config)}, threads(config), smem_bytes(config)};
 }
 

@@ -6,8 +6,7 @@
 
 namespace attnjit {
 
-MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config,
-                      const runtime::SmFeatures& features)
+MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features)
     : context_(context), config_(config), kernels_(runtime::choose_mha_varlen(config, features)) {
   runtime::KernelLoader& loader = context_.impl()->loader();
   for (const runtime::KernelPlan& plan : kernels_->plans()) {

@@ -22,8 +22,7 @@ struct ColumnRanges {
 
 kernel::TokenRows token_rows(const Tensor& t, std::int64_t first_column) {
   // A dim of one element may come with any stride; the kernel never multiplies it by anything but 0.
-  return {static_cast<const char*>(t.data) + first_column * size_in_bytes(t.dtype), t.strides[0],
-          t.strides[1]};
+  return {static_cast<const char*>(t.data) + first_column * size_in_bytes(t.dtype), t.strides[0], t.strides[1]};
 }
 
 struct Names {
@@ -35,8 +34,8 @@ struct Names {
 constexpr Names kQueryNames{"q", "q_nope", "q_pe", "give either q, or q_nope and q_pe"};
 constexpr Names kKeyNames{"k", "k_nope", "k_pe", "give either k, or k_nope and k_pe"};
 
-ColumnRanges check_columns(const Names& names, const MhaVarlenConfig& config, const Tensor& joint,
-                           const Tensor& nope, const Tensor& pe, std::int64_t tokens, std::int64_t heads) {
+ColumnRanges check_columns(const Names& names, const MhaVarlenConfig& config, const Tensor& joint, const Tensor& nope,
+                           const Tensor& pe, std::int64_t tokens, std::int64_t heads) {
   const std::int64_t nope_columns = config.head_dim_qk - config.rope_dim;
   if (joint.given()) {
     kCheck.absent(names.nope, nope, names.which_form);
@@ -65,10 +64,9 @@ void check_head_dim(const char* name, int value) {
   if (value < 16 || value > 256 || value % 16 != 0) {
     throw Error(
         Status::kUnsupported,
-        fmt::format(
-            "mha_varlen: {} is {}; it must be a multiple of 16 from 16 to 256. The nearest that is served "
-            "is {}: pad the tensors with zero columns",
-            name, value, std::min(256, std::max(16, (value + 15) / 16 * 16))));
+        fmt::format("mha_varlen: {} is {}; it must be a multiple of 16 from 16 to 256. The nearest that is served "
+                    "is {}: pad the tensors with zero columns",
+                    name, value, std::min(256, std::max(16, (value + 15) / 16 * 16))));
   }
 }
 
@@ -78,21 +76,19 @@ void check_mha_varlen_config(const MhaVarlenConfig& config) {
   check_head_dim("head_dim_qk", config.head_dim_qk);
   check_head_dim("head_dim_v", config.head_dim_v);
   if (config.rope_dim < 0 || config.rope_dim > config.head_dim_qk || config.rope_dim % 16 != 0) {
-    throw Error(
-        Status::kUnsupported,
-        fmt::format("mha_varlen: rope_dim is {}; it must be a multiple of 16 from 0 to head_dim_qk ({})",
-                    config.rope_dim, config.head_dim_qk));
+    throw Error(Status::kUnsupported,
+                fmt::format("mha_varlen: rope_dim is {}; it must be a multiple of 16 from 0 to head_dim_qk ({})",
+                            config.rope_dim, config.head_dim_qk));
   }
   if (config.dtype != DType::kBFloat16 && config.dtype != DType::kFloat16) {
-    throw Error(Status::kUnsupported, fmt::format("mha_varlen: dtype is {}; bfloat16 and float16 are served",
-                                                  to_string(config.dtype)));
+    throw Error(Status::kUnsupported,
+                fmt::format("mha_varlen: dtype is {}; bfloat16 and float16 are served", to_string(config.dtype)));
   }
   const DType out = config.out_dtype.value_or(config.dtype);
   if (out != config.dtype && out != DType::kFloat8E4M3) {
-    throw Error(Status::kUnsupported,
-                fmt::format("mha_varlen: out_dtype is {}; {} (the input's) and float8_e4m3 are "
-                            "served",
-                            to_string(out), to_string(config.dtype)));
+    throw Error(Status::kUnsupported, fmt::format("mha_varlen: out_dtype is {}; {} (the input's) and float8_e4m3 are "
+                                                  "served",
+                                                  to_string(out), to_string(config.dtype)));
   }
 }
 

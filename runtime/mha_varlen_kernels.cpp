@@ -16,8 +16,7 @@ const std::vector<MhaVarlenFamily>& mha_varlen_families() {
   return families;
 }
 
-std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config,
-                                                    const SmFeatures& features) {
+std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features) {
   check_mha_varlen_config(config);
   std::string reasons;
   for (const MhaVarlenFamily& family : mha_varlen_families()) {

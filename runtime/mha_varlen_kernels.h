@@ -37,7 +37,6 @@ struct MhaVarlenFamily {
 const std::vector<MhaVarlenFamily>& mha_varlen_families();
 
 /// The first family that serves the config. Throws Error(kUnsupported) with each family's reason.
-std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config,
-                                                    const SmFeatures& features);
+std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features);
 
 }  // namespace attnjit::runtime

@@ -24,7 +24,6 @@ using Json = nlohmann::ordered_json;
 using Values = std::vector<std::pair<std::string, Json>>;
 
 // ---- operators and their fields
-// ----------------------------------------------------------------------------------
 
 template <class Config>
 struct Field {
@@ -56,7 +55,6 @@ std::vector<KernelPlan> plans_of(const MhaVarlenConfig& config, const SmFeatures
 }
 
 // ---- errors
-// ------------------------------------------------------------------------------------------------------
 
 /// How many letters have to be inserted, removed or replaced to make `b` of `a` (Levenshtein).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -77,8 +75,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string suggestion(std::string_view given, const std::vector<std::string_view>& names) {
   const auto nearest =
       std::ranges::min_element(names, {}, [&](std::string_view name) { return edit_distance(given, name); });
-  if (nearest == names.end() ||
-      edit_distance(given, *nearest) > std::max<std::size_t>(2, nearest->size() / 3))
+  if (nearest == names.end() || edit_distance(given, *nearest) > std::max<std::size_t>(2, nearest->size() / 3))
     return "";
   return fmt::format("; did you mean {}?", *nearest);
 }
@@ -91,7 +88,6 @@ std::string suggestion(std::string_view given, const std::vector<std::string_vie
 }
 
 // ---- values
-// ------------------------------------------------------------------------------------------------------
 
 struct DTypeName {
   std::string_view name;
@@ -167,7 +163,6 @@ Json value_of_word(std::string_view text) {
 }
 
 // ---- configs
-// -----------------------------------------------------------------------------------------------------
 
 template <class Config>
 Config config_from(const Values& values) {
@@ -200,8 +195,7 @@ Config config_from(const Values& values) {
 
 /// Tries the alternatives of OperatorConfig one after the other.
 template <std::size_t kIndex = 0>
-OperatorConfig config_from(std::string_view name, const Values& values,
-                           std::vector<std::string_view> names = {}) {
+OperatorConfig config_from(std::string_view name, const Values& values, std::vector<std::string_view> names = {}) {
   if constexpr (kIndex < std::variant_size_v<OperatorConfig>) {
     using Config = std::variant_alternative_t<kIndex, OperatorConfig>;
     for (const std::string_view own : Operator<Config>::kNames) {

@@ -92,12 +92,10 @@ void prepare(const Job& job, bool recompile, KernelReport& report) {
     report.tier = found.tier;
     report.seconds = found.seconds;
     report.registers = static_cast<int>(resource(entry, "registers"));
-    report.spill_bytes =
-        static_cast<int>(resource(entry, "spill_store_bytes") + resource(entry, "spill_load_bytes"));
+    report.spill_bytes = static_cast<int>(resource(entry, "spill_store_bytes") + resource(entry, "spill_load_bytes"));
     report.smem_bytes = static_cast<int>(resource(entry, "static_shared_bytes")) + job.plan.smem_bytes;
     report.cubin_bytes = static_cast<std::int64_t>(entry.image.size());
-    report.compiler =
-        fmt::format("{} {}.{}", entry.compiler.name, entry.compiler.major, entry.compiler.minor);
+    report.compiler = fmt::format("{} {}.{}", entry.compiler.name, entry.compiler.major, entry.compiler.minor);
     if (found.tier == cache::Tier::kStore || is_stored(loader.cache(), entry)) {
       report.ok = true;
     } else {

@@ -50,8 +50,7 @@ void check_sizes(const Tensor& tensor) {
 Tensor with_shape(const void* data, DType dtype, std::initializer_list<std::int64_t> shape) {
   check_rank(static_cast<std::int64_t>(shape.size()));
   Tensor tensor;
-  tensor.data =
-      const_cast<void*>(data);  // one view type for inputs and outputs: an operator writes only its outputs
+  tensor.data = const_cast<void*>(data);  // one view type for inputs and outputs: an operator writes only its outputs
   tensor.dtype = dtype;
   tensor.rank = static_cast<int>(shape.size());
   std::copy(shape.begin(), shape.end(), tensor.shape.begin());
@@ -87,10 +86,10 @@ DType dtype_of(const DLDataType& type) {
     if (type.code == kDLFloat && type.bits == 32) return DType::kFloat32;
     if (type.code == kDLInt && type.bits == 32) return DType::kInt32;
   }
-  fail(fmt::format(
-      "DLPack dtype code {} ({}), {} bits, {} lanes is none that attnjit takes: float16, bfloat16, "
-      "float32, int32, and float8 e4m3fn (code {}, 8 bits), each with 1 lane",
-      type.code, dlpack_code_name(type.code), type.bits, type.lanes, kDlpackFloat8E4M3Fn));
+  fail(
+      fmt::format("DLPack dtype code {} ({}), {} bits, {} lanes is none that attnjit takes: float16, bfloat16, "
+                  "float32, int32, and float8 e4m3fn (code {}, 8 bits), each with 1 lane",
+                  type.code, dlpack_code_name(type.code), type.bits, type.lanes, kDlpackFloat8E4M3Fn));
 }
 
 }  // namespace
@@ -128,8 +127,7 @@ Tensor Tensor::contiguous(const void* data, DType dtype, std::initializer_list<s
 Tensor Tensor::strided(const void* data, DType dtype, std::initializer_list<std::int64_t> shape,
                        std::initializer_list<std::int64_t> strides) {
   if (strides.size() != shape.size()) {
-    fail(fmt::format("a tensor of {} dims was given {} strides; each dim has one", shape.size(),
-                     strides.size()));
+    fail(fmt::format("a tensor of {} dims was given {} strides; each dim has one", shape.size(), strides.size()));
   }
   Tensor tensor = with_shape(data, dtype, shape);
   std::copy(strides.begin(), strides.end(), tensor.strides.begin());
@@ -142,8 +140,7 @@ Tensor Tensor::from_dlpack(const DLTensor& dl) {
     fail(fmt::format(
         "a tensor in {} (DLPack device type {}) was given; attnjit takes CUDA device memory (kDLCUDA, {}) "
         "and managed memory (kDLCUDAManaged, {})",
-        dlpack_device_name(device_type), device_type, static_cast<int>(kDLCUDA),
-        static_cast<int>(kDLCUDAManaged)));
+        dlpack_device_name(device_type), device_type, static_cast<int>(kDLCUDA), static_cast<int>(kDLCUDAManaged)));
   }
   check_rank(dl.ndim);
 
@@ -160,8 +157,7 @@ Tensor Tensor::from_dlpack(const DLTensor& dl) {
     tensor.strides[0] = 1;
     return tensor;
   }
-  if (dl.shape == nullptr)
-    fail(fmt::format("a DLTensor of {} dims was given without a shape (null)", dl.ndim));
+  if (dl.shape == nullptr) fail(fmt::format("a DLTensor of {} dims was given without a shape (null)", dl.ndim));
   tensor.rank = dl.ndim;
   std::copy_n(dl.shape, dl.ndim, tensor.shape.begin());
   check_sizes(tensor);

@@ -42,8 +42,7 @@ struct Tensor {
   }
 
   /// A row-major tensor. Throws attnjit::Error for more than kMaxRank dims.
-  ATTNJIT_API static Tensor contiguous(const void* data, DType dtype,
-                                       std::initializer_list<std::int64_t> shape);
+  ATTNJIT_API static Tensor contiguous(const void* data, DType dtype, std::initializer_list<std::int64_t> shape);
   /// A tensor with explicit strides, in elements.
   ATTNJIT_API static Tensor strided(const void* data, DType dtype, std::initializer_list<std::int64_t> shape,
                                     std::initializer_list<std::int64_t> strides);
