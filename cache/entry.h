@@ -2,6 +2,7 @@
 // is bytes, a config is a JSON text, a compiler a name with two numbers.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -22,12 +23,12 @@ struct CompilerId {
 /// The readable fields that a key was made from. They are stored beside the key, shown by `attnjit cache ls`,
 /// and compared on a read: a row whose fields are not those asked for is bad.
 struct KeyFields {
-  std::string family;          // "sm80_mha_varlen"
-  std::string config;          // JSON object, every field of the KernelConfig
-  std::string target;          // "sm_90a"
-  std::string options;         // compiler options that change code, joined by a space
-  std::string source_digest;   // hex digest of the template text that the family includes
-  int schema = 0;              // version of the key grammar
+  std::string family;         // "sm80_mha_varlen"
+  std::string config;         // JSON object, every field of the KernelConfig
+  std::string target;         // "sm_90a"
+  std::string options;        // compiler options that change code, joined by a space
+  std::string source_digest;  // hex digest of the template text that the family includes
+  int schema = 0;             // version of the key grammar
   bool operator==(const KeyFields&) const = default;
   /// The key: the digest over these fields.
   Key key() const;
@@ -42,8 +43,8 @@ struct Entry {
   std::map<std::string, std::int64_t> resources;  // "registers", "spill_bytes", "shared_bytes", ...
   std::string log;                                // what the compiler said
   double compile_seconds = 0;
-  std::int64_t created_unix = 0;                  // seconds since the epoch; set by the store when 0
-  bool local = false;                             // made from overridden templates: never shared or exported
+  std::int64_t created_unix = 0;  // seconds since the epoch; set by the store when 0
+  bool local = false;             // made from overridden templates: never shared or exported
 };
 
 }  // namespace attnjit::cache

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,9 +19,12 @@ namespace attnjit::cache {
 enum class Tier { kMemory, kStore, kWaited, kCompiled };
 const char* to_string(Tier tier);
 
+/// What happened so far. Each get() counts in one of memory_hits, store_hits, waits, compiles and
+/// compile_failures, but for one that waited in vain: it counts in waits (as soon as it waits) and in what it
+/// came to. store_failures counts every failed use of the store, repairs every row or file put right.
 struct Counters {
-  std::atomic<std::int64_t> memory_hits{0}, store_hits{0}, waits{0}, compiles{0}, compile_failures{0},
-      repairs{0}, store_failures{0};
+  std::atomic<std::int64_t> memory_hits{0}, store_hits{0}, waits{0}, compiles{0}, compile_failures{0}, repairs{0},
+      store_failures{0};
 };
 
 struct Found {
@@ -31,7 +35,8 @@ struct Found {
 
 struct KernelCacheOptions {
   Location location;
-  std::function<void(const std::string&)> warn;  // told once per kind of trouble
+  /// Told once per kind of trouble, from any thread, with no lock held.
+  std::function<void(const std::string&)> warn;
   std::chrono::milliseconds lock_timeout{30'000};
 };
 
@@ -45,6 +50,7 @@ class KernelCache {
     CompilerWish wish;
     bool recompile = false;  // ignore what is there; the result replaces the row of its compiler
   };
+  /// Makes the entry. The cache sets its `fields`, and `created_unix` and `compile_seconds` where they are 0.
   using Compile = std::function<Entry()>;
 
   /// Returns the entry, compiling it if it is nowhere. What `compile` throws is thrown to this caller and

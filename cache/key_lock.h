@@ -3,7 +3,8 @@
 // OFD locks belong to the open file description, so threads exclude each other too and closing another
 // descriptor of the file drops nothing. A forked child shares the description and keeps the lock past a
 // close, therefore release is an explicit F_UNLCK. There is no timed wait, so waiting is polling with
-// back-off. On a file system without locks (ENOLCK) acquisition reports `kUnavailable` and the caller goes on.
+// back-off. Where the file system has no locks (ENOLCK), acquisition reports `kUnavailable` and the caller
+// goes on.
 #pragma once
 
 #include <chrono>

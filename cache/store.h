@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@ class StoreError : public std::runtime_error {
 
 /// Which compiler's row is wanted.
 struct CompilerWish {
-  std::optional<CompilerId> exactly;               // only this one
-  std::function<bool(const CompilerId&)> accepts;  // else the newest that this accepts (empty: any)
+  std::optional<CompilerId> exactly = {};  // only this one
+  /// Else the newest that this accepts (empty: any). Called inside a transaction: it must not use the store.
+  std::function<bool(const CompilerId&)> accepts = {};
+  bool admits(const CompilerId& compiler) const;
 };
 
 struct StoreStat {
@@ -46,6 +49,8 @@ class Store {
 
   /// Opens or creates the file in `directory` (which exists). A file that is no database, or is damaged, is
   /// renamed aside together with its journal, under the lock, and a new one is started; `on_repair` is told.
+  /// A file of a newer schema is left alone: StoreError. `on_repair` is called with no lock held, from
+  /// whichever thread met the damage.
   Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair = {});
   ~Store();
   Store(const Store&) = delete;
@@ -58,7 +63,8 @@ class Store {
   void put(const Entry& entry);
   /// Deletes the row of (key, compiler); false if there was none.
   bool erase(const Key& key, const CompilerId& compiler);
-  /// All rows, newest first; with_images=false leaves `image` empty.
+  /// All rows, newest first; with_images=false leaves `image` empty and checks nothing, with_images=true
+  /// leaves out rows whose checksum or fields do not match.
   std::vector<Entry> list(bool with_images = false);
   /// Checks every row's checksum and fields and SQLite's own integrity; returns a line per fault.
   std::vector<std::string> verify();

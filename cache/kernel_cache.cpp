@@ -1,0 +1,324 @@
+#include "cache/kernel_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <future>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "cache/key_lock.h"
+#include "cache/per_process.h"
+
+namespace attnjit::cache {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using EntryPointer = std::shared_ptr<const Entry>;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Newer compilers are greater; the store orders them in the same way.
+auto rank(const CompilerId& compiler) { return std::tie(compiler.major, compiler.minor, compiler.name); }
+
+/// The entries that this process has met, by key and compiler.
+class Memory {
+ public:
+  EntryPointer find(const Key& key, const CompilerWish& wish) const {
+    const auto rows = rows_.find(key.bytes);
+    if (rows == rows_.end()) return nullptr;
+    for (const EntryPointer& entry : rows->second) {
+      if (wish.admits(entry->compiler)) return entry;
+    }
+    return nullptr;
+  }
+
+  void put(const Key& key, EntryPointer entry) {
+    erase(key, entry->compiler);
+    auto& rows = rows_[key.bytes];
+    const auto place = std::find_if(rows.begin(), rows.end(), [&](const EntryPointer& other) {
+      return rank(other->compiler) < rank(entry->compiler);
+    });
+    rows.insert(place, std::move(entry));
+  }
+
+  void erase(const Key& key, const CompilerId& compiler) {
+    std::erase_if(rows_[key.bytes], [&](const EntryPointer& entry) { return entry->compiler == compiler; });
+  }
+
+ private:
+  // Of one key: newest compiler first.
+  std::map<std::array<std::uint8_t, 32>, std::vector<EntryPointer>> rows_;
+};
+
+/// What makes two requests one: who asks for another compiler, or insists on compiling, must not be given
+/// (nor be failed by) the work of another.
+using FlightId = std::tuple<std::array<std::uint8_t, 32>, std::optional<CompilerId>, bool>;
+using Flight = std::shared_future<EntryPointer>;
+
+/// What a process knows. A forked child starts with none of it: the compiles that it would see under way are
+/// those of threads that it does not have.
+struct Tables {
+  std::mutex mutex;
+  Memory memory;
+  std::map<FlightId, Flight> flights;
+  std::set<std::string> warned;  // kinds of trouble
+};
+
+/// The side file of the key locks. Without a store a waiter gains no bytes by waiting, but the lock still
+/// keeps N processes that start together from running N compilers at once, each with a core and its memory.
+/// When ":memory:" was asked for there is no folder for it either: that request means no file at all.
+std::optional<std::filesystem::path> lock_file_for(const Location& location) {
+  const auto& folder = location.directory ? location.directory : location.lock_directory;
+  if (!folder) return std::nullopt;
+  return *folder / "compile.lock";
+}
+
+}  // namespace
+
+const char* to_string(Tier tier) {
+  switch (tier) {
+    case Tier::kMemory: return "memory";
+    case Tier::kStore: return "store";
+    case Tier::kWaited: return "waited";
+    case Tier::kCompiled: return "compiled";
+  }
+  return "unknown";
+}
+
+struct KernelCache::Impl {
+  explicit Impl(KernelCacheOptions given);
+
+  KernelCacheOptions options;
+  Counters counters;
+  std::optional<std::filesystem::path> lock_path;
+  PerProcess<Tables> tables{[] { return std::make_unique<Tables>(); }};
+  std::unique_ptr<Store> store;
+
+  Found get(const Request& request, const Compile& compile);
+  EntryPointer find(const Request& request);
+  void evict(const KeyFields& fields, const CompilerId& compiler);
+
+ private:
+  Found lead(const Request& request, const Key& key, const Compile& compile);
+  EntryPointer compile_now(const Request& request, const Compile& compile);
+  std::unique_ptr<KeyLock> lock_key(const Key& key);
+  EntryPointer read_store(const Request& request);
+  void write_store(const Entry& entry);
+  void store_failed(const char* kind, const char* consequence, const std::exception& error);
+  void warn_once(const char* kind, const std::string& message);
+};
+
+KernelCache::Impl::Impl(KernelCacheOptions given)
+    : options(std::move(given)), lock_path(lock_file_for(options.location)) {
+  if (!options.location.directory) return;
+  try {
+    store = std::make_unique<Store>(*options.location.directory, [this](const std::string& report) {
+      ++counters.repairs;
+      warn_once("repair", report);
+    });
+  } catch (const std::exception& error) {
+    store_failed("open", "kernels are kept in memory only", error);
+  }
+}
+
+Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
+  const auto start = Clock::now();
+  const Key key = request.fields.key();
+  const FlightId id{key.bytes, request.wish.exactly, request.recompile};
+  Tables& mine = tables.get();
+  bool waited = false;
+  for (;;) {
+    std::promise<EntryPointer> promise;
+    Flight running;
+    {
+      const std::lock_guard guard(mine.mutex);
+      if (!request.recompile) {
+        if (EntryPointer entry = mine.memory.find(key, request.wish)) {
+          ++counters.memory_hits;
+          return {std::move(entry), Tier::kMemory, seconds_since(start)};
+        }
+      }
+      const auto [place, first] = mine.flights.try_emplace(id);
+      if (first) {
+        place->second = promise.get_future().share();
+      } else {
+        running = place->second;
+      }
+    }
+    if (running.valid()) {
+      if (!std::exchange(waited, true)) ++counters.waits;
+      EntryPointer entry = running.get();  // throws what the compile threw
+      if (request.recompile || request.wish.admits(entry->compiler)) {
+        return {std::move(entry), Tier::kWaited, seconds_since(start)};
+      }
+      continue;  // the other thread accepts compilers that this one does not
+    }
+
+    // The flight ends in the same breath in which the entry gets into memory, so that nobody who comes
+    // later finds neither.
+    try {
+      Found found = lead(request, key, compile);
+      {
+        const std::lock_guard guard(mine.mutex);
+        mine.memory.put(key, found.entry);
+        mine.flights.erase(id);
+      }
+      promise.set_value(found.entry);
+      found.seconds = seconds_since(start);
+      return found;
+    } catch (...) {
+      {
+        const std::lock_guard guard(mine.mutex);
+        mine.flights.erase(id);
+      }
+      promise.set_exception(std::current_exception());
+      throw;
+    }
+  }
+}
+
+/// The one thread of this process that looks after the key: store, key lock, store, compiler.
+Found KernelCache::Impl::lead(const Request& request, const Key& key, const Compile& compile) {
+  if (!request.recompile) {
+    if (EntryPointer entry = read_store(request)) {
+      ++counters.store_hits;
+      return {std::move(entry), Tier::kStore};
+    }
+  }
+  const std::unique_ptr<KeyLock> lock = lock_key(key);
+  if (!request.recompile) {
+    // Also when the lock was free at once: its last holder may have finished between our look and our lock.
+    if (EntryPointer entry = read_store(request)) {
+      const bool waited = lock && lock->waited();
+      ++(waited ? counters.waits : counters.store_hits);
+      return {std::move(entry), waited ? Tier::kWaited : Tier::kStore};
+    }
+  }
+  EntryPointer entry = compile_now(request, compile);
+  // Before the lock is let go, for those who wait for it. Whatever becomes of this, our own bytes are used: a
+  // read after the write may find nothing on a network file system.
+  write_store(*entry);
+  return {std::move(entry), Tier::kCompiled};
+}
+
+EntryPointer KernelCache::Impl::compile_now(const Request& request, const Compile& compile) {
+  const auto start = Clock::now();
+  Entry made;
+  try {
+    made = compile();
+  } catch (...) {
+    ++counters.compile_failures;
+    throw;
+  }
+  ++counters.compiles;
+  made.fields = request.fields;
+  if (made.created_unix == 0) made.created_unix = static_cast<std::int64_t>(std::time(nullptr));
+  if (made.compile_seconds == 0) made.compile_seconds = seconds_since(start);
+  return std::make_shared<const Entry>(std::move(made));
+}
+
+std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key) {
+  if (!lock_path) return nullptr;
+  auto lock = std::make_unique<KeyLock>(*lock_path, key, options.lock_timeout);
+  switch (lock->outcome()) {
+    case KeyLock::Outcome::kHeld: break;
+    case KeyLock::Outcome::kTimedOut:
+      warn_once("lock timeout", fmt::format("{}: another process has been compiling the same kernel for {} s; "
+                                            "compiling it here as well",
+                                            lock_path->string(), options.lock_timeout.count() / 1000.0));
+      break;
+    case KeyLock::Outcome::kUnavailable:
+      warn_once("lock", fmt::format("{}: cannot be locked; several processes may compile the same kernel",
+                                    lock_path->string()));
+      break;
+  }
+  return lock;
+}
+
+EntryPointer KernelCache::Impl::find(const Request& request) {
+  const Key key = request.fields.key();
+  Tables& mine = tables.get();
+  {
+    const std::lock_guard guard(mine.mutex);
+    if (EntryPointer entry = mine.memory.find(key, request.wish)) {
+      ++counters.memory_hits;
+      return entry;
+    }
+  }
+  EntryPointer entry = read_store(request);
+  if (entry) {
+    ++counters.store_hits;
+    const std::lock_guard guard(mine.mutex);
+    mine.memory.put(key, entry);
+  }
+  return entry;
+}
+
+void KernelCache::Impl::evict(const KeyFields& fields, const CompilerId& compiler) {
+  const Key key = fields.key();
+  Tables& mine = tables.get();
+  {
+    const std::lock_guard guard(mine.mutex);
+    mine.memory.erase(key, compiler);
+  }
+  if (!store) return;
+  try {
+    store->erase(key, compiler);
+  } catch (const std::exception& error) {
+    store_failed("evict", "a kernel that cannot be used stays in the store", error);
+  }
+}
+
+EntryPointer KernelCache::Impl::read_store(const Request& request) {
+  if (!store) return nullptr;
+  try {
+    std::optional<Entry> entry = store->find(request.fields, request.wish);
+    return entry ? std::make_shared<const Entry>(std::move(*entry)) : nullptr;
+  } catch (const std::exception& error) {
+    store_failed("read", "kernels that it holds may be compiled again", error);
+    return nullptr;
+  }
+}
+
+void KernelCache::Impl::write_store(const Entry& entry) {
+  if (!store) return;
+  try {
+    store->put(entry);
+  } catch (const std::exception& error) {
+    store_failed("write", "kernels compiled here are not kept", error);
+  }
+}
+
+void KernelCache::Impl::store_failed(const char* kind, const char* consequence, const std::exception& error) {
+  ++counters.store_failures;
+  warn_once(kind, fmt::format("kernel cache: {}; {}", error.what(), consequence));
+}
+
+void KernelCache::Impl::warn_once(const char* kind, const std::string& message) {
+  Tables& mine = tables.get();
+  {
+    const std::lock_guard guard(mine.mutex);
+    if (!mine.warned.insert(kind).second) return;
+  }
+  if (options.warn) options.warn(message);
+}
+
+KernelCache::KernelCache(KernelCacheOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+KernelCache::~KernelCache() = default;
+
+Found KernelCache::get(const Request& request, const Compile& compile) { return impl_->get(request, compile); }
+std::shared_ptr<const Entry> KernelCache::find(const Request& request) { return impl_->find(request); }
+void KernelCache::evict(const KeyFields& fields, const CompilerId& compiler) { impl_->evict(fields, compiler); }
+Store* KernelCache::store() { return impl_->store.get(); }
+const Location& KernelCache::location() const { return impl_->options.location; }
+const Counters& KernelCache::counters() const { return impl_->counters; }
+
+}  // namespace attnjit::cache

@@ -1,0 +1,45 @@
+#include "cache/key_lock.h"
+
+#include <unistd.h>
+
+#include "cache/ofd_lock.h"
+
+namespace attnjit::cache {
+namespace {
+
+/// A compile takes 0.2 to 1 s, so a pause of 20 ms at most adds little to a wait, and a hundred waiting
+/// processes make 5000 cheap system calls a second together.
+constexpr Pace kPace{std::chrono::milliseconds(1), std::chrono::milliseconds(20)};
+
+/// The byte of a key: 62 bits of its digest, so that the range stays below the largest offset. Two keys that
+/// share a byte (never, in practice) only wait for each other.
+unsigned long long byte_of(const Key& key) {
+  unsigned long long offset = 0;
+  for (int i = 0; i < 8; ++i) offset = (offset << 8) | key.bytes[i];
+  return offset >> 2;
+}
+
+}  // namespace
+
+KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout)
+    : owner_pid_(::getpid()), offset_(byte_of(key)) {
+  FileDescriptor file = open_lock_file(lock_path);
+  if (!file.valid()) return;
+  switch (lock_byte(file.number(), LockMode::kExclusive, offset_, timeout, kPace, &waited_)) {
+    case LockResult::kHeld:
+      outcome_ = Outcome::kHeld;
+      descriptor_ = file.release();
+      break;
+    case LockResult::kTimedOut: outcome_ = Outcome::kTimedOut; break;
+    case LockResult::kUnavailable: outcome_ = Outcome::kUnavailable; break;
+  }
+}
+
+KeyLock::~KeyLock() {
+  if (descriptor_ < 0) return;
+  // In a forked child this is the parent's lock: unlocking would drop it for both, closing drops it for none.
+  if (::getpid() == owner_pid_) unlock_byte(descriptor_, offset_);
+  ::close(descriptor_);
+}
+
+}  // namespace attnjit::cache

@@ -1,0 +1,85 @@
+#include "cache/ofd_lock.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+namespace attnjit::cache {
+namespace {
+
+static_assert(sizeof(off_t) == 8, "key locks use offsets beyond 2^31: build with -D_FILE_OFFSET_BITS=64");
+
+struct flock byte_at(std::uint64_t offset, short type) {
+  struct flock range = {};  // l_pid must be 0 for OFD locks
+  range.l_type = type;
+  range.l_whence = SEEK_SET;
+  range.l_start = static_cast<off_t>(offset);
+  range.l_len = 1;
+  return range;
+}
+
+/// One try: 0, or the errno of fcntl.
+int try_lock(int descriptor, LockMode mode, std::uint64_t offset) {
+  struct flock range = byte_at(offset, mode == LockMode::kShared ? F_RDLCK : F_WRLCK);
+  while (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
+unsigned file_mode_in(const std::filesystem::path& directory) {
+  struct stat status;
+  const bool shared = ::stat(directory.c_str(), &status) == 0 && (status.st_mode & S_IWGRP) != 0;
+  return shared ? 0660 : 0600;
+}
+
+FileDescriptor open_lock_file(const std::filesystem::path& path) {
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+  FileDescriptor opened(::open(path.c_str(), O_RDWR | kFlags));
+  if (!opened.valid() && errno == ENOENT) {
+    const unsigned mode = file_mode_in(path.parent_path());
+    opened = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, mode));
+    // The umask may have taken the group's bits away.
+    if (opened.valid() && mode != 0600) (void)::fchmod(opened.number(), mode);
+    if (!opened.valid() && errno == EEXIST) {  // another process was quicker
+      opened = FileDescriptor(::open(path.c_str(), O_RDWR | kFlags));
+    }
+  }
+  if (!opened.valid()) opened = FileDescriptor(::open(path.c_str(), O_RDONLY | kFlags));
+  return opened;
+}
+
+LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::chrono::milliseconds timeout, Pace pace,
+                     bool* waited) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  auto pause = pace.first;
+  if (waited) *waited = false;
+  for (;;) {
+    const int error = try_lock(descriptor, mode, offset);
+    if (error == 0) return LockResult::kHeld;
+    // Everything but "somebody has it" (ENOLCK, EINVAL, ENOSYS, EBADF, ...) will not get better by waiting.
+    if (error != EAGAIN && error != EACCES) return LockResult::kUnavailable;
+    if (waited) *waited = true;
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline) return LockResult::kTimedOut;
+    std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(pause, deadline - now));
+    pause = std::min(2 * pause, pace.longest);
+  }
+}
+
+void unlock_byte(int descriptor, std::uint64_t offset) {
+  struct flock range = byte_at(offset, F_UNLCK);
+  (void)::fcntl(descriptor, F_OFD_SETLK, &range);
+}
+
+}  // namespace attnjit::cache

@@ -1,0 +1,60 @@
+// Lock files and the open-file-description locks on them: the primitive below the key locks and the store's
+// side lock. Internal to cache/.
+//
+// An OFD lock belongs to the open file, not to the process: two descriptors that were opened apart exclude
+// each other even in one thread, and closing one does not drop the lock of the other. All descriptors that
+// were duplicated or inherited from one share its lock, which is why letting go is always an explicit unlock.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <utility>
+
+namespace attnjit::cache {
+
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int number) : number_(number) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~FileDescriptor();
+
+  bool valid() const { return number_ >= 0; }
+  int number() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_ = -1;
+};
+
+/// Opens a lock file, creating it with mode 0600, or 0660 in a directory that is shared with a group. Never
+/// follows a symbolic link. Falls back to reading only, which is enough for shared locks; invalid if not even
+/// that is possible.
+FileDescriptor open_lock_file(const std::filesystem::path& path);
+
+/// 0600, or 0660 where the directory may be written by its group (choose_location lets such a directory pass
+/// only when sharing was asked for by name).
+unsigned file_mode_in(const std::filesystem::path& directory);
+
+enum class LockMode { kShared, kExclusive };
+/// kUnavailable: the file system has no locks, or the descriptor does not allow this one.
+enum class LockResult { kHeld, kTimedOut, kUnavailable };
+
+/// How a lock is polled: the first pause, and the longest (each pause is twice the last).
+struct Pace {
+  std::chrono::microseconds first;
+  std::chrono::microseconds longest;
+};
+
+/// Locks the byte at `offset`, which need not exist. `*waited` (if given) tells whether somebody else held it
+/// at the first try.
+LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::chrono::milliseconds timeout, Pace pace,
+                     bool* waited = nullptr);
+void unlock_byte(int descriptor, std::uint64_t offset);
+
+}  // namespace attnjit::cache

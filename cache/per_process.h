@@ -1,0 +1,50 @@
+// A value per process: a forked child gets a fresh one and leaves the one of its parent alone.
+//
+// What a child inherits of a mutex, a database connection or a table of running compiles is a snapshot of
+// work that goes on elsewhere: the mutex may be held by a thread that the child does not have, the
+// connection's locks belong to the parent. So the child makes its own and never touches, closes or frees the
+// inherited one; that leak is deliberate (sqlite3_close in a child rolls back, and deletes the journal of,
+// the parent's work).
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace attnjit::cache {
+
+template <class T>
+class PerProcess {
+ public:
+  using Make = std::function<std::unique_ptr<T>()>;
+
+  explicit PerProcess(Make make) : make_(std::move(make)), node_(new Node{::getpid(), make_()}) {}
+  ~PerProcess() {
+    Node* node = node_.load();
+    if (node->pid == ::getpid()) delete node;
+  }
+  PerProcess(const PerProcess&) = delete;
+  PerProcess& operator=(const PerProcess&) = delete;
+
+  T& get() {
+    Node* node = node_.load(std::memory_order_acquire);
+    if (node->pid == ::getpid()) return *node->value;
+    // No mutex here: one that guarded this would itself be inherited. Threads of the child race, one wins.
+    auto fresh = std::make_unique<Node>(Node{::getpid(), make_()});
+    if (node_.compare_exchange_strong(node, fresh.get(), std::memory_order_acq_rel)) node = fresh.release();
+    return *node->value;
+  }
+
+ private:
+  struct Node {
+    pid_t pid;
+    std::unique_ptr<T> value;
+  };
+  Make make_;
+  std::atomic<Node*> node_;
+};
+
+}  // namespace attnjit::cache

@@ -1,0 +1,46 @@
+// The layout of the store: its table, what a row holds, and how a row proves itself. Internal to cache/.
+//
+// Whoever changes anything here raises Store::kSchema.
+#pragma once
+
+#include <string>
+
+#include "cache/entry.h"
+#include "cache/sqlite.h"
+
+namespace attnjit::cache {
+
+/// Marks the file as ours in SQLite's header ("AJKC").
+inline constexpr int kApplicationId = 0x414a4b43;
+
+/// The one table. SQLite keeps this text in the file, so a table of another form shows at once.
+extern const char kCreateTable[];
+
+/// A row as it is in the file: the entry, and what the file claims about it.
+struct Row {
+  Entry entry;
+  std::string key;        // hex
+  std::string resources;  // JSON object, names to numbers
+  std::string checksum;   // hex, over everything else but last_used
+};
+
+/// The row for an entry. Throws StoreError if the resources cannot be written as JSON.
+Row make_row(Entry entry);
+
+/// "SELECT ... FROM kernels", with the columns in the order that read_row() expects.
+std::string select_rows(bool with_images);
+Row read_row(const Statement& statement);
+
+/// "INSERT OR REPLACE ...", with the parameters in the order of bind_row(). `row` must outlive the step.
+std::string insert_row();
+void bind_row(Statement& statement, const Row& row);
+
+/// Columns of select_rows() that a wish looks at before anything else is read.
+CompilerId read_compiler(const Statement& statement);
+
+/// Why the row cannot be trusted; empty if it can. The row must have been read with its image.
+std::string fault_of(const Row& row);
+/// For messages: "sm80_mha_varlen {...} for sm_90a by nvrtc 13.0".
+std::string name_of(const Row& row);
+
+}  // namespace attnjit::cache

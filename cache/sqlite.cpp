@@ -1,0 +1,167 @@
+#include "cache/sqlite.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace attnjit::cache {
+namespace {
+
+[[noreturn]] void fail(sqlite3* handle, int code, std::string_view doing) {
+  const char* file = handle ? sqlite3_db_filename(handle, "main") : nullptr;
+  throw SqliteError(
+      code, fmt::format("{}: {} (SQLite {} code {}, while: {})", file ? file : "kernel cache",
+                        handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code), sqlite3_libversion(), code, doing));
+}
+
+/// Who is inside SQLite: process id, whether that process must stay out, and the number of its threads inside.
+/// One word, so that the first look after a fork is one atomic step.
+std::atomic<std::uint64_t> stays{0};
+constexpr std::uint64_t kForkedAmidst = std::uint64_t{1} << 31;
+constexpr std::uint64_t kCount = kForkedAmidst - 1;
+std::uint64_t own_process() { return static_cast<std::uint64_t>(::getpid()) << 32; }
+std::uint64_t process_of(std::uint64_t word) { return word >> 32 << 32; }
+
+}  // namespace
+
+SqliteStay::SqliteStay() {
+  const std::uint64_t own = own_process();
+  std::uint64_t seen = stays.load();
+  std::uint64_t next;
+  do {
+    const bool inherited = process_of(seen) != own;
+    const bool forked_amidst = (seen & kForkedAmidst) || (inherited && (seen & kCount));
+    next = forked_amidst ? own | kForkedAmidst : inherited ? own + 1 : seen + 1;
+  } while (!stays.compare_exchange_weak(seen, next));
+  if (next & kForkedAmidst) {
+    throw StoreError("this process was forked while another thread was using SQLite; it must do without");
+  }
+}
+
+SqliteStay::~SqliteStay() {
+  // A thread that forks inside leaves in both processes, but it is counted in one.
+  if (process_of(stays.load()) == own_process()) --stays;
+}
+
+bool SqliteError::means_damage() const {
+  const int primary = code_ & 0xff;
+  return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT;
+}
+
+bool SqliteError::calls_for_a_look() const {
+  // SQLITE_ERROR is "no such table" here: our own statements are right.
+  return means_damage() || (code_ & 0xff) == SQLITE_ERROR || code_ == SQLITE_READONLY_DBMOVED;
+}
+
+Database::Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout) {
+  // No SQLITE_OPEN_CREATE: SQLite would create with mode 0644. NOMUTEX: the owner serialises the use.
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+  const int code = sqlite3_open_v2(path.c_str(), &handle_, kFlags, nullptr);
+  if (code != SQLITE_OK) {
+    const int extended = handle_ ? sqlite3_extended_errcode(handle_) : code;
+    const std::string message = fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
+                                            handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code), extended);
+    sqlite3_close(handle_);  // a failed open leaves a handle, too
+    throw SqliteError(extended, message);
+  }
+  // Before any statement: even the first PRAGMA may meet a lock.
+  sqlite3_busy_timeout(handle_, static_cast<int>(busy_timeout.count()));
+  sqlite3_extended_result_codes(handle_, 1);
+  // The file may have been written by others: no SQL that it carries is run with our rights.
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+}
+
+Database::~Database() { sqlite3_close(handle_); }
+
+void Database::execute(const std::string& sql) {
+  const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(handle_, code, sql);
+}
+
+std::int64_t Database::integer(const std::string& sql) {
+  Statement statement(*this, sql);
+  return statement.step() ? statement.integer(0) : 0;
+}
+
+std::string Database::text(const std::string& sql) {
+  Statement statement(*this, sql);
+  return statement.step() ? statement.text(0) : std::string();
+}
+
+bool Database::moved() const {
+  int moved = 0;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return moved != 0;
+}
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+
+std::int64_t Database::changes() const { return sqlite3_changes(handle_); }
+
+Statement::Statement(Database& database, const std::string& sql) : database_(database) {
+  const int code =
+      sqlite3_prepare_v2(database.handle(), sql.c_str(), static_cast<int>(sql.size()) + 1, &handle_, nullptr);
+  if (code != SQLITE_OK) fail(database.handle(), code, sql);
+}
+
+Statement::~Statement() { sqlite3_finalize(handle_); }
+
+Statement& Statement::bind(int index, std::string_view text) {
+  // SQLite takes a null pointer for NULL, an empty view may have one.
+  const int code =
+      sqlite3_bind_text64(handle_, index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  if (code != SQLITE_OK) fail(database_.handle(), code, sqlite3_sql(handle_));
+  return *this;
+}
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  const int code = sqlite3_bind_int64(handle_, index, value);
+  if (code != SQLITE_OK) fail(database_.handle(), code, sqlite3_sql(handle_));
+  return *this;
+}
+
+Statement& Statement::bind(int index, double value) {
+  const int code = sqlite3_bind_double(handle_, index, value);
+  if (code != SQLITE_OK) fail(database_.handle(), code, sqlite3_sql(handle_));
+  return *this;
+}
+
+Statement& Statement::bind(int index, std::span<const unsigned char> blob) {
+  const void* data = blob.data() ? static_cast<const void*>(blob.data()) : "";
+  const int code = sqlite3_bind_blob64(handle_, index, data, blob.size(), SQLITE_STATIC);
+  if (code != SQLITE_OK) fail(database_.handle(), code, sqlite3_sql(handle_));
+  return *this;
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(handle_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  fail(database_.handle(), code, sqlite3_sql(handle_));
+}
+
+void Statement::reset() {
+  sqlite3_reset(handle_);  // repeats the error of the last step, which was thrown already
+  sqlite3_clear_bindings(handle_);
+}
+
+std::string Statement::text(int column) const {
+  const unsigned char* data = sqlite3_column_text(handle_, column);
+  const int size = sqlite3_column_bytes(handle_, column);
+  return data ? std::string(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size)) : std::string();
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_, column); }
+
+double Statement::real(int column) const { return sqlite3_column_double(handle_, column); }
+
+std::span<const unsigned char> Statement::blob(int column) const {
+  const void* data = sqlite3_column_blob(handle_, column);
+  const int size = sqlite3_column_bytes(handle_, column);
+  return {static_cast<const unsigned char*>(data), data ? static_cast<std::size_t>(size) : 0};
+}
+
+}  // namespace attnjit::cache

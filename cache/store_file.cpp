@@ -1,0 +1,264 @@
+#include "cache/store_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "cache/row.h"
+
+namespace attnjit::cache {
+namespace {
+
+/// Our transactions take well under a millisecond to read and a few file syncs to write; who cannot get in
+/// for this long is better off without the cache.
+constexpr std::chrono::milliseconds kBusyTimeout{5000};
+constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(5)};
+constexpr std::uint64_t kSideByte = 0;
+
+std::filesystem::path with_suffix(std::filesystem::path path, const char* suffix) { return path += suffix; }
+
+bool is_there(const std::filesystem::path& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+StoreError system_error(const std::filesystem::path& path, const char* what) {
+  return StoreError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+/// rename(), and if there is nothing to rename, then nothing may be left from an earlier time either.
+bool rename_or_clear(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return true;
+  return errno == ENOENT && (::unlink(to.c_str()) == 0 || errno == ENOENT);
+}
+
+}  // namespace
+
+StoreFile::Connection::Connection(const std::filesystem::path& path) : database(path, kBusyTimeout) {}
+
+void StoreFile::Connection::get_ready() {
+  // FULL: a put costs a few syncs after a compile of 300 ms; with less, a loss of power could leave changed
+  // pages on disk and not the journal that takes them back.
+  database.execute("PRAGMA synchronous = FULL");
+  find = std::make_unique<Statement>(
+      database, select_rows(true) + " WHERE key = ?1 ORDER BY compiler_major DESC, compiler_minor DESC, compiler DESC");
+}
+
+StoreFile::StoreFile(std::filesystem::path path, std::vector<std::string>& reports)
+    : path_(std::move(path)), reports_(reports) {}
+
+// ---- the side lock -------------------------------------------------------------------------------
+
+StoreFile::SideLock::SideLock(StoreFile& file, LockMode mode) : file_(file), mode_(mode) { take(mode); }
+
+void StoreFile::SideLock::make_exclusive() {
+  if (mode_ == LockMode::kExclusive) return;
+  let_go();
+  take(LockMode::kExclusive);
+}
+
+void StoreFile::SideLock::take(LockMode mode) {
+  mode_ = mode;
+  owner_pid_ = ::getpid();
+  file_.open_side_file();
+  if (!file_.side_file_.valid()) return;  // a place without room for our lock still has SQLite's
+  switch (lock_byte(file_.side_file_.number(), mode, kSideByte, kBusyTimeout, kSidePace)) {
+    case LockResult::kHeld: held_ = true; break;
+    case LockResult::kTimedOut:
+      throw StoreError(fmt::format("{}: another process has held the lock for {} s", file_.path_.string(),
+                                   kBusyTimeout.count() / 1000.0));
+    case LockResult::kUnavailable: break;
+  }
+}
+
+void StoreFile::SideLock::let_go() {
+  if (held_ && ::getpid() == owner_pid_) unlock_byte(file_.side_file_.number(), kSideByte);
+  held_ = false;
+}
+
+/// Opens the side file, again if another file bears the name by now: processes that lock different files do
+/// not exclude each other.
+void StoreFile::open_side_file() {
+  const std::filesystem::path side_path = std::filesystem::path(path_).replace_extension(".lock");
+  struct stat opened, named;
+  if (side_file_.valid() && ::fstat(side_file_.number(), &opened) == 0 && ::lstat(side_path.c_str(), &named) == 0 &&
+      opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) {
+    return;
+  }
+  side_file_ = open_lock_file(side_path);
+}
+
+// ---- recognising the file ------------------------------------------------------------------------
+
+StoreFile::Condition StoreFile::look(Depth depth) {
+  connection_.reset();
+  damage_.clear();
+  struct stat status;
+  if (::lstat(path_.c_str(), &status) != 0) {
+    if (errno == ENOENT) return Condition::kMissing;
+    throw system_error(path_, "cannot be looked at");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw StoreError(fmt::format("{}: is not a regular file; remove it or choose another directory", path_.string()));
+  }
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+  try {
+    auto fresh = std::make_unique<Connection>(path_);
+    Database& database = fresh->database;
+    database.execute("BEGIN");  // one round of locking for all questions; it costs more than the answers
+    const Condition condition = examine(database, depth);
+    database.execute("COMMIT");
+    if (condition == Condition::kSound) {
+      fresh->get_ready();
+      connection_ = std::move(fresh);
+    }
+    return condition;
+  } catch (const SqliteError& error) {
+    if (!error.means_damage()) throw;
+    damage_ = error.what();
+    return Condition::kDamaged;
+  }
+}
+
+StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
+  const std::int64_t application = database.integer("PRAGMA application_id");
+  const std::int64_t schema = database.integer("PRAGMA user_version");
+  if (application == 0 && schema == 0 && database.integer("SELECT count(*) FROM sqlite_master") == 0) {
+    return Condition::kBlank;
+  }
+  if (application != kApplicationId) {
+    damage_ = fmt::format("it is an SQLite database of another program (application_id {:#x})", application);
+    return Condition::kDamaged;
+  }
+  if (schema > Store::kSchema) {
+    throw StoreError(
+        fmt::format("{}: has schema {}, this version of the library knows {}; it is left alone. "
+                    "Use a newer version or another directory",
+                    path_.string(), schema, Store::kSchema));
+  }
+  if (schema != Store::kSchema ||
+      database.text("SELECT sql FROM sqlite_master WHERE name = 'kernels'") != kCreateTable) {
+    damage_ = fmt::format("its table is not that of schema {}", Store::kSchema);
+    return Condition::kDamaged;
+  }
+  if (depth == Depth::kWhole) {
+    const std::string verdict = database.text("PRAGMA integrity_check(1)");
+    if (verdict != "ok") {
+      damage_ = verdict;
+      return Condition::kDamaged;
+    }
+  }
+  if (database.text("PRAGMA journal_mode") == "wal") return Condition::kWriteAheadLog;
+  return Condition::kSound;
+}
+
+void StoreFile::make_ready(SideLock& lock, Depth depth) {
+  if (look(depth) == Condition::kSound) return;
+  lock.make_exclusive();
+  Condition condition = look(depth);  // another process may have put it right while we had no lock
+  if (condition == Condition::kDamaged) {
+    set_aside();
+    condition = Condition::kMissing;
+  }
+  if (condition == Condition::kBlank) {
+    reports_.push_back(
+        fmt::format("{}: was empty (its maker was killed, or somebody truncated it); a new one "
+                    "was started",
+                    path_.string()));
+  }
+  if (condition == Condition::kMissing) create();
+  if (condition == Condition::kMissing || condition == Condition::kBlank) initialise();
+  if (condition == Condition::kWriteAheadLog) leave_write_ahead_log();
+  if (look(Depth::kHeader) != Condition::kSound) {
+    throw StoreError(
+        fmt::format("{}: cannot be made usable{}{}", path_.string(), damage_.empty() ? "" : ": ", damage_));
+  }
+}
+
+void StoreFile::repair() {
+  const SqliteStay stay;
+  connection_.reset();
+  SideLock lock(*this, LockMode::kExclusive);
+  make_ready(lock, Depth::kWhole);
+}
+
+// ---- changing the file ---------------------------------------------------------------------------
+
+/// Renames the damaged file and what belongs to it. One such file is kept, for whoever wants to know what
+/// happened; a later one takes its place, so that they do not pile up.
+void StoreFile::set_aside() {
+  struct stat status;
+  if (::lstat(path_.c_str(), &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) {
+    // Only possible where there are no locks: another process has replaced the file meanwhile.
+    throw StoreError(fmt::format("{}: was replaced while it was being repaired", path_.string()));
+  }
+  const std::filesystem::path aside = with_suffix(path_, ".bad");
+  // The companions go first: a journal left behind would be rolled back into the new file.
+  for (const char* suffix : {"-journal", "-wal", "-shm"}) {
+    if (!rename_or_clear(with_suffix(path_, suffix), with_suffix(aside, suffix))) {
+      throw system_error(with_suffix(path_, suffix), "cannot be renamed aside");
+    }
+  }
+  if (::rename(path_.c_str(), aside.c_str()) != 0) throw system_error(path_, "cannot be renamed aside");
+  reports_.push_back(fmt::format("{}: damaged ({}); kept as {}, a new one was started", path_.string(), damage_,
+                                 aside.filename().string()));
+}
+
+/// Makes an empty file. O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in
+/// this process would drop SQLite's locks, so none is ever opened on a file that was there before.
+void StoreFile::create() const {
+  const unsigned mode = file_mode_in(path_.parent_path());
+  const FileDescriptor made(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (made.valid()) {
+    if (mode != 0600) (void)::fchmod(made.number(), mode);  // the umask may have taken the group's bits away
+  } else if (errno != EEXIST) {
+    throw system_error(path_, "cannot be created");
+  }
+}
+
+void StoreFile::initialise() const {
+  Database database(path_, kBusyTimeout);
+  // Can only be chosen before the first table is made; lets clear() and a size cap give pages back.
+  database.execute("PRAGMA auto_vacuum = INCREMENTAL");
+  database.execute("BEGIN IMMEDIATE");
+  // Where there are no locks of ours, another process may have been quicker.
+  if (database.integer("PRAGMA user_version") == 0) {
+    database.execute(kCreateTable);
+    database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
+    database.execute(fmt::format("PRAGMA user_version = {}", Store::kSchema));
+  }
+  database.execute("COMMIT");
+}
+
+/// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back.
+void StoreFile::leave_write_ahead_log() const { Database(path_, kBusyTimeout).execute("PRAGMA journal_mode = DELETE"); }
+
+// ---- transactions --------------------------------------------------------------------------------
+
+Transaction::Transaction(StoreFile& file, Access access)
+    : file_(file), lock_(file, access == Access::kRead ? LockMode::kShared : LockMode::kExclusive) {
+  // A journal that is there although we hold the lock was left by a process that died. Rolling it back
+  // writes.
+  if (is_there(with_suffix(file.path_, "-journal"))) lock_.make_exclusive();
+  if (!file.connection_ || file.database().moved()) file.make_ready(lock_, StoreFile::Depth::kHeader);
+  file.database().execute(access == Access::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+  if (!file_.connection_ || !file_.database().in_transaction()) return;
+  try {
+    file_.database().execute("ROLLBACK");
+  } catch (const SqliteError&) {
+    // The error that brought us here is on its way already. A connection that cannot roll back is not kept;
+    // the next one finds the journal and rolls it back.
+    file_.connection_.reset();
+  }
+}
+
+void Transaction::commit() { file_.database().execute("COMMIT"); }
+
+}  // namespace attnjit::cache

@@ -1,0 +1,178 @@
+// One store object on both sides of a fork, and the locks around its transactions.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <thread>
+
+#include "cache/store.h"
+#include "tests/cache/support.h"
+
+namespace attnjit::cache {
+namespace {
+
+using ::testing::IsEmpty;
+
+TEST(StoreFork, ChildUsesAConnectionOfItsOwn) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0));
+  ASSERT_TRUE(store.find(sample_fields(0), {}));
+  ASSERT_EQ(0, run_child([&] {
+              if (!store.find(sample_fields(0), {})) return 1;
+              store.put(sample_entry(1));
+              return store.find(sample_fields(1), {}) ? 0 : 2;
+            }));
+  EXPECT_TRUE(store.find(sample_fields(1), {}));
+  store.put(sample_entry(2));
+  EXPECT_EQ(store.stat().entries, 3);
+  EXPECT_THAT(store.verify(), IsEmpty());
+}
+
+TEST(StoreFork, ManyChildrenWriteThroughTheInheritedObject) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0));
+  std::vector<pid_t> children;
+  for (int child = 0; child < 8; ++child) {
+    children.push_back(start_child([&, child] {
+      for (int i = 0; i < 5; ++i) store.put(sample_entry(100 * (child + 1) + i));
+      return 0;
+    }));
+  }
+  for (int i = 1; i < 6; ++i) store.put(sample_entry(i));
+  for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  EXPECT_EQ(store.stat().entries, 1 + 5 + 8 * 5);
+  EXPECT_THAT(store.verify(), IsEmpty());
+}
+
+/// A find that stays in its transaction until it is told to leave.
+class LongRead {
+ public:
+  explicit LongRead(Store& store)
+      : thread_([this, &store] {
+          const CompilerWish slow{.accepts = [this](const CompilerId&) {
+            inside_.give();
+            leave_.take();
+            return true;
+          }};
+          EXPECT_TRUE(store.find(sample_fields(0), slow));
+        }) {
+    inside_.take();
+  }
+  void end() {
+    leave_.give();
+    thread_.join();
+  }
+
+ private:
+  Signal inside_, leave_;
+  std::thread thread_;
+};
+
+/// The child inherits a mutex that is held for ever and SQLite's belief that the file is locked.
+TEST(StoreFork, ChildForkedInTheMiddleOfATransactionRefusesAndDoesNotHang) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0));
+  const auto refused = [](const std::function<void()>& use) {
+    try {
+      use();
+      return false;
+    } catch (const StoreError& error) {
+      return std::string(error.what()).find("forked") != std::string::npos;
+    }
+  };
+  LongRead read(store);
+  const pid_t child = start_child(
+      [&] {
+        if (!refused([&] { store.find(sample_fields(0), {}); })) return 1;
+        if (!refused([&] { store.put(sample_entry(1)); })) return 2;
+        if (!refused([&] { Store another(directory.path()); })) return 3;
+        // Nor may a grandchild, which is forked while nobody is inside.
+        return run_child([&] { return refused([&] { store.find(sample_fields(0), {}); }) ? 0 : 4; });
+      },
+      10);
+  EXPECT_EQ(wait_for(child), 0);
+  read.end();
+  EXPECT_TRUE(store.find(sample_fields(0), {}));
+  // The parent is not concerned, and neither is who is forked now.
+  EXPECT_EQ(0, run_child([&] { return store.put(sample_entry(1)), 0; }));
+  EXPECT_TRUE(store.find(sample_fields(1), {}));
+}
+
+TEST(StoreFork, DestroyingTheObjectInAChildLeavesTheParentsTransactionAlone) {
+  TemporaryDirectory directory;
+  auto store = std::make_unique<Store>(directory.path());
+  store->put(sample_entry(0));
+  ASSERT_EQ(0, run_child([&] {
+              store->put(sample_entry(1));
+              store.reset();
+              return 0;
+            }));
+  store->put(sample_entry(2));
+  EXPECT_EQ(store->stat().entries, 3);
+}
+
+/// Another copy of SQLite in this process would, by closing the file, drop the POSIX locks of ours; opening and
+/// closing a plain descriptor does the same. The side lock has to keep other processes out nevertheless.
+TEST(StoreLocks, SurviveTheLossOfPosixLocks) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0));
+  Signal go;
+  const pid_t writer = start_child([&] {
+    go.take();
+    Store(directory.path()).put(sample_entry(1));
+    return 0;
+  });
+  LongRead read(store);
+  ::close(::open(store.path().c_str(), O_RDONLY));
+  go.give();
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  EXPECT_EQ(::waitpid(writer, nullptr, WNOHANG), 0) << "a writer got in while a reader was in its transaction";
+  read.end();
+  EXPECT_EQ(wait_for(writer), 0);
+  EXPECT_TRUE(store.find(sample_fields(1), {}));
+}
+
+TEST(StoreLocks, ReadersDoNotExcludeEachOther) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0));
+  Signal go;
+  const pid_t other = start_child(
+      [&] {
+        go.take();
+        return Store(directory.path()).find(sample_fields(0), {}) ? 0 : 1;
+      },
+      4);
+  LongRead read(store);
+  go.give();
+  EXPECT_EQ(wait_for(other), 0);
+  read.end();
+}
+
+TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedFor) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  Signal locked;
+  const pid_t other = start_child([&] {
+    sqlite3* database = nullptr;
+    sqlite3_open(store.path().c_str(), &database);
+    if (sqlite3_exec(database, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) != SQLITE_OK) return 1;
+    locked.give();
+    ::usleep(200'000);
+    sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr);
+    sqlite3_close(database);
+    return 0;
+  });
+  locked.take();
+  store.put(sample_entry(0));
+  EXPECT_TRUE(Store(directory.path()).find(sample_fields(0), {}));
+  EXPECT_EQ(wait_for(other), 0);
+}
+
+}  // namespace
+}  // namespace attnjit::cache
