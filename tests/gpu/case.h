@@ -1,0 +1,91 @@
+// One test case of mha_varlen as data: a config, lengths, how the tensors lie in memory and what they hold.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "attnjit/mha_varlen.hpp"
+#include "runtime/sm_features.h"
+
+namespace attnjit::gpu_tests {
+
+/// How a tensor [tokens, heads, columns] lies in its buffer. Around every tensor there is space that belongs to nobody:
+/// NaN for inputs, a poison pattern for outputs.
+enum class Storage {
+  kPacked,      ///< row-major
+  kPadded,      ///< row-major with a gap behind each row and each token
+  kHeadsFirst,  ///< [heads, tokens, columns]: a transposed view
+  kOneToken,    ///< token stride 0
+  kOneHead,     ///< head stride 0
+  kFarTokens,   ///< the last token's offset is past 2^31 elements
+  kFarHeads,    ///< the last head's offset is past 2^31 elements
+};
+
+enum class LseStorage { kNone, kHeadsFirst, kTokensFirst, kPadded };
+
+enum class Data {
+  kNormal,       ///< randn
+  kLargeScores,  ///< scores up to +-1e4
+  kDominantKey,  ///< one key that takes all the weight
+  kEqualKeys,    ///< all keys equal: every probability is the same
+};
+
+enum class QueryForm { kJoint, kApart };                ///< q, or q_nope and q_pe
+enum class KeyForm { kJoint, kApart, kApartPerHead };  ///< k, or k_nope with k_pe [Tk, P] or [Tk, Hk, P]
+
+/// Whose SM features the kernels are planned for; all run on this device.
+enum class Variant { kOwn, kSm80, kSm86, kSm89 };
+
+/// How many SMs the plan believes in: it chooses large tiles when there is work for all of them, small ones when not.
+enum class Tiles { kAsPlanned, kLarge, kSmall };
+
+struct Case {
+  std::string name;
+  MhaVarlenConfig config;
+  std::vector<int> len_q;
+  std::vector<int> len_k;
+  int heads = 2;
+  int kv_heads = 2;
+  Variant variant = Variant::kOwn;
+  Tiles tiles = Tiles::kAsPlanned;
+
+  QueryForm q_form = QueryForm::kJoint;
+  KeyForm k_form = KeyForm::kJoint;
+  Storage q = Storage::kPadded;     // of q or q_nope
+  Storage q_pe = Storage::kPadded;
+  Storage k = Storage::kPadded;     // of k or k_nope
+  Storage k_pe = Storage::kPadded;
+  Storage v = Storage::kPadded;
+  Storage out = Storage::kPadded;
+  bool v_beside_k = false;          // v is the last columns of a tensor whose first ones are k or k_nope
+  LseStorage lse = LseStorage::kHeadsFirst;
+
+  Data data = Data::kNormal;
+  float softmax_scale = 0;          // 0: 1 / sqrt(dqk)
+  float out_scale = 0.0625f;        // of e4m3 output
+  int max_seqlen_slack = 0;         // how much max_seqlen_q and max_seqlen_k are too large
+  int spare_tokens = 0;             // rows of the tensors behind the last sequence
+  int poisoned_sequence = -1;       // its q, k and v are NaN and infinities; its rows are not judged
+  std::uint64_t seed = 1;
+
+  bool e4m3_output() const { return config.out_dtype == DType::kFloat8E4M3; }
+};
+
+/// What is compiled for a case; cases share these.
+struct OperatorUse {
+  MhaVarlenConfig config;
+  Variant variant = Variant::kOwn;
+  bool operator==(const OperatorUse&) const = default;
+};
+
+std::string describe(const MhaVarlenConfig& config);  // "192x128p64_bf16_causal"
+const char* to_string(Variant variant);               // "own", "sm80", ...
+/// Features that a variant plans with; `own` are those of the compile target.
+runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runtime::SmFeatures& own);
+
+/// How GoogleTest prints a case.
+void PrintTo(const Case& c, std::ostream* stream);
+
+}  // namespace attnjit::gpu_tests

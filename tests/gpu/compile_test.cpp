@@ -1,0 +1,94 @@
+// Without a GPU: what the suite's configs compile to, for every kind of SM. Entry, spills, shared memory and a clean log.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "attnjit/context.hpp"
+#include "jit/compiler.h"
+#include "runtime/context_impl.h"
+#include "runtime/mha_varlen_kernels.h"
+#include "tests/gpu/cases.h"
+
+namespace attnjit::gpu_tests {
+namespace {
+
+struct CompileCase {
+  std::string target;
+  MhaVarlenConfig config;
+};
+
+void PrintTo(const CompileCase& c, std::ostream* stream) { *stream << c.target << " " << describe(c.config); }
+
+/// For SM 9.0, where the kernels are run, a config of each dims; for the others those with the widest rows, the most
+/// registers and the integer conversion to e4m3.
+std::vector<CompileCase> compile_cases() {
+  std::vector<CompileCase> cases;
+  std::set<std::pair<int, int>> seen;
+  for (const MhaVarlenConfig& config : suite_configs()) {
+    if (seen.insert({config.head_dim_qk, config.head_dim_v}).second) cases.push_back({"sm_90a", config});
+  }
+  for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_100f", "sm_120f"}) {
+    cases.push_back({target, suite_config(192, 128, 64, DType::kBFloat16, true)});
+    cases.push_back({target, suite_config(192, 128, 64, DType::kBFloat16, true, true)});
+    cases.push_back({target, suite_config(256, 256, 64, DType::kBFloat16, true)});
+  }
+  return cases;
+}
+
+/// One loader for each target, for all tests of this program.
+runtime::KernelLoader& loader_for(const std::string& target) {
+  static std::map<std::string, Context> contexts;
+  auto found = contexts.find(target);
+  if (found == contexts.end()) {
+    ContextOptions options;
+    options.device = ContextOptions::kNoDevice;
+    options.arch = target;
+    options.cache_path = ":memory:";
+    found = contexts.emplace(target, Context(options)).first;
+  }
+  return found->second.impl()->loader();
+}
+
+class Compile : public testing::TestWithParam<CompileCase> {};
+
+TEST_P(Compile, KeepsItsPromises) {
+  const CompileCase& c = GetParam();
+  runtime::KernelLoader& loader = loader_for(c.target);
+  const jit::Target target = jit::Target::parse(c.target);
+  if (!loader.nvrtc().supports(target)) GTEST_SKIP() << loader.nvrtc().name() << " does not know " << c.target;
+  const runtime::SmFeatures features = runtime::sm_features(target);
+
+  const auto chosen = runtime::choose_mha_varlen(c.config, features);
+  for (const runtime::KernelPlan& plan : chosen->plans()) {
+    SCOPED_TRACE(plan.spec.config_json());
+    const cache::Found found = loader.prepare(plan);
+    const cache::Entry& entry = *found.entry;
+    EXPECT_EQ(entry.fields.target, c.target);
+    EXPECT_EQ(entry.entry_point, plan.spec.entry());
+    EXPECT_FALSE(entry.image.empty());
+    EXPECT_EQ(entry.resources.at("spill_store_bytes"), 0);
+    EXPECT_EQ(entry.resources.at("spill_load_bytes"), 0);
+    EXPECT_EQ(entry.resources.at("stack_bytes"), 0);
+    EXPECT_LE(entry.resources.at("static_shared_bytes") + plan.smem_bytes, features.smem_per_cta);
+    EXPECT_GT(entry.resources.at("registers"), 0);
+    EXPECT_LE(entry.resources.at("registers") * plan.threads, features.registers_per_sm);
+    EXPECT_EQ(entry.log.find("warning"), std::string::npos) << entry.log;
+    // Of its log only ptxas's report is expected.
+    EXPECT_EQ(entry.log.find("error"), std::string::npos) << entry.log;
+    RecordProperty("seconds_" + std::to_string(plan.smem_bytes), fmt::format("{:.2f}", entry.compile_seconds));
+  }
+}
+
+std::string name_of(const testing::TestParamInfo<CompileCase>& info) {
+  return info.param.target + "_" + describe(info.param.config);
+}
+
+INSTANTIATE_TEST_SUITE_P(Templates, Compile, testing::ValuesIn(compile_cases()), name_of);
+
+}  // namespace
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,33 @@
+// The command line of attnjit_gpu_tests.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/gpu/cases.h"
+
+namespace attnjit::gpu_tests {
+
+struct CommandLine {
+  enum class Mode { kRun, kHelp, kListKernels, kWarm };
+  Mode mode = Mode::kRun;
+  std::string warm_path;          // of --warm
+  std::string arch = "sm_90a";    // what --warm and --list-kernels are for
+  int jobs = 2;                   // of --warm
+  std::string cache_path;         // empty: where the library keeps it
+  bool require_cached = false;
+  bool allow_no_gpu = false;
+  bool small = false;
+  int device = 0;
+  std::uint64_t seed = kDefaultSeed;
+  std::string report_path;
+  std::string outside_path;
+};
+
+extern const char* const kUsage;
+
+/// Takes its own arguments out of argv and leaves those of GoogleTest (--gtest_*). Throws std::invalid_argument that
+/// names the argument.
+CommandLine parse_command_line(int& argc, char** argv);
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,33 @@
+// Whether tests/gpu/report.json still vouches for the sources at hand.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/kernel_loader.h"
+#include "runtime/kernel_plan.h"
+#include "tests/gpu/report_file.h"
+
+namespace attnjit::gpu_tests {
+
+/// What has to be done about most faults.
+extern const char* const kRunTheSuite;
+
+/// Families whose kernels have not run on a GPU: "NOT RUN ON A GPU: family, reason". No fault, but never silent.
+std::vector<std::string> pending_families(const Json& report);
+
+// Each returns one line per fault, naming the family.
+
+/// Every family of the suite is in the report, run or pending; a run one has no failure and the digests of the sources
+/// at hand.
+std::vector<std::string> check_families(const Json& report, const std::vector<runtime::KernelPlan>& kernels);
+/// Every kernel of the suite ran, and no other is listed.
+std::vector<std::string> check_kernels(const Json& report, const std::vector<runtime::KernelPlan>& kernels);
+/// Every test passed, and those outside the suite's own program (compute-sanitizer, PyTorch) are there.
+std::vector<std::string> check_tests(const Json& report);
+/// Every reported kernel compiles to the same bits. Only with the NVRTC that compiled them; with another one it is the
+/// digests of check_families that count.
+std::vector<std::string> check_cubins(const Json& report, const std::vector<runtime::KernelPlan>& kernels,
+                                      runtime::KernelLoader& loader, int threads);
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,174 @@
+// The committed report against the sources at hand; and the checks themselves, on reports made up to fail.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "attnjit/context.hpp"
+#include "attnjit/error.hpp"
+#include "cache/key.h"
+#include "runtime/context_impl.h"
+#include "tests/gpu/cases.h"
+#include "tests/gpu/digests.h"
+#include "tests/gpu/report_check.h"
+
+namespace attnjit::gpu_tests {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// What the report was made for: the kernels as compiled for an H200.
+constexpr const char* kTarget = "sm_90a";
+
+const std::vector<runtime::KernelPlan>& kernels() {
+  static const auto all = suite_kernels(runtime::sm_features(jit::Target::parse(kTarget)));
+  return all;
+}
+
+Context compile_only_context() {
+  ContextOptions options;
+  options.device = ContextOptions::kNoDevice;
+  options.arch = kTarget;
+  options.cache_path = ":memory:";
+  return Context(options);
+}
+
+std::string joined(const std::vector<std::string>& lines) { return fmt::format("{}", fmt::join(lines, "\n")); }
+
+class CommittedReport : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const std::string& line : pending_families(report_)) fmt::print("{}\n", line);
+  }
+  const Json report_ = read_report(ATTNJIT_GPU_REPORT);
+};
+
+TEST_F(CommittedReport, HasTheFormThatTheSuiteWrites) {
+  for (const char* key : {"device", "driver", "nvrtc", "date", "seed", "families", "kernels", "tests"}) {
+    EXPECT_TRUE(report_.contains(key)) << key;
+  }
+  EXPECT_LT(format_report(report_).size(), 1'000'000u);
+}
+
+TEST_F(CommittedReport, VouchesForEveryFamily) { EXPECT_EQ(joined(check_families(report_, kernels())), ""); }
+TEST_F(CommittedReport, ListsEveryKernelOfTheSuite) { EXPECT_EQ(joined(check_kernels(report_, kernels())), ""); }
+TEST_F(CommittedReport, HasOnlyTestsThatPassed) { EXPECT_EQ(joined(check_tests(report_)), ""); }
+
+TEST_F(CommittedReport, ItsCubinsAreThoseOfTheSourcesAtHand) {
+  if (report_["kernels"].empty()) GTEST_SKIP() << "no kernel has run on a GPU";
+  const Context context = compile_only_context();
+  runtime::KernelLoader& loader = context.impl()->loader();
+  const std::string here = loader.nvrtc().version().name();
+  if (here != report_["nvrtc"]) {
+    GTEST_SKIP() << "compiled with NVRTC " << report_["nvrtc"] << ", here is " << here
+                 << ": the digests of the sources are compared instead";
+  }
+  EXPECT_EQ(joined(check_cubins(report_, kernels(), loader, 2)), "");
+}
+
+// ---- the checks can fail -----------------------------------------------------------------------------------------------
+
+/// A report of one kernel's run that all checks accept.
+Json good_report(const runtime::KernelPlan& plan, const std::string& cubin_sha256) {
+  const std::string family = plan.spec.family;
+  Json report{{"families",
+               {{family,
+                 {{"status", "run"},
+                  {"tests", 1},
+                  {"failures", 0},
+                  {"source_digest", source_digest(family)},
+                  {"host_digest", host_digest(family)}}}}},
+              {"kernels", Json::array({{{"family", family},
+                                        {"target", kTarget},
+                                        {"cubin_sha256", cubin_sha256},
+                                        {"config", Json::parse(plan.spec.config_json())}}})},
+              {"tests", Json::array()}};
+  for (const char* name : {"compute-sanitizer memcheck", "compute-sanitizer racecheck",
+                           "compute-sanitizer synccheck", "compute-sanitizer initcheck", "torch_context", "a"}) {
+    report["tests"].push_back({{"name", name}, {"status", "passed"}});
+  }
+  return report;
+}
+
+class ReportCheck : public testing::Test {
+ protected:
+  const std::vector<runtime::KernelPlan> one_{kernels().front()};
+  const std::string family_ = one_[0].spec.family;
+  Json report_ = good_report(one_[0], "");
+};
+
+TEST_F(ReportCheck, AcceptsAGoodReport) {
+  EXPECT_THAT(check_families(report_, one_), IsEmpty());
+  EXPECT_THAT(check_kernels(report_, one_), IsEmpty());
+  EXPECT_THAT(check_tests(report_), IsEmpty());
+  EXPECT_THAT(pending_families(report_), IsEmpty());
+}
+
+TEST_F(ReportCheck, AChangedTemplateOrPlannerIsAFault) {
+  report_["families"][family_]["source_digest"] = "0";
+  EXPECT_THAT(check_families(report_, one_), Contains(HasSubstr(family_ + ": its templates changed")));
+  report_["families"][family_]["host_digest"] = "0";
+  EXPECT_THAT(check_families(report_, one_), Contains(HasSubstr("host code that plans its launch changed")));
+}
+
+TEST_F(ReportCheck, AFailureOrNoTestIsAFault) {
+  report_["families"][family_]["failures"] = 2;
+  EXPECT_THAT(check_families(report_, one_), Contains(HasSubstr("has failures")));
+  report_["families"][family_].erase("failures");
+  report_["families"][family_]["tests"] = 0;
+  EXPECT_EQ(check_families(report_, one_).size(), 2u);
+}
+
+TEST_F(ReportCheck, AFamilyThatIsMissingOrUnknownIsAFault) {
+  report_["families"]["sm70_mha_varlen"] = report_["families"][family_];
+  report_["families"].erase(family_);
+  const auto faults = check_families(report_, one_);
+  EXPECT_THAT(faults, Contains(HasSubstr(family_ + ": is not in the report")));
+  EXPECT_THAT(faults, Contains(HasSubstr("sm70_mha_varlen: is in the report, but")));
+}
+
+TEST_F(ReportCheck, APendingFamilyIsToldAndNotJudged) {
+  report_["families"][family_] = {{"status", "pending"}, {"reason", "no GPU could be had"}};
+  report_["kernels"] = Json::array();
+  report_["tests"] = Json::array();
+  EXPECT_THAT(check_families(report_, one_), IsEmpty());
+  EXPECT_THAT(check_kernels(report_, one_), IsEmpty());
+  EXPECT_THAT(check_tests(report_), IsEmpty());
+  EXPECT_EQ(joined(pending_families(report_)), "NOT RUN ON A GPU: " + family_ + ", no GPU could be had");
+  report_["families"][family_].erase("reason");
+  EXPECT_THAT(check_families(report_, one_), Contains(HasSubstr("pending with a reason")));
+}
+
+TEST_F(ReportCheck, AKernelThatDidNotRunIsAFault) {
+  EXPECT_THAT(check_kernels(report_, {kernels()[0], kernels()[1]}), Contains(HasSubstr("has not run on a GPU")));
+  EXPECT_THAT(check_kernels(report_, {kernels()[1]}), Contains(HasSubstr("the suite has it no more")));
+}
+
+TEST_F(ReportCheck, ATestThatFailedOrIsMissingIsAFault) {
+  report_["tests"].back()["status"] = "failed";
+  EXPECT_THAT(check_tests(report_), Contains("test a: failed"));
+  report_["tests"].erase(1);
+  EXPECT_THAT(check_tests(report_), Contains(HasSubstr("compute-sanitizer racecheck: is not in the report")));
+}
+
+TEST_F(ReportCheck, AnotherCubinIsAFault) {
+  const Context context = compile_only_context();
+  runtime::KernelLoader& loader = context.impl()->loader();
+  EXPECT_THAT(check_cubins(report_, one_, loader, 1), Contains(HasSubstr("compiles to other bits")));
+  const auto& image = loader.prepare(one_[0]).entry->image;
+  const std::string digest = cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex();
+  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, loader, 1), IsEmpty());
+
+  // And once more from nothing: the compiler must not depend on anything but its input.
+  const Context another = compile_only_context();
+  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, another.impl()->loader(), 1), IsEmpty());
+}
+
+}  // namespace
+}  // namespace attnjit::gpu_tests

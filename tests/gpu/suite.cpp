@@ -1,0 +1,152 @@
+#include "tests/gpu/suite.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "runtime/context_impl.h"
+#include "runtime/mha_varlen_kernels.h"
+#include "tests/gpu/cases.h"
+
+namespace attnjit::gpu_tests {
+namespace {
+
+ContextOptions context_options(const SuiteOptions& options) {
+  ContextOptions context;
+  context.device = options.device;
+  context.cache_path = options.cache_path;
+  return context;
+}
+
+std::unique_ptr<Suite>& the_suite() {
+  static std::unique_ptr<Suite> suite;
+  return suite;
+}
+
+std::string current_test() {
+  const testing::TestInfo* const test = testing::UnitTest::GetInstance()->current_test_info();
+  return test == nullptr ? "" : fmt::format("{}.{}", test->test_suite_name(), test->name());
+}
+
+}  // namespace
+
+Suite& suite() {
+  if (the_suite() == nullptr) throw std::logic_error("a GPU test ran without a device");
+  return *the_suite();
+}
+void set_suite(std::unique_ptr<Suite> suite) { the_suite() = std::move(suite); }
+
+namespace {
+std::uint64_t random_seed = kDefaultSeed;
+}  // namespace
+std::uint64_t suite_seed() { return random_seed; }
+void set_suite_seed(std::uint64_t seed) { random_seed = seed; }
+
+TestedOperator::TestedOperator(const Context& context, const OperatorUse& use, Tiles tiles) : use_(use) {
+  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures features = features_of(use.variant, tiles, own);
+  kernels_ = runtime::choose_mha_varlen(use.config, features);
+  if (features == own) {
+    run_ = [op = MhaVarlen(context, use.config)](const MhaVarlenParams& params, Stream stream) {
+      op.run(params, stream);
+    };
+  } else {
+    run_ = [op = std::make_shared<MhaVarlen::Impl>(context, use.config, features)](
+               const MhaVarlenParams& params, Stream stream) { op->run(params, stream); };
+  }
+}
+
+void TestedOperator::run(const MhaVarlenParams& params, CUstream stream) const {
+  run_(params, stream);
+  runtime::MhaVarlenCall call = runtime::check_mha_varlen(use_.config, params);
+  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
+  if (launch.ctas > 0) suite().record(kernels_->plans()[launch.plan]);
+}
+
+Suite::Suite(const SuiteOptions& options)
+    : options_(options),
+      current_(options.device),
+      context_(context_options(options)),
+      plain_(std::make_unique<reference::ReferenceKernels>(context_.impl()->loader())) {}
+
+const TestedOperator& Suite::op(const MhaVarlenConfig& config, Variant variant, Tiles tiles) {
+  const std::string key = fmt::format("{} {} {}", describe(config), to_string(variant), static_cast<int>(tiles));
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = operators_.find(key); found != operators_.end()) return *found->second;
+  }
+  auto made = std::make_unique<TestedOperator>(context_, OperatorUse{config, variant}, tiles);
+  const std::lock_guard lock(mutex_);
+  return *operators_.try_emplace(key, std::move(made)).first->second;
+}
+
+Context Suite::fresh_context() {
+  const std::lock_guard lock(mutex_);
+  return fresh_contexts_.emplace_back(context_options(options_));
+}
+
+std::string Suite::check_cached() const {
+  const std::lock_guard lock(mutex_);
+  std::int64_t compiles = context_.impl()->loader().cache().counters().compiles;
+  for (const Context& context : fresh_contexts_) compiles += context.impl()->loader().cache().counters().compiles;
+  if (!options_.require_cached || compiles == 0) return "";
+  return fmt::format("{} kernels were compiled here although --require-cached was given: fill the cache with --warm "
+                     "by a build of the same sources, for this device's target ({})",
+                     compiles, context_.arch());
+}
+
+void Suite::record(const runtime::KernelPlan& plan) {
+  const std::lock_guard lock(mutex_);
+  KernelRun& run = kernels_run_[plan.spec.family + plan.spec.config_json()];
+  run.plan = plan;
+  run.tests.insert(current_test());
+}
+
+std::vector<KernelRun> Suite::kernels_run() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<KernelRun> runs;
+  for (const auto& [key, run] : kernels_run_) runs.push_back(run);
+  return runs;
+}
+
+WarmResult warm_cache(const std::string& cache_path, const std::string& arch, int jobs) {
+  const auto start = std::chrono::steady_clock::now();
+  ContextOptions options;
+  options.device = ContextOptions::kNoDevice;
+  options.arch = arch;
+  options.cache_path = cache_path;
+  const Context context(options);
+  runtime::KernelLoader& loader = context.impl()->loader();
+  const std::vector<runtime::KernelPlan> kernels = suite_kernels(context.impl()->features());
+
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    try {
+      for (std::size_t i = next++; i < kernels.size(); i = next++) loader.prepare(kernels[i]);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < jobs; ++i) threads.emplace_back(work);
+  reference::prepare_reference_kernels(loader);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return {.kernels = static_cast<int>(kernels.size()) + 1,
+          .compiled = static_cast<int>(loader.cache().counters().compiles),
+          .seconds = seconds.count()};
+}
+
+}  // namespace attnjit::gpu_tests

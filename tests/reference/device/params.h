@@ -1,0 +1,101 @@
+// What the plain kernels of the tests are told. One text for host and device; NVRTC gets it in front of the kernels.
+#pragma once
+
+#include "shared/types.h"
+
+namespace attnjit::reference {
+
+using kernel::Element;
+using kernel::i32;
+using kernel::i64;
+using kernel::u16;
+using kernel::u32;
+using kernel::u64;
+using kernel::u8;
+
+/// A tensor [tokens, heads, columns] with contiguous columns; strides in elements.
+struct Rows {
+  const void* data = nullptr;
+  i64 token_stride = 0;
+  i64 head_stride = 0;
+};
+
+/// Widest head that the plain kernels take.
+inline constexpr int kMaxColumns = 256;
+
+/// Varlen attention, as include/attnjit/mha_varlen.hpp defines it. The CPU loop takes the same struct with host
+/// pointers.
+struct AttentionParams {
+  Rows q_nope;  // [Tq, H, nope_columns]
+  Rows q_pe;    // [Tq, H, pe_columns]
+  Rows k_nope;  // [Tk, Hk, nope_columns]
+  Rows k_pe;    // [Tk, Hk, pe_columns]
+  Rows v;       // [Tk, Hk, v_columns]
+  const i32* cu_seqlens_q = nullptr;  // [batch + 1]
+  const i32* cu_seqlens_k = nullptr;  // [batch + 1]
+  i32 batch = 0;
+  i32 tokens_q = 0;  // cu_seqlens_q[batch]
+  i32 heads = 0;
+  i32 heads_per_kv_head = 1;
+  i32 nope_columns = 0;
+  i32 pe_columns = 0;
+  i32 v_columns = 0;
+  bool causal = false;
+  float softmax_scale = 1;
+
+  // Outputs, row-major. The float64 reference writes out, lse and magnitude; the yardstick writes yardstick_out.
+  double* out = nullptr;        // [tokens_q, heads, v_columns]
+  double* lse = nullptr;        // [tokens_q, heads]
+  double* magnitude = nullptr;  // [tokens_q, heads]: max over the keys of softmax_scale * sum_d |q_d k_d|
+  float* yardstick_out = nullptr;  // [tokens_q, heads, v_columns]: before it is rounded
+};
+
+/// What fill_rows writes.
+enum class Pattern : int {
+  kNormal = 0,       // mean + deviation * randn, different in every element of the buffer
+  kSameForAll = 1,   // the same, but equal for all tokens
+  kSpikes = 2,       // kNormal, but every period-th token is `spike` in all columns
+  kBits = 3,         // `bits`
+  kConsecutive = 4,  // 0, 1, 2, ... as bit patterns, in the order [tokens, heads, columns]
+};
+
+struct FillParams {
+  u16* data = nullptr;
+  Element element = Element::kBFloat16;
+  i32 tokens = 0;
+  i32 heads = 0;
+  i32 columns = 0;
+  i64 token_stride = 0;
+  i64 head_stride = 0;
+  Pattern pattern = Pattern::kNormal;
+  u64 seed = 0;
+  float mean = 0;
+  float deviation = 1;
+  float spike = 0;
+  i32 period = 1;
+  u32 bits = 0;
+};
+
+/// Copies the valid elements of a strided tensor to a row-major one and leaves `poison` in their place.
+struct TakeParams {
+  void* source = nullptr;
+  void* destination = nullptr;  // [tokens, heads, columns]
+  i32 element_bytes = 0;        // 1, 2 or 4
+  i32 tokens = 0;
+  i32 heads = 0;
+  i32 columns = 0;
+  i64 token_stride = 0;
+  i64 head_stride = 0;
+  u32 poison = 0;
+};
+
+/// Counts the elements of a buffer that are not `pattern`.
+struct CountParams {
+  const void* data = nullptr;
+  i64 elements = 0;
+  i32 element_bytes = 0;  // 1, 2 or 4
+  u32 pattern = 0;
+  u64* result = nullptr;  // [0]: how many, [1]: the first one's index; to be set to {0, ~0} before
+};
+
+}  // namespace attnjit::reference

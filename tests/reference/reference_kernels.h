@@ -1,0 +1,49 @@
+// The plain kernels of tests/reference/device, compiled and cached like the library's own, and launched.
+#pragma once
+
+#include <cuda.h>
+
+#include <string>
+
+#include "cache/kernel_cache.h"
+#include "runtime/driver.h"
+#include "runtime/kernel_loader.h"
+#include "tests/reference/device/params.h"
+
+namespace attnjit::reference {
+
+/// The text that NVRTC compiles: all of device/ in one.
+std::string device_text();
+
+/// Compiles the plain kernels for the loader's target, or finds them in its cache. Needs no driver.
+cache::Found prepare_reference_kernels(runtime::KernelLoader& loader);
+
+/// Launches run in the CUDA context that is current. Tensors of no elements are no launch.
+class ReferenceKernels {
+ public:
+  explicit ReferenceKernels(runtime::KernelLoader& loader);
+  ~ReferenceKernels();
+  ReferenceKernels(const ReferenceKernels&) = delete;
+  ReferenceKernels& operator=(const ReferenceKernels&) = delete;
+
+  /// Writes out, lse and magnitude.
+  void reference(const AttentionParams& params, Element element, CUstream stream) const;
+  /// Writes yardstick_out.
+  void yardstick(const AttentionParams& params, Element element, CUstream stream) const;
+  void fill(const FillParams& params, CUstream stream) const;
+  void take(const TakeParams& params, CUstream stream) const;
+  void count(const CountParams& params, CUstream stream) const;
+
+ private:
+  struct Kernels {
+    CUkernel reference_bf16, reference_f16, yardstick_bf16, yardstick_f16, fill, take, count;
+  };
+  void attend(CUkernel bf16, CUkernel f16, const AttentionParams& params, Element element, CUstream stream) const;
+  void launch(CUkernel kernel, i64 blocks, unsigned threads, const void* params, CUstream stream) const;
+
+  const runtime::Driver& driver_;
+  CUlibrary library_ = nullptr;
+  Kernels kernels_{};
+};
+
+}  // namespace attnjit::reference
