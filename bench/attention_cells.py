@@ -1,0 +1,128 @@
+"""The cells of an attention benchmark: batches by name, the work in each, and what peers need for it.
+
+A batch is segments joined by `_`, each `[count]q<len>[k][s<len>[k]]`: count sequences of q new tokens that attend to s
+keys in all (default: q); k means x1024.
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+import re
+
+BATCHES = (
+    "q512 q1k q2k q4k q8k 2q1k 4q1k 8q512 2q4k 4q4k 8q4k q128s1k q256s2k q512s4k q1ks4k 4q1ks8k".split()
+)
+HEADS = (128, 16)
+# The H200's ceilings as measured: 8192^3 bf16 matrix product on random data, and a device-to-device copy.
+CEILING_FLOPS = 784e12
+CEILING_BYTES = 4.28e12
+PEERS_FILE = pathlib.Path(__file__).resolve().parent / "peers" / "h200_mla_prefill.json"
+
+
+def parse_batch(name):
+    """[(q, s), ...], one per sequence."""
+    sequences = []
+    for segment in name.split("_"):
+        match = re.fullmatch(r"(\d*)q(\d+)(k?)(?:s(\d+)(k?))?", segment)
+        if match is None:
+            raise ValueError(f"{segment!r} in batch {name!r} is not [count]q<len>[k][s<len>[k]]")
+        count, q, q_unit, s, s_unit = match.groups()
+        q_len = int(q) * (1024 if q_unit else 1)
+        s_len = int(s) * (1024 if s_unit else 1) if s else q_len
+        sequences += [(q_len, s_len)] * int(count or 1)
+    return sequences
+
+
+def visible_pairs(q, s, causal):
+    """(query, key) pairs of one sequence; causal is aligned to the bottom right, so query i sees s - q + i + 1 keys."""
+    if not causal:
+        return q * s
+    first = s - q + 1  # keys that query 0 sees; queries before the first key see none
+    unseeing = max(0, 1 - first)
+    rows, low = q - unseeing, max(first, 1)
+    return rows * (low + s) // 2 if rows > 0 else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    batch: str
+    heads: int
+    causal: bool
+    dim_qk: int = 192
+    dim_v: int = 128
+    rope_dim: int = 64
+
+    @property
+    def name(self):
+        return f"{self.batch} h{self.heads} {'causal' if self.causal else 'full'}"
+
+    @property
+    def sequences(self):
+        return parse_batch(self.batch)
+
+    @property
+    def operations(self):
+        pairs = sum(visible_pairs(q, s, self.causal) for q, s in self.sequences)
+        return 2 * (self.dim_qk + self.dim_v) * self.heads * pairs
+
+    @property
+    def bytes(self):
+        """Each 16-bit tensor once: q, k_nope, k_pe (shared by the heads), v, out."""
+        queries = sum(q for q, _ in self.sequences)
+        keys = sum(s for _, s in self.sequences)
+        per_query = self.heads * (self.dim_qk + self.dim_v)
+        per_key = self.heads * (self.dim_qk - self.rope_dim + self.dim_v) + self.rope_dim
+        return 2 * (queries * per_query + keys * per_key)
+
+    @property
+    def floor_us(self):
+        return max(self.operations / CEILING_FLOPS, self.bytes / CEILING_BYTES) * 1e6
+
+    @property
+    def cudnn_causal(self):
+        """cuDNN has no causal attention with more keys than queries: there its full attention is the yardstick."""
+        return self.causal and all(q == s for q, s in self.sequences)
+
+
+def all_cells():
+    return [Cell(batch, heads, causal) for heads in HEADS for causal in (True, False) for batch in BATCHES]
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """Peers' times for a cell, in microseconds, as measured when the table was made."""
+
+    fa3_us: float
+    cudnn_us: float
+    cudnn_is_peer: bool  # False: it is the full-attention time of a causal cell
+
+    @property
+    def best(self):
+        if self.cudnn_is_peer and self.cudnn_us < self.fa3_us:
+            return "cuDNN", self.cudnn_us
+        return "FlashAttention-3", self.fa3_us
+
+    def ratio(self, ours_us, cudnn_now_us):
+        """Best peer over ours, and by which rule.
+
+        Long, compute-bound cells move by up to 20 % with the card and its power state, so above 0.2 ms the peer is
+        scaled by what cuDNN takes now, in the same run, over what it took when the table was made.
+        """
+        _, peer_us = self.best
+        if peer_us > 200 and cudnn_now_us is not None:
+            return (cudnn_now_us / ours_us) / (self.cudnn_us / peer_us), "relative to cuDNN"
+        return peer_us / ours_us, "direct"
+
+
+def load_peers(path=PEERS_FILE):
+    """{(batch, heads, causal): Peer}."""
+    table = json.loads(pathlib.Path(path).read_text())
+    return {
+        (row["batch"], row["heads"], row["causal"]): Peer(row["fa3_us"], row["cudnn_us"], not row["cudnn_full"])
+        for row in table["rows"]
+    }
+
+
+def geometric_mean(values):
+    return math.exp(sum(math.log(value) for value in values) / len(values))

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""MLA prefill, qk 192 / v 128, bf16: attnjit beside cuDNN (PyTorch SDPA), and against the peers' measured times.
+
+Each round times one call of each with a cold L2, in turn; a cell's figure is the median. attnjit gets the packed batch
+with k_nope and k_pe apart, cuDNN the same numbers as dense [B, H, S, D]. Rows are written as JSON after every cell, so
+a run that is cut short keeps what it has.
+
+    python3 bench/mla_prefill.py --dry-run
+    python3 bench/mla_prefill.py --kernel generic --commit 1a2b3c4 --nvrtc 13.0 \\
+        --out bench/results/h200/mla_prefill_generic.json
+"""
+
+import argparse
+import datetime
+import fnmatch
+import json
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+
+from attention_cells import all_cells, geometric_mean, load_peers
+
+SCALE = 192**-0.5
+
+
+# ---- one cell on the GPU ---------------------------------------------------------------------------------------------
+
+
+def packed_tensors(torch, cell):
+    """The batch as attnjit takes it: tokens of all sequences in a row, k_pe shared by the heads."""
+    q_lens = [q for q, _ in cell.sequences]
+    k_lens = [s for _, s in cell.sequences]
+    options = {"device": "cuda", "dtype": torch.bfloat16}
+
+    def starts(lengths):
+        return torch.tensor([0] + lengths, device="cuda").cumsum(0).to(torch.int32)
+
+    return {
+        "q": torch.randn(sum(q_lens), cell.heads, cell.dim_qk, **options),
+        "k_nope": torch.randn(sum(k_lens), cell.heads, cell.dim_qk - cell.rope_dim, **options),
+        "k_pe": torch.randn(sum(k_lens), cell.rope_dim, **options),
+        "v": torch.randn(sum(k_lens), cell.heads, cell.dim_v, **options),
+        "out": torch.full((sum(q_lens), cell.heads, cell.dim_v), float("nan"), **options),
+        "cu_seqlens_q": starts(q_lens),
+        "cu_seqlens_k": starts(k_lens),
+    }
+
+
+def cudnn_call(torch, cell, packed):
+    """The same numbers as dense [B, H, S, D], and a function that runs cuDNN on them; None for an uneven batch."""
+    if len(set(cell.sequences)) != 1:
+        return None
+    batch = len(cell.sequences)
+    k_pe = packed["k_pe"][:, None, :].expand(-1, cell.heads, -1)
+    k = torch.cat([packed["k_nope"], k_pe], dim=-1)
+
+    def dense(tensor):
+        return tensor.view(batch, -1, cell.heads, tensor.shape[-1]).transpose(1, 2).contiguous()
+
+    q, k, v = dense(packed["q"]), dense(k), dense(packed["v"])
+    attention = torch.nn.functional.scaled_dot_product_attention
+    return lambda: attention(q, k, v, is_causal=cell.cudnn_causal, scale=SCALE)
+
+
+def check_same_result(torch, cell, packed, cudnn):
+    """A benchmark of a wrong result is worth nothing. Where cuDNN computes the same function, bf16 results agree."""
+    out = packed["out"]
+    if not bool(torch.isfinite(out).all()):
+        raise RuntimeError(f"{cell.name}: the output has elements that are not finite, or were not written")
+    if cudnn is None or cell.cudnn_causal != cell.causal:
+        return
+    theirs = cudnn().transpose(1, 2).reshape(out.shape).float()
+    error = (out.float() - theirs).abs() - 0.02 * theirs.abs()
+    if (worst := error.max().item()) > 0.02:
+        raise RuntimeError(f"{cell.name}: differs from cuDNN's result by {worst:.3f} more than 2 %")
+
+
+def measure(torch, timer, operator, cell, rounds):
+    """{"ours": [us], "cudnn": [us] or None, "back_to_back": us}."""
+    from gpu_timer import alternate
+
+    packed = packed_tensors(torch, cell)
+    call = operator(cell).bind(
+        **packed,
+        max_seqlen_q=max(q for q, _ in cell.sequences),
+        max_seqlen_k=max(s for _, s in cell.sequences),
+        softmax_scale=SCALE,
+    )
+    stream = torch.cuda.current_stream().cuda_stream
+
+    def ours():
+        call.run(stream)
+
+    cudnn = cudnn_call(torch, cell, packed)
+    ours()
+    torch.cuda.synchronize()
+    check_same_result(torch, cell, packed, cudnn)
+    calls = [ours] if cudnn is None else [ours, cudnn]
+    for call_once in calls * 2:  # cuDNN's choice of kernel and the allocator's first blocks stop the queue
+        call_once()
+        torch.cuda.synchronize()
+    alternate(timer, calls, 2)  # the flush's length
+    times = alternate(timer, calls, rounds)
+    return {
+        "ours": times[0],
+        "cudnn": times[1] if cudnn else None,
+        "back_to_back": timer.back_to_back_us(ours, statistics.median(times[0])),
+    }
+
+
+# ---- rows and summary ------------------------------------------------------------------------------------------------
+
+
+def make_row(cell, peer, result, facts):
+    from gpu_timer import spread
+
+    ours_us = statistics.median(result["ours"])
+    cudnn_us = statistics.median(result["cudnn"]) if result["cudnn"] else None
+    peer_name, peer_us = peer.best
+    ratio, rule = peer.ratio(ours_us, cudnn_us)
+    return {
+        "op": "mla_prefill",
+        "case": cell.name,
+        "batch": cell.batch,
+        "heads": cell.heads,
+        "dims": [cell.dim_qk, cell.dim_v],
+        "dtype": "bf16",
+        "causal": cell.causal,
+        "ours_us": round(ours_us, 2),
+        "back_to_back_us": round(result["back_to_back"], 2),
+        "peer": peer_name,
+        "peer_us": peer_us,
+        "cudnn_us": None if cudnn_us is None else round(cudnn_us, 2),
+        "cudnn_causal": cell.cudnn_causal,
+        "ratio": round(ratio, 4),
+        "ratio_rule": rule,
+        "spread": round(spread(result["ours"]), 4),
+        "tflops": round(cell.operations / ours_us / 1e6, 1),
+        **facts,
+    }
+
+
+def print_row(row):
+    cudnn = "-" if row["cudnn_us"] is None else f"{row['cudnn_us']:.1f}"
+    print(
+        f"{row['case']:22} ours {row['ours_us']:9.1f} us  (back to back {row['back_to_back_us']:9.1f})"
+        f"  cuDNN {cudnn:>9}  {row['peer']:>16} {row['peer_us']:8.1f}  ratio {row['ratio']:.3f}"
+        f"  {row['tflops']:6.1f} TFLOP/s  spread {row['spread']:.3f}",
+        flush=True,
+    )
+
+
+def print_summary(rows):
+    if not rows:
+        return
+    worst = min(rows, key=lambda row: row["ratio"])
+    short = [row["ratio"] for row in rows if row["peer_us"] < 100]
+    print(f"\n{len(rows)} cells; worst ratio {worst['ratio']:.3f} ({worst['case']})")
+    print(f"slower than the peer (ratio < 0.98): {sum(row['ratio'] < 0.98 for row in rows)}")
+    print(f"geometric mean, all:             {geometric_mean([row['ratio'] for row in rows]):.3f}")
+    if short:
+        print(f"geometric mean, peers < 100 us:  {geometric_mean(short):.3f}  ({len(short)} cells)")
+    print(f"highest rate:                    {max(row['tflops'] for row in rows):.1f} TFLOP/s")
+
+
+def dry_run(cells, peers):
+    print(f"{'cell':22} {'GFLOP':>9} {'MB':>8} {'floor us':>9} {'peer us':>9} {'peer TFLOP/s':>13}")
+    for cell in cells:
+        _, peer_us = peers[cell.batch, cell.heads, cell.causal].best
+        print(
+            f"{cell.name:22} {cell.operations / 1e9:9.1f} {cell.bytes / 1e6:8.1f} {cell.floor_us:9.1f} {peer_us:9.1f}"
+            f" {cell.operations / peer_us / 1e6:13.1f}"
+        )
+    print(f"{len(cells)} cells")
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+def driver_version():
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "unknown"
+
+
+def parse_arguments():
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kernel", default="generic", help="name of the suite, kept in each row")
+    parser.add_argument("--cells", default="*", help="comma-separated patterns of cell names, such as 'q4k h128 *'")
+    parser.add_argument("--rounds", type=int, default=9, help="timed calls of each side per cell")
+    parser.add_argument("--budget-seconds", type=float, default=480, help="start no further cell after this time")
+    parser.add_argument("--cache", help="folder of the kernel cache (default: attnjit's own)")
+    parser.add_argument("--out", type=pathlib.Path, help="JSON file for the rows")
+    parser.add_argument("--commit", help="commit of the sources, kept with each row")
+    parser.add_argument("--nvrtc", help="version of the NVRTC that made the kernels, kept with each row")
+    parser.add_argument("--date", default=today, help="date kept with each row (default: today, UTC)")
+    parser.add_argument("--dry-run", action="store_true", help="print the cells, their work and floors; needs no GPU")
+    arguments = parser.parse_args()
+    if arguments.rounds < 5:
+        parser.error("--rounds: a ratio is the median of at least 5 alternating rounds")
+    if arguments.out and not (arguments.commit and arguments.nvrtc):
+        parser.error("--out keeps rows for good: say what was measured by --commit and --nvrtc")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    patterns = arguments.cells.split(",")
+    cells = [cell for cell in all_cells() if any(fnmatch.fnmatchcase(cell.name, p.strip()) for p in patterns)]
+    peers = load_peers()
+    if not cells:
+        sys.exit(f"no cell is named like {arguments.cells!r}")
+    if arguments.dry_run:
+        dry_run(cells, peers)
+        return
+
+    import torch
+    from gpu_timer import Timer
+    from torch_bridge import Context, MhaVarlen
+
+    started = time.monotonic()
+    torch.manual_seed(0)
+    context = Context(device=torch.cuda.current_device(), cache_path=arguments.cache)
+    operators = {
+        causal: MhaVarlen(context, head_dim_qk=192, head_dim_v=128, rope_dim=64, causal=causal)
+        for causal in {cell.causal for cell in cells}
+    }
+    facts = {
+        "kernel": arguments.kernel,
+        "command": shlex.join(["python3", *sys.argv]),
+        "commit": arguments.commit,
+        "driver": driver_version(),
+        "nvrtc": arguments.nvrtc,
+        "date": arguments.date,
+    }
+    print(f"{torch.cuda.get_device_name()}, driver {facts['driver']}, torch {torch.__version__}, {context.arch}")
+
+    timer = Timer()
+    rows = []
+    with torch.no_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION):
+        for index, cell in enumerate(cells):
+            if time.monotonic() - started > arguments.budget_seconds:
+                print(f"out of time: {len(cells) - index} cells are left, from '{cell.name}' on")
+                break
+            result = measure(torch, timer, lambda c: operators[c.causal], cell, arguments.rounds)
+            rows.append(make_row(cell, peers[cell.batch, cell.heads, cell.causal], result, facts))
+            print_row(rows[-1])
+            if arguments.out:
+                arguments.out.parent.mkdir(parents=True, exist_ok=True)
+                arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    print_summary(rows)
+    if len(rows) < len(cells):
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

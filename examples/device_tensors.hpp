@@ -1,0 +1,87 @@
+// Device tensors for the C++ example programs, on top of device_memory.h: random inputs, outputs, and reading
+// them back.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <initializer_list>
+#include <random>
+#include <vector>
+
+#include "attnjit/tensor.hpp"
+#include "device_memory.h"
+
+namespace examples {
+
+/// The nearest bfloat16, ties to even. (Finite values only: that is all the examples have.)
+inline std::uint16_t to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+inline float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+/// A GPU, if there is one, and the tensors made on it, which live as long as it does.
+class Gpu {
+ public:
+  explicit Gpu(int ordinal = 0) : present_(device_memory_open(&memory_, ordinal) != 0) {}
+  ~Gpu() {
+    for (void* pointer : pointers_) device_free(&memory_, pointer);
+  }
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  explicit operator bool() const { return present_; }
+
+  void synchronize() const { device_check(memory_.synchronize(), "cuCtxSynchronize"); }
+
+  /// bfloat16, normally distributed.
+  attnjit::Tensor random(std::initializer_list<std::int64_t> shape) {
+    attnjit::Tensor tensor = attnjit::Tensor::contiguous(nullptr, attnjit::DType::kBFloat16, shape);
+    std::vector<std::uint16_t> values(static_cast<std::size_t>(tensor.elements()));
+    std::normal_distribution<float> normal;
+    for (std::uint16_t& value : values) value = to_bfloat16(normal(generator_));
+    return upload(tensor, values);
+  }
+
+  attnjit::Tensor zeros(std::initializer_list<std::int64_t> shape, attnjit::DType dtype = attnjit::DType::kBFloat16) {
+    attnjit::Tensor tensor = attnjit::Tensor::contiguous(nullptr, dtype, shape);
+    return upload(tensor, std::vector<char>(bytes(tensor)));
+  }
+
+  attnjit::Tensor copy(const std::vector<std::int32_t>& values) {
+    return upload(
+        attnjit::Tensor::contiguous(nullptr, attnjit::DType::kInt32, {static_cast<std::int64_t>(values.size())}),
+        values);
+  }
+  /// The elements of a dense bfloat16 or float32 tensor, after all work on the device has ended.
+  std::vector<float> read(const attnjit::Tensor& tensor) const {
+    std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
+    if (tensor.dtype == attnjit::DType::kFloat32) {
+      device_download(&memory_, values.data(), tensor.data, bytes(tensor));
+      return values;
+    }
+    std::vector<std::uint16_t> halves(values.size());
+    device_download(&memory_, halves.data(), tensor.data, bytes(tensor));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = from_bfloat16(halves[i]);
+    return values;
+  }
+
+ private:
+  static std::size_t bytes(const attnjit::Tensor& tensor) {
+    return static_cast<std::size_t>(tensor.elements() * attnjit::size_in_bytes(tensor.dtype));
+  }
+
+  template <class T>
+  attnjit::Tensor upload(attnjit::Tensor tensor, const std::vector<T>& values) {
+    tensor.data = device_upload(&memory_, values.data(), bytes(tensor));
+    pointers_.push_back(tensor.data);
+    return tensor;
+  }
+
+  device_memory memory_{};
+  bool present_;
+  std::vector<void*> pointers_;
+  std::minstd_rand generator_{20};  // the same inputs in every run
+};
+
+}  // namespace examples
