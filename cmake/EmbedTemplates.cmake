@@ -1,8 +1,9 @@
 # Writes OUTPUT, a C++ file that holds every *.h and *.cuh below ROOT, byte for byte, as the arrays that
 # jit/embedded_files.h declares. Run as: cmake -DROOT=... -DOUTPUT=... [-DNAMESPACE=...] -P EmbedTemplates.cmake
 #
-# Bytes, not string literals: whatever a file holds (quotes, semicolons, brackets, line ends, any encoding) arrives
-# as it is, in the compiler as in CMake. Each line of a file becomes one line of numbers.
+# Bytes: whatever a file holds (quotes, semicolons, brackets, line ends, any encoding) arrives as it is, in the
+# compiler as in CMake. Arrays and not string literals, because an empty file has no literal, and a size beside the
+# text needs no search for its end. Each line of a file becomes one line of numbers.
 if(NOT NAMESPACE)
   set(NAMESPACE attnjit::jit)
 endif()
