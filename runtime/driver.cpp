@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <mutex>
 
@@ -16,13 +17,15 @@ std::string version_text(int version) { return fmt::format("{}.{}", version / 10
 }  // namespace
 
 const Driver& Driver::get() {
-  // Not a function-local static object: its constructor would be retried under the compiler's own lock, and a
-  // process that exits must not run a destructor while other threads still launch.
+  // Not a function-local static object: its constructor would be retried under the compiler's own lock, and a process
+  // that exits must not run a destructor while other threads still launch. Every call of an operator comes through
+  // here, so the lock is taken only until there is a driver.
+  static std::atomic<const Driver*> driver = nullptr;
+  if (const Driver* const opened = driver.load(std::memory_order_acquire)) return *opened;
   static std::mutex mutex;
-  static const Driver* driver = nullptr;
   const std::lock_guard lock(mutex);
-  if (driver == nullptr) driver = new Driver();
-  return *driver;
+  if (driver.load(std::memory_order_relaxed) == nullptr) driver.store(new Driver(), std::memory_order_release);
+  return *driver.load(std::memory_order_relaxed);
 }
 
 Driver::Driver() {

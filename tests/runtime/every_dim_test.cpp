@@ -1,0 +1,82 @@
+// Compiles the kernels of every pair of head dims, with dtype, mask, rope part and output varied along the way, and
+// demands what a kernel promises: no spills, no stack, shared memory within the SM's limit. Takes minutes per target;
+// run by `ctest -L long`.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "jit/compiler.h"
+#include "runtime/mha_varlen_kernels.h"
+#include "runtime/operator_config.h"
+
+namespace {
+
+using attnjit::DType;
+using attnjit::MhaVarlenConfig;
+
+/// Every pair of dims once; the other fields change with the pair, so that each value meets many dims.
+std::vector<MhaVarlenConfig> every_dim() {
+  std::vector<MhaVarlenConfig> configs;
+  for (int qk = 16; qk <= 256; qk += 16) {
+    for (int v = 16; v <= 256; v += 16) {
+      const int i = qk / 16 + v / 16;
+      const int rope = i % 3 * 32;
+      configs.push_back({.head_dim_qk = qk,
+                         .head_dim_v = v,
+                         .rope_dim = rope < qk ? rope : 0,
+                         .dtype = i % 2 == 0 ? DType::kBFloat16 : DType::kFloat16,
+                         .causal = i % 4 < 2,
+                         .out_dtype = qk / 16 % 3 == 0 ? std::optional(DType::kFloat8E4M3) : std::nullopt});
+    }
+  }
+  return configs;
+}
+
+class EveryDim : public testing::TestWithParam<const char*> {};
+
+TEST_P(EveryDim, CompilesWithoutSpills) {
+  const auto target = attnjit::jit::Target::parse(GetParam());
+  const auto features = attnjit::runtime::sm_features(target);
+  const auto nvrtc = attnjit::jit::Nvrtc::open({});
+  const std::vector<MhaVarlenConfig> configs = every_dim();
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  int compiled = 0;
+  std::vector<std::string> broken;
+  const auto work = [&] {
+    for (std::size_t i; (i = next++) < configs.size();) {
+      const auto kernels = attnjit::runtime::choose_mha_varlen(configs[i], features);
+      for (const auto& plan : kernels->plans()) {
+        const auto cubin = attnjit::jit::compile(*nvrtc, attnjit::jit::Templates::embedded(),
+                                                 {.source = attnjit::jit::generate(plan.spec), .target = target, .seed = {}});
+        const auto& resources = cubin.resources;
+        const std::lock_guard lock(mutex);
+        ++compiled;
+        if (resources.stack_bytes != 0 || resources.spill_store_bytes != 0 || resources.spill_load_bytes != 0) {
+          broken.push_back(plan.spec.config_json() + ": " + std::to_string(resources.spill_store_bytes) +
+                           " bytes of spill stores, " + std::to_string(resources.stack_bytes) + " of stack");
+        }
+        if (plan.smem_bytes + resources.static_shared_bytes > features.smem_per_cta) {
+          broken.push_back(plan.spec.config_json() + ": too much shared memory");
+        }
+      }
+    }
+  };
+  std::thread beside(work);
+  work();
+  beside.join();
+  EXPECT_GE(compiled, static_cast<int>(configs.size()));
+  EXPECT_EQ(broken.size(), 0u) << "of " << compiled << " kernels";
+  for (const std::string& line : broken) ADD_FAILURE() << line;
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, EveryDim,
+                         testing::Values("sm_80", "sm_86", "sm_89", "sm_90a", "sm_100f", "sm_120f"),
+                         [](const auto& row) { return std::string(row.param); });
+
+}  // namespace
