@@ -77,8 +77,7 @@ const char* run_c_program(void) {
   const char* fault = check_init_macros();
   if (fault == NULL) fault = check_errors();
   if (fault == NULL) fault = check_ahead_of_time();
-  if (fault == NULL && attnjit_abi_version() != ATTNJIT_ABI_VERSION)
-    fault = "library and header disagree on the ABI";
+  if (fault == NULL && attnjit_abi_version() != ATTNJIT_ABI_VERSION) fault = "library and header disagree on the ABI";
   attnjit_context_destroy(NULL);
   attnjit_mha_varlen_destroy(NULL);
   return fault;
