@@ -1,0 +1,158 @@
+#include "runtime/operator_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+
+namespace attnjit::runtime {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+MhaVarlenConfig as_mha_varlen(const OperatorConfig& config) { return std::get<MhaVarlenConfig>(config); }
+
+/// The message of the Error that `function` must throw, with the status it must have.
+template <class Function>
+std::string refusal(const Function& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::kInvalidArgument);
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+std::string json_refusal(const std::string& text) {
+  return refusal([&] { operator_config_from_json(text); });
+}
+std::string words_refusal(const std::vector<std::string>& words) {
+  return refusal([&] { operator_config_from_words(words); });
+}
+
+const MhaVarlenConfig kEveryFieldSet{.head_dim_qk = 192,
+                                     .head_dim_v = 128,
+                                     .rope_dim = 64,
+                                     .dtype = DType::kFloat16,
+                                     .causal = false,
+                                     .out_dtype = DType::kFloat8E4M3};
+
+TEST(OperatorConfig, JsonHasEveryFieldInOrder) {
+  EXPECT_EQ(to_json(kEveryFieldSet),
+            R"({"operator":"mla_prefill","head_dim_qk":192,"head_dim_v":128,"rope_dim":64,"dtype":"float16",)"
+            R"("causal":false,"out_dtype":"float8_e4m3"})");
+}
+
+TEST(OperatorConfig, JsonRoundTrip) {
+  for (const std::optional<DType> out : {std::optional<DType>(), std::optional(DType::kBFloat16)}) {
+    MhaVarlenConfig config = kEveryFieldSet;
+    config.out_dtype = out;
+    EXPECT_EQ(as_mha_varlen(operator_config_from_json(to_json(config))), config);
+  }
+  EXPECT_EQ(as_mha_varlen(operator_config_from_json(to_json(kEveryFieldSet))), kEveryFieldSet);
+}
+
+TEST(OperatorConfig, WordsSayTheSameAsJson) {
+  const OperatorConfig config =
+      operator_config_from_words({"operator=mla_prefill", "head_dim_qk=192", "head_dim_v=128", "rope_dim=64",
+                                  "dtype=float16", "causal=false", "out_dtype=float8_e4m3"});
+  EXPECT_EQ(as_mha_varlen(config), kEveryFieldSet);
+}
+
+TEST(OperatorConfig, AbsentFieldsHaveTheirDefaults) {
+  const MhaVarlenConfig expected{.head_dim_qk = 64, .head_dim_v = 32, .out_dtype = {}};
+  EXPECT_EQ(as_mha_varlen(operator_config_from_words({"head_dim_v=32", "operator=mha_varlen", "head_dim_qk=64"})),
+            expected);
+  EXPECT_EQ(as_mha_varlen(operator_config_from_json(R"({"operator":"mha_varlen","head_dim_qk":64,"head_dim_v":32})")),
+            expected);
+}
+
+TEST(OperatorConfig, DTypesHaveShortNames) {
+  const std::vector<std::pair<std::string, DType>> names = {
+      {"float16", DType::kFloat16},   {"f16", DType::kFloat16},   {"fp16", DType::kFloat16},
+      {"bfloat16", DType::kBFloat16}, {"bf16", DType::kBFloat16}, {"float8_e4m3", DType::kFloat8E4M3},
+      {"e4m3", DType::kFloat8E4M3}};
+  for (const auto& [name, dtype] : names) {
+    const OperatorConfig config =
+        operator_config_from_words({"operator=mla_prefill", "head_dim_qk=64", "head_dim_v=64", "out_dtype=" + name});
+    EXPECT_EQ(as_mha_varlen(config).out_dtype, dtype) << name;
+  }
+}
+
+TEST(OperatorConfig, BooleansAreWordsOrBits) {
+  for (const auto& [text, expected] : {std::pair("true", true), {"1", true}, {"false", false}, {"0", false}}) {
+    const std::string json =
+        std::string(R"({"operator":"mla_prefill","head_dim_qk":64,"head_dim_v":64,"causal":)") + text + "}";
+    EXPECT_EQ(as_mha_varlen(operator_config_from_json(json)).causal, expected) << text;
+    EXPECT_EQ(as_mha_varlen(operator_config_from_words({"operator=mla_prefill", "head_dim_qk=64", "head_dim_v=64",
+                                                        std::string("causal=") + text}))
+                  .causal,
+              expected)
+        << text;
+  }
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "causal=2"}), HasSubstr("causal is 2, but it takes true, false"));
+}
+
+TEST(OperatorConfig, UnknownNamesListWhatIsAllowed) {
+  EXPECT_THAT(words_refusal({"operator=mla_prefil"}),
+              AllOf(HasSubstr("\"mla_prefil\""), HasSubstr("mha_varlen"), HasSubstr("did you mean mla_prefill?")));
+  EXPECT_THAT(words_refusal({"operator=decode"}), AllOf(HasSubstr("mla_prefill"), Not(HasSubstr("did you mean"))));
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","head_dim_kq":64})"),
+              AllOf(HasSubstr("\"head_dim_kq\""), HasSubstr("rope_dim"), HasSubstr("did you mean head_dim_qk?")));
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "dtype=bfl16"}),
+              AllOf(HasSubstr("dtype is \"bfl16\""), HasSubstr("float8_e4m3"), HasSubstr("did you mean bf16?")));
+}
+
+TEST(OperatorConfig, WrongTypesAreNamed) {
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "head_dim_qk=big"}),
+              HasSubstr("head_dim_qk is \"big\", but it takes an integer"));
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "head_dim_qk="}), HasSubstr("head_dim_qk is \"\""));
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","head_dim_qk":64.5})"), HasSubstr("head_dim_qk is 64.5"));
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","head_dim_qk":"64"})"), HasSubstr("head_dim_qk is \"64\""));
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","dtype":16})"), HasSubstr("dtype is 16"));
+  EXPECT_THAT(json_refusal(R"({"operator":7})"), HasSubstr("operator is 7"));
+}
+
+TEST(OperatorConfig, IntegersThatDoNotFitAreRefused) {
+  // 2^64 - 1 reads as -1 when taken for a signed number.
+  for (const char* number : {"2147483648", "-2147483649", "18446744073709551615"}) {
+    const std::string json = std::string(R"({"operator":"mla_prefill","head_dim_qk":)") + number + "}";
+    EXPECT_THAT(json_refusal(json), HasSubstr(std::string("head_dim_qk is ") + number));
+    EXPECT_THAT(words_refusal({"operator=mla_prefill", std::string("head_dim_qk=") + number}), HasSubstr(number));
+  }
+}
+
+TEST(OperatorConfig, WhatIsMissingOrTwiceIsNamed) {
+  EXPECT_THAT(words_refusal({}), HasSubstr("operator is missing"));
+  EXPECT_THAT(words_refusal({"head_dim_qk=64"}), HasSubstr("operator is missing"));
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "head_dim_qk=64"}), HasSubstr("needs head_dim_v"));
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "rope_dim=0", "rope_dim=16"}),
+              HasSubstr("rope_dim is given twice"));
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "causal"}), HasSubstr("\"causal\" is not KEY=VALUE"));
+  EXPECT_THAT(words_refusal({"=64"}), HasSubstr("\"=64\" is not KEY=VALUE"));
+  EXPECT_THAT(json_refusal("[1]"), HasSubstr("is a JSON object"));
+  EXPECT_THAT(json_refusal("{"), HasSubstr("is a JSON object"));
+}
+
+TEST(OperatorConfig, PlansFollowTheConfig) {
+  const SmFeatures features = sm_features(jit::Target::parse("sm_80"));
+  const MhaVarlenConfig config{.head_dim_qk = 96, .head_dim_v = 64, .rope_dim = 32, .out_dtype = {}};
+  const std::vector<KernelPlan> kernels = plans(config, features);
+  ASSERT_FALSE(kernels.empty());
+  for (const KernelPlan& plan : kernels) {
+    const auto fields = nlohmann::json::parse(plan.spec.config_json());
+    EXPECT_EQ(fields.at("head_dim_qk"), 96);
+    EXPECT_EQ(fields.at("head_dim_v"), 64);
+    EXPECT_LE(plan.smem_bytes, features.smem_per_cta);
+  }
+  EXPECT_THROW(plans(MhaVarlenConfig{.head_dim_qk = 65, .head_dim_v = 64, .out_dtype = {}}, features), Error);
+}
+
+}  // namespace
+}  // namespace attnjit::runtime

@@ -1,0 +1,70 @@
+#include "runtime/presets.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+
+namespace attnjit::runtime {
+namespace {
+
+TEST(Presets, ServeEveryTargetFromSm80On) {
+  for (const char* arch : {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100f", "sm_120f"}) {
+    const SmFeatures features = sm_features(jit::Target::parse(arch));
+    for (const Preset& preset : presets()) {
+      for (const OperatorConfig& config : preset.operators) {
+        // No operator may choose from more than 4 kernels.
+        const std::size_t kernels = plans(config, features).size();
+        EXPECT_GE(kernels, 1u) << preset.name << " " << arch << " " << to_json(config);
+        EXPECT_LE(kernels, 4u) << preset.name << " " << arch << " " << to_json(config);
+      }
+    }
+  }
+}
+
+TEST(Presets, HaveTheModelsDims) {
+  struct Dims {
+    const char* name;
+    int head_dim_qk;
+    int head_dim_v;
+    int rope_dim;
+  };
+  for (const Dims& dims : {Dims{"deepseek-v2-lite", 192, 128, 64}, Dims{"deepseek-v3", 192, 128, 64},
+                           Dims{"kimi-k2", 192, 128, 64}, Dims{"glm-5", 256, 256, 64}, Dims{"minicpm3", 96, 64, 32}}) {
+    // Causal and not, in 16 bits and quantised: each combination once.
+    std::set<std::pair<bool, DType>> combinations;
+    for (const OperatorConfig& operator_config : preset(dims.name).operators) {
+      const auto& config = std::get<MhaVarlenConfig>(operator_config);
+      EXPECT_EQ(config.head_dim_qk, dims.head_dim_qk) << dims.name;
+      EXPECT_EQ(config.head_dim_v, dims.head_dim_v) << dims.name;
+      EXPECT_EQ(config.rope_dim, dims.rope_dim) << dims.name;
+      EXPECT_EQ(config.dtype, DType::kBFloat16) << dims.name;
+      EXPECT_TRUE(combinations.emplace(config.causal, config.out_dtype.value_or(config.dtype)).second) << dims.name;
+    }
+    const std::set<std::pair<bool, DType>> expected = {
+        {true, DType::kBFloat16}, {false, DType::kBFloat16}, {true, DType::kFloat8E4M3}, {false, DType::kFloat8E4M3}};
+    EXPECT_EQ(combinations, expected) << dims.name;
+  }
+}
+
+TEST(Presets, NamesDiffer) {
+  std::set<std::string> names;
+  for (const Preset& preset : presets()) EXPECT_TRUE(names.insert(preset.name).second) << preset.name;
+  EXPECT_EQ(names.size(), 5u);
+}
+
+TEST(Presets, AnUnknownNameListsThoseThereAre) {
+  try {
+    preset("deepseek");
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::kInvalidArgument);
+    for (const Preset& known : presets()) EXPECT_THAT(error.what(), ::testing::HasSubstr(known.name));
+  }
+}
+
+}  // namespace
+}  // namespace attnjit::runtime

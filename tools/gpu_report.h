@@ -1,0 +1,10 @@
+// tests/gpu/report.json as it was when this command was built, cut down to what `attnjit doctor` shows.
+#pragma once
+
+namespace attnjit::tools {
+
+/// {"device", "driver", "nvrtc", "families": {NAME: {"status", "reason", "tests", "failures"}}}, or {} without a
+/// report.
+extern const char* const kGpuReport;
+
+}  // namespace attnjit::tools
