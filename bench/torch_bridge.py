@@ -95,6 +95,7 @@ class _MhaVarlenParams(ctypes.Structure):
         [("struct_size", ctypes.c_size_t)]
         + [(name, ctypes.POINTER(DLTensor)) for name in _TENSORS]
         + [("max_seqlen_q", ctypes.c_int32), ("max_seqlen_k", ctypes.c_int32), ("softmax_scale", ctypes.c_float)]
+        + [("reserved", ctypes.c_int32)]
     )
 
 

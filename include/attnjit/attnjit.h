@@ -107,9 +107,10 @@ typedef struct attnjit_mha_varlen_params {
   int32_t max_seqlen_q;
   int32_t max_seqlen_k;
   float softmax_scale;
+  int32_t reserved; /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
 } attnjit_mha_varlen_params;
 #define ATTNJIT_MHA_VARLEN_PARAMS_INIT                                                                          \
-  {sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0.0f}
+  {sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0.0f, 0}
 
 /* Compiles or loads the operator's kernels. */
 ATTNJIT_API attnjit_status attnjit_mha_varlen_create(const attnjit_context* context,

@@ -30,17 +30,17 @@ struct ContextOptions {
   /// CUDA device ordinal. kNoDevice: compile and cache only; then `arch` must be given and run() is an error.
   int device = 0;
   /// Compile target such as "sm_90a"; empty: what fits the device.
-  std::string arch;
+  std::string arch{};
   /// Folder of the cache; empty: ATTNJIT_CACHE, XDG_CACHE_HOME/attnjit, HOME/.cache/attnjit, a per-user
   /// temporary folder, in this order; ":memory:": keep kernels in this process only.
-  std::string cache_path;
+  std::string cache_path{};
   CompilerPolicy compiler = CompilerPolicy::kNewest;
   /// Path of libnvrtc; empty: ATTNJIT_NVRTC, then found as `attnjit doctor` shows.
-  std::string nvrtc_path;
+  std::string nvrtc_path{};
   /// Folder to read the kernel templates from in place of the embedded ones; empty: ATTNJIT_TEMPLATE_DIR,
   /// else the embedded ones. Kernels made from it are marked local.
-  std::string template_dir;
-  LogCallback log;
+  std::string template_dir{};
+  LogCallback log{};
 };
 
 /// Cheap to copy: copies share everything. Thread-safe.

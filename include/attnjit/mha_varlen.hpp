@@ -27,7 +27,7 @@ struct MhaVarlenConfig {
   int rope_dim = 0;
   DType dtype = DType::kBFloat16;  ///< of q, k and v: kBFloat16 or kFloat16
   bool causal = true;
-  std::optional<DType> out_dtype;  ///< dtype (the default) or kFloat8E4M3
+  std::optional<DType> out_dtype{};  ///< dtype (the default) or kFloat8E4M3
 
   bool operator==(const MhaVarlenConfig&) const = default;
 };
@@ -38,20 +38,20 @@ struct MhaVarlenConfig {
 /// and may be 0 for inputs. Tokens of sequence b are rows cu_seqlens[b] to cu_seqlens[b + 1]. Sequences of
 /// length 0 are normal; a row that sees no key gets out = 0 and lse = -inf.
 struct MhaVarlenParams {
-  Tensor q;              ///< [Tq, H, dqk], or q_nope and q_pe instead
-  Tensor q_nope;         ///< [Tq, H, dqk - P]
-  Tensor q_pe;           ///< [Tq, H, P]
-  Tensor k;              ///< [Tk, Hk, dqk], or k_nope and k_pe instead
-  Tensor k_nope;         ///< [Tk, Hk, dqk - P]
-  Tensor k_pe;           ///< [Tk, P], shared by all heads, or [Tk, Hk, P]
-  Tensor v;              ///< [Tk, Hk, dv]
-  Tensor out;            ///< [Tq, H, dv], out_dtype
-  Tensor lse;            ///< optional, float32 [Tq, H] with any strides (by default stored as [H, Tq]): natural
-                         ///< logarithm of sum_j exp(softmax_scale * <q, k_j>)
-  Tensor out_scale;      ///< kFloat8E4M3 output: float32 [1], > 0; out = e4m3(clamp(o / out_scale, -448, 448))
-  Tensor cu_seqlens_q;   ///< int32 [B + 1], from 0 to Tq, not decreasing
-  Tensor cu_seqlens_k;   ///< int32 [B + 1], from 0 to Tk, not decreasing
-  int max_seqlen_q = 0;  ///< upper bounds of the lengths; the caller's promise
+  Tensor q{};             ///< [Tq, H, dqk], or q_nope and q_pe instead
+  Tensor q_nope{};        ///< [Tq, H, dqk - P]
+  Tensor q_pe{};          ///< [Tq, H, P]
+  Tensor k{};             ///< [Tk, Hk, dqk], or k_nope and k_pe instead
+  Tensor k_nope{};        ///< [Tk, Hk, dqk - P]
+  Tensor k_pe{};          ///< [Tk, P], shared by all heads, or [Tk, Hk, P]
+  Tensor v{};             ///< [Tk, Hk, dv]
+  Tensor out{};           ///< [Tq, H, dv], out_dtype
+  Tensor lse{};           ///< optional, float32 [Tq, H] with any strides (by default stored as [H, Tq]): natural
+                          ///< logarithm of sum_j exp(softmax_scale * <q, k_j>)
+  Tensor out_scale{};     ///< kFloat8E4M3 output: float32 [1], > 0; out = e4m3(clamp(o / out_scale, -448, 448))
+  Tensor cu_seqlens_q{};  ///< int32 [B + 1], from 0 to Tq, not decreasing
+  Tensor cu_seqlens_k{};  ///< int32 [B + 1], from 0 to Tk, not decreasing
+  int max_seqlen_q = 0;   ///< upper bounds of the lengths; the caller's promise
   int max_seqlen_k = 0;
   float softmax_scale = 0;  ///< finite, > 0
 };
