@@ -32,7 +32,7 @@ enum class Data {
   kEqualKeys,    ///< all keys equal: every probability is the same
 };
 
-enum class QueryForm { kJoint, kApart };                ///< q, or q_nope and q_pe
+enum class QueryForm { kJoint, kApart };               ///< q, or q_nope and q_pe
 enum class KeyForm { kJoint, kApart, kApartPerHead };  ///< k, or k_nope with k_pe [Tk, P] or [Tk, Hk, P]
 
 /// Whose SM features the kernels are planned for; all run on this device.
@@ -53,21 +53,21 @@ struct Case {
 
   QueryForm q_form = QueryForm::kJoint;
   KeyForm k_form = KeyForm::kJoint;
-  Storage q = Storage::kPadded;     // of q or q_nope
+  Storage q = Storage::kPadded;  // of q or q_nope
   Storage q_pe = Storage::kPadded;
-  Storage k = Storage::kPadded;     // of k or k_nope
+  Storage k = Storage::kPadded;  // of k or k_nope
   Storage k_pe = Storage::kPadded;
   Storage v = Storage::kPadded;
   Storage out = Storage::kPadded;
-  bool v_beside_k = false;          // v is the last columns of a tensor whose first ones are k or k_nope
+  bool v_beside_k = false;  // v is the last columns of a tensor whose first ones are k or k_nope
   LseStorage lse = LseStorage::kHeadsFirst;
 
   Data data = Data::kNormal;
-  float softmax_scale = 0;          // 0: 1 / sqrt(dqk)
-  float out_scale = 0.0625f;        // of e4m3 output
-  int max_seqlen_slack = 0;         // how much max_seqlen_q and max_seqlen_k are too large
-  int spare_tokens = 0;             // rows of the tensors behind the last sequence
-  int poisoned_sequence = -1;       // its q, k and v are NaN and infinities; its rows are not judged
+  float softmax_scale = 0;     // 0: 1 / sqrt(dqk)
+  float out_scale = 0.0625f;   // of e4m3 output
+  int max_seqlen_slack = 0;    // how much max_seqlen_q and max_seqlen_k are too large
+  int spare_tokens = 0;        // rows of the tensors behind the last sequence
+  int poisoned_sequence = -1;  // its q, k and v are NaN and infinities; its rows are not judged
   std::uint64_t seed = 1;
 
   bool e4m3_output() const { return config.out_dtype == DType::kFloat8E4M3; }

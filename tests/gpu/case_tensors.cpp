@@ -1,31 +1,17 @@
 #include "tests/gpu/case_tensors.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
-#include <utility>
+
+#include "tests/gpu/poison.h"
+#include "tests/gpu/views.h"
 
 namespace attnjit::gpu_tests {
 namespace {
 
-using reference::Element;
 using reference::FillParams;
 using reference::Pattern;
-
-/// NaN as a bf16 and as an fp16: what surrounds the inputs.
-constexpr std::uint32_t kNan16 = 0xffff;
-// What surrounds and precedes the outputs: NaNs with a payload, which no arithmetic of a GPU yields (its results are
-// 0x7fff, 0x7fffffff, and 0x7f of the conversion to e4m3).
-constexpr std::uint32_t kPoison16 = 0xffa5;
-constexpr std::uint32_t kPoisonE4M3 = 0xff;
-constexpr std::uint32_t kPoisonLse = 0xffa5a5a5;
-/// Behind the lengths.
-constexpr int kPoisonLength = 0x7ffffff0;
-
-std::uint32_t out_poison(DType dtype) { return dtype == DType::kFloat8E4M3 ? kPoisonE4M3 : kPoison16; }
 
 std::vector<int> cumulative(const std::vector<int>& lengths) {
   std::vector<int> sums(lengths.size() + 1, 0);
@@ -43,18 +29,6 @@ DeviceBuffer upload_lengths(const std::vector<int>& cumulative_lengths) {
   return DeviceBuffer::of(padded);
 }
 
-Tensor columns_of(Tensor tensor, std::int64_t first, std::int64_t count) {
-  if (tensor.data != nullptr) tensor.data = static_cast<char*>(tensor.data) + first * size_in_bytes(tensor.dtype);
-  tensor.shape[2] = count;
-  return tensor;
-}
-
-Element element_of(DType dtype) { return dtype == DType::kBFloat16 ? Element::kBFloat16 : Element::kFloat16; }
-
-reference::Rows rows_of(const Tensor& tensor) {
-  return {tensor.data, tensor.strides[0], tensor.rank == 2 ? 0 : tensor.strides[1]};
-}
-
 }  // namespace
 
 // ---- memory --------------------------------------------------------------------------------------------------------
@@ -70,7 +44,9 @@ struct CaseTensors::Placement {
 CaseTensors::Placement CaseTensors::place(Storage storage, std::int64_t tokens, std::int64_t heads,
                                           std::int64_t columns) {
   constexpr std::int64_t kPast = (std::int64_t{1} << 31) + 4096;
-  const auto far_stride = [](std::int64_t count) { return kPast / std::max<std::int64_t>(count - 1, 1) / 16 * 16 + 16; };
+  const auto far_stride = [](std::int64_t count) {
+    return kPast / std::max<std::int64_t>(count - 1, 1) / 16 * 16 + 16;
+  };
   Placement p;
   switch (storage) {
     case Storage::kPacked:
@@ -183,8 +159,8 @@ void CaseTensors::make_keys_and_values(const Case& c) {
 void CaseTensors::make_outputs(const Case& c) {
   const std::int64_t tokens = cu_q_.back() + c.spare_tokens;
   out_buffer_ = buffers_.size();
-  params_.out = make(Kind::kOutput, c.out, config_.out_dtype.value_or(config_.dtype), tokens, c.heads,
-                     config_.head_dim_v);
+  params_.out =
+      make(Kind::kOutput, c.out, config_.out_dtype.value_or(config_.dtype), tokens, c.heads, config_.head_dim_v);
   make_lse(c);
 }
 
@@ -209,8 +185,8 @@ void CaseTensors::make_lse(const Case& c) {
   lse_buffer_ = buffers_.size();
   const DeviceBuffer& buffer = buffers_.emplace_back(extent * 4);
   buffer.fill(kPoisonLse, 4);
-  params_.lse = Tensor::strided(buffer.data<float>() + kFirst, DType::kFloat32, {tokens, c.heads},
-                                {token_stride, head_stride});
+  params_.lse =
+      Tensor::strided(buffer.data<float>() + kFirst, DType::kFloat32, {tokens, c.heads}, {token_stride, head_stride});
 }
 
 void CaseTensors::set_lengths(const std::vector<int>& len_q, const std::vector<int>& len_k) {
@@ -272,9 +248,11 @@ void CaseTensors::fill_inputs(const Case& c) {
     if (tensor.given()) tensor.shape[0] = tokens;
     return tensor;
   };
-  for (const Tensor* tensor : {&params_.q, &params_.q_nope}) fill(used(*tensor, cu_q_.back()), with_seed(q, c.seed + 100));
+  for (const Tensor* tensor : {&params_.q, &params_.q_nope})
+    fill(used(*tensor, cu_q_.back()), with_seed(q, c.seed + 100));
   fill(used(params_.q_pe, cu_q_.back()), with_seed(q, c.seed + 200));
-  for (const Tensor* tensor : {&params_.k, &params_.k_nope}) fill(used(*tensor, cu_k_.back()), with_seed(k, c.seed + 300));
+  for (const Tensor* tensor : {&params_.k, &params_.k_nope})
+    fill(used(*tensor, cu_k_.back()), with_seed(k, c.seed + 300));
   fill(used(params_.k_pe, cu_k_.back()), with_seed(k, c.seed + 400));
   fill(used(params_.v, cu_k_.back()), v);
   if (c.poisoned_sequence >= 0) poison_sequence(c.poisoned_sequence);
@@ -298,123 +276,6 @@ void CaseTensors::poison_sequence(int sequence) const {
   overwrite(params_.k_nope, cu_k_, infinity);
   overwrite(params_.k_pe, cu_k_, infinity);
   overwrite(params_.v, cu_k_, infinity);
-}
-
-// ---- results -------------------------------------------------------------------------------------------------------
-
-bool Output::operator==(const Output& other) const {
-  return out_16bit == other.out_16bit && out_e4m3 == other.out_e4m3 && wrong_place == other.wrong_place &&
-         lse.size() == other.lse.size() &&
-         (lse.empty() || std::memcmp(lse.data(), other.lse.data(), lse.size() * sizeof(float)) == 0);
-}
-
-std::string CaseTensors::check_untouched(const DeviceBuffer& buffer, int element_bytes, std::uint32_t poison,
-                                         const char* name) const {
-  const std::vector<std::uint64_t> none{0, ~std::uint64_t{0}};
-  const DeviceBuffer result = DeviceBuffer::of(none);
-  plain_.count({.data = buffer.data(),
-                .elements = buffer.bytes() / element_bytes,
-                .element_bytes = element_bytes,
-                .pattern = poison,
-                .result = result.data<reference::u64>()},
-               nullptr);
-  const std::vector<std::uint64_t> found = result.download<std::uint64_t>();
-  if (found[0] == 0) return "";
-  return fmt::format("{} elements of {}'s buffer were written that belong to no row (the first at element {} of {}); ",
-                     found[0], name, found[1], buffer.bytes() / element_bytes);
-}
-
-Output CaseTensors::take_output() const {
-  Cuda::check(Cuda::get().synchronize(), "cuCtxSynchronize");
-  const auto take = [&](const Tensor& tensor, int columns, std::uint32_t poison) {
-    const int element_bytes = size_in_bytes(tensor.dtype);
-    DeviceBuffer packed(std::int64_t{cu_q_.back()} * tensor.shape[1] * columns * element_bytes);
-    plain_.take({.source = tensor.data,
-                 .destination = packed.data(),
-                 .element_bytes = element_bytes,
-                 .tokens = cu_q_.back(),
-                 .heads = static_cast<int>(tensor.shape[1]),
-                 .columns = columns,
-                 .token_stride = tensor.strides[0],
-                 .head_stride = tensor.strides[1],
-                 .poison = poison},
-                nullptr);
-    return packed;
-  };
-  const auto missing = [](const auto& values, const auto& poison, const char* name) -> std::string {
-    const auto left = std::count(values.begin(), values.end(), poison);
-    return left == 0 ? "" : fmt::format("{} of {} elements of {} were not written; ", left, values.size(), name);
-  };
-
-  Output output;
-  const DType dtype = params_.out.dtype;
-  const DeviceBuffer out = take(params_.out, config_.head_dim_v, out_poison(dtype));
-  if (dtype == DType::kFloat8E4M3) {
-    output.out_e4m3 = out.download<std::uint8_t>();
-    output.wrong_place += missing(output.out_e4m3, static_cast<std::uint8_t>(kPoisonE4M3), "out");
-  } else {
-    output.out_16bit = out.download<std::uint16_t>();
-    output.wrong_place += missing(output.out_16bit, static_cast<std::uint16_t>(kPoison16), "out");
-  }
-  output.wrong_place += check_untouched(buffers_[out_buffer_], size_in_bytes(dtype), out_poison(dtype), "out");
-  if (!params_.lse.given()) return output;
-
-  const DeviceBuffer lse = take(params_.lse, 1, kPoisonLse);
-  output.wrong_place += missing(lse.download<std::uint32_t>(), kPoisonLse, "lse");
-  output.lse = lse.download<float>();
-  output.wrong_place += check_untouched(buffers_[lse_buffer_], 4, kPoisonLse, "lse");
-  return output;
-}
-
-reference::AttentionParams CaseTensors::attention_params() const {
-  const int nope = config_.head_dim_qk - config_.rope_dim;
-  const auto columns_from = [&](const Tensor& joint, const Tensor& apart, int first, int count) {
-    if (count == 0) return reference::Rows{};
-    return rows_of(joint.given() ? columns_of(joint, first, count) : apart);
-  };
-  reference::AttentionParams p;
-  p.q_nope = columns_from(params_.q, params_.q_nope, 0, nope);
-  p.q_pe = columns_from(params_.q, params_.q_pe, nope, config_.rope_dim);
-  p.k_nope = columns_from(params_.k, params_.k_nope, 0, nope);
-  p.k_pe = columns_from(params_.k, params_.k_pe, nope, config_.rope_dim);
-  p.v = rows_of(params_.v);
-  p.cu_seqlens_q = static_cast<const int*>(params_.cu_seqlens_q.data);
-  p.cu_seqlens_k = static_cast<const int*>(params_.cu_seqlens_k.data);
-  p.batch = static_cast<int>(cu_q_.size()) - 1;
-  p.tokens_q = cu_q_.back();
-  p.heads = static_cast<int>(params_.out.shape[1]);
-  p.heads_per_kv_head = p.heads / static_cast<int>(params_.v.shape[1]);
-  p.nope_columns = nope;
-  p.pe_columns = config_.rope_dim;
-  p.v_columns = config_.head_dim_v;
-  p.causal = config_.causal;
-  p.softmax_scale = params_.softmax_scale;
-  return p;
-}
-
-reference::Expected CaseTensors::expected() const {
-  reference::AttentionParams p = attention_params();
-  const std::int64_t rows = std::int64_t{p.tokens_q} * p.heads;
-  const DeviceBuffer out(rows * p.v_columns * 8), lse(rows * 8), magnitude(rows * 8), yardstick(rows * p.v_columns * 4);
-  p.out = out.data<double>();
-  p.lse = lse.data<double>();
-  p.magnitude = magnitude.data<double>();
-  p.yardstick_out = yardstick.data<float>();
-  const Element element = element_of(config_.dtype);
-  plain_.reference(p, element, nullptr);
-  plain_.yardstick(p, element, nullptr);
-
-  reference::Expected expected{.tokens = p.tokens_q, .heads = p.heads, .columns = p.v_columns, .element = element};
-  expected.out = out.download<double>();
-  expected.lse = lse.download<double>();
-  expected.magnitude = magnitude.download<double>();
-  expected.yardstick = yardstick.download<float>();
-  if (poisoned_sequence_ >= 0) {
-    expected.judged_tokens.assign(p.tokens_q, 1);
-    std::fill(expected.judged_tokens.begin() + cu_q_[poisoned_sequence_],
-              expected.judged_tokens.begin() + cu_q_[poisoned_sequence_ + 1], 0);
-  }
-  return expected;
 }
 
 }  // namespace attnjit::gpu_tests

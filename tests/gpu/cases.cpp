@@ -19,12 +19,16 @@ struct Dims {
 };
 
 // SPEC: those that models use, then odd ones that no tile divides evenly.
-constexpr Dims kDims[] = {{192, 128, 64}, {256, 256, 64}, {128, 128, 0}, {128, 128, 64}, {96, 64, 32}, {256, 128, 0},
+constexpr Dims kDims[] = {{192, 128, 64}, {256, 256, 64}, {128, 128, 0}, {128, 128, 64}, {96, 64, 32},  {256, 128, 0},
                           {64, 64, 0},    {96, 96, 0},    {16, 16, 0},   {80, 48, 0},    {240, 112, 0}, {48, 256, 0}};
 
 MhaVarlenConfig make_config(const Dims& dims, DType dtype, bool causal, bool e4m3_output) {
-  MhaVarlenConfig config{.head_dim_qk = dims.qk, .head_dim_v = dims.v, .rope_dim = dims.rope, .dtype = dtype,
-                         .causal = causal, .out_dtype = {}};
+  MhaVarlenConfig config{.head_dim_qk = dims.qk,
+                         .head_dim_v = dims.v,
+                         .rope_dim = dims.rope,
+                         .dtype = dtype,
+                         .causal = causal,
+                         .out_dtype = {}};
   if (e4m3_output) config.out_dtype = DType::kFloat8E4M3;
   return config;
 }
@@ -107,8 +111,8 @@ std::vector<Case> correctness_cases() {
   const struct {
     Data data;
     const char* name;
-  } kinds[] = {{Data::kLargeScores, "large_scores"}, {Data::kDominantKey, "dominant_key"},
-               {Data::kEqualKeys, "equal_keys"}};
+  } kinds[] = {
+      {Data::kLargeScores, "large_scores"}, {Data::kDominantKey, "dominant_key"}, {Data::kEqualKeys, "equal_keys"}};
   for (const auto& kind : kinds) {
     for (const MhaVarlenConfig& config :
          {suite_config(192, 128, 64, DType::kBFloat16, true), suite_config(192, 128, 64, DType::kBFloat16, false),

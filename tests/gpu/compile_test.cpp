@@ -1,4 +1,5 @@
-// Without a GPU: what the suite's configs compile to, for every kind of SM. Entry, spills, shared memory and a clean log.
+// Without a GPU: what the suite's configs compile to, for every kind of SM. Entry, spills, shared memory and a clean
+// log.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

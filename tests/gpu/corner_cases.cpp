@@ -83,13 +83,12 @@ void add_forms(Table& table) {
       {KeyForm::kJoint, "k_joint"}, {KeyForm::kApart, "k_pe_shared"}, {KeyForm::kApartPerHead, "k_pe_per_head"}};
   for (const auto& [q_form, q_name] : q_forms) {
     for (const auto& [k_form, k_name] : k_forms) {
-      table.add(std::string(q_name) + "_" + k_name, kMla, {33, 100}, {80, 100},
-                [q = q_form, k = k_form](Case& c) {
-                  c.q_form = q;
-                  c.k_form = k;
-                  c.heads = 4;
-                  c.kv_heads = 2;
-                });
+      table.add(std::string(q_name) + "_" + k_name, kMla, {33, 100}, {80, 100}, [q = q_form, k = k_form](Case& c) {
+        c.q_form = q;
+        c.k_form = k;
+        c.heads = 4;
+        c.kv_heads = 2;
+      });
     }
   }
   // All columns rotary is no config of the suite; no rotary column at all, given as q_nope and k_nope, is.
@@ -123,8 +122,7 @@ void add_strides(Table& table) {
     c.k_form = KeyForm::kJoint;
   });
   add("q_nope_transposed", [](Case& c) { c.q = Storage::kHeadsFirst; });
-  add("everything_transposed",
-      [](Case& c) { c.q = c.q_pe = c.k = c.k_pe = c.v = c.out = Storage::kHeadsFirst; });
+  add("everything_transposed", [](Case& c) { c.q = c.q_pe = c.k = c.k_pe = c.v = c.out = Storage::kHeadsFirst; });
   add("q_one_head", [](Case& c) { c.q = c.q_pe = Storage::kOneHead; });
   add("q_one_token", [](Case& c) { c.q = c.q_pe = Storage::kOneToken; });
   add("k_one_token", [](Case& c) { c.k = c.k_pe = Storage::kOneToken; });

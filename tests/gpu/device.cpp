@@ -105,9 +105,7 @@ void DeviceBuffer::download(void* destination) const {
   Cuda::check(Cuda::get().copy_to_host(destination, address_, static_cast<std::size_t>(bytes_)), "cuMemcpyDtoH");
 }
 
-CudaStream::CudaStream() {
-  Cuda::check(Cuda::get().stream_create(&stream_, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
-}
+CudaStream::CudaStream() { Cuda::check(Cuda::get().stream_create(&stream_, CU_STREAM_NON_BLOCKING), "cuStreamCreate"); }
 CudaStream::~CudaStream() { Cuda::get().stream_destroy(stream_); }
 void CudaStream::wait() const { Cuda::check(Cuda::get().stream_synchronize(stream_), "cuStreamSynchronize"); }
 

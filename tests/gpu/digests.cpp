@@ -34,9 +34,8 @@ std::string source_digest(const std::string& family) {
 
 std::string host_digest(const std::string& family) {
   cache::DigestBuilder digest;
-  for (const std::string& name :
-       {"runtime/kernels/" + family + ".cpp", std::string("runtime/mha_varlen_call.cpp"),
-        std::string("runtime/mha_varlen.cpp")}) {
+  for (const std::string& name : {"runtime/kernels/" + family + ".cpp", std::string("runtime/mha_varlen_call.cpp"),
+                                  std::string("runtime/mha_varlen.cpp")}) {
     digest.add(name, jit::strip_comments(host_file(name)));
   }
   return digest.finish().hex();

@@ -1,5 +1,5 @@
-// The conversion to e4m3 on every value that a 16-bit V can bring to it: with one key, out is v itself. bf16 holds every
-// e4m3 value, every tie between two of them, and neighbours on both sides.
+// The conversion to e4m3 on every value that a 16-bit V can bring to it: with one key, out is v itself. bf16 holds
+// every e4m3 value, every tie between two of them, and neighbours on both sides.
 #include <gtest/gtest.h>
 
 #include <cmath>

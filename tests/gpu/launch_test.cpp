@@ -49,9 +49,11 @@ TEST_P(GraphReplay, FollowsLengthsThatChangeOnTheDevice) {
   const TestedOperator op(suite().fresh_context(), {c.config, Variant::kOwn}, Tiles::kAsPlanned);
   const CudaGraph graph(stream, [&] { op.run(tensors.params(), stream.get()); });
 
-  const std::pair<std::vector<int>, std::vector<int>> lengths[] = {
-      {{200, 0, 150}, {300, 40, 150}}, {{1, 1, 1}, {1, 1, 1}},   {{0, 0, 0}, {0, 0, 0}},
-      {{50, 250, 3}, {0, 250, 200}},   {{300, 20, 30}, {400, 20, 70}}};
+  const std::pair<std::vector<int>, std::vector<int>> lengths[] = {{{200, 0, 150}, {300, 40, 150}},
+                                                                   {{1, 1, 1}, {1, 1, 1}},
+                                                                   {{0, 0, 0}, {0, 0, 0}},
+                                                                   {{50, 250, 3}, {0, 250, 200}},
+                                                                   {{300, 20, 30}, {400, 20, 70}}};
   for (const auto& [len_q, len_k] : lengths) {
     tensors.set_lengths(len_q, len_k);
     graph.launch(stream);

@@ -60,8 +60,7 @@ void draw_layout(Dice& dice, Case& c) {
   c.v_beside_k = dice.chance(20);
   c.q_form = dice.one_of({QueryForm::kJoint, QueryForm::kApart});
   c.k_form = dice.one_of({KeyForm::kJoint, KeyForm::kApart, KeyForm::kApartPerHead});
-  c.lse =
-      dice.one_of({LseStorage::kNone, LseStorage::kHeadsFirst, LseStorage::kTokensFirst, LseStorage::kPadded});
+  c.lse = dice.one_of({LseStorage::kNone, LseStorage::kHeadsFirst, LseStorage::kTokensFirst, LseStorage::kPadded});
 }
 
 }  // namespace

@@ -64,11 +64,11 @@ class TwoMemories {
 
   Results on_gpu() const {
     const DeviceBuffer q = DeviceBuffer::of(q_), k = DeviceBuffer::of(k_), k_pe = DeviceBuffer::of(k_pe_),
-                       v = DeviceBuffer::of(v_), cu_q = DeviceBuffer::of(case_.cu_q), cu_k = DeviceBuffer::of(case_.cu_k);
+                       v = DeviceBuffer::of(v_), cu_q = DeviceBuffer::of(case_.cu_q),
+                       cu_k = DeviceBuffer::of(case_.cu_k);
     const DeviceBuffer out(rows_ * case_.v * 8), lse(rows_ * 8), magnitude(rows_ * 8), yardstick(rows_ * case_.v * 4);
-    AttentionParams p =
-        params(q.data<std::uint16_t>(), k.data<std::uint16_t>(), k_pe.data<std::uint16_t>(), v.data<std::uint16_t>(),
-               cu_q.data<int>(), cu_k.data<int>());
+    AttentionParams p = params(q.data<std::uint16_t>(), k.data<std::uint16_t>(), k_pe.data<std::uint16_t>(),
+                               v.data<std::uint16_t>(), cu_q.data<int>(), cu_k.data<int>());
     p.out = out.data<double>();
     p.lse = lse.data<double>();
     p.magnitude = magnitude.data<double>();

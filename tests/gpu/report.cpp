@@ -67,7 +67,9 @@ std::vector<Json> read_outside_results(const std::string& path) {
 void ResultCollector::OnTestEnd(const testing::TestInfo& test) {
   const testing::TestResult& result = *test.result();
   Json entry{{"name", fmt::format("{}.{}", test.test_suite_name(), test.name())},
-             {"status", result.Skipped() ? "skipped" : result.Passed() ? "passed" : "failed"}};
+             {"status", result.Skipped()  ? "skipped"
+                        : result.Passed() ? "passed"
+                                          : "failed"}};
   for (int i = 0; i < result.test_property_count(); ++i) {
     const testing::TestProperty& property = result.GetTestProperty(i);
     entry[property.key()] = as_json(property.value());
@@ -91,8 +93,7 @@ Json make_report(Suite& suite, const std::vector<Json>& results, std::uint64_t s
     kernels.push_back(
         {{"family", run.plan.spec.family},
          {"target", found.entry->fields.target},
-         {"cubin_sha256",
-          cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex()},
+         {"cubin_sha256", cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex()},
          {"config", Json::parse(run.plan.spec.config_json())}});
   }
   if (compilers.size() > 1) {

@@ -23,8 +23,8 @@ class ResultCollector : public testing::EmptyTestEventListener {
   std::vector<Json> results_;
 };
 
-/// Results of tests that ran outside this program (compute-sanitizer, PyTorch): one JSON object a line, each an entry of
-/// "tests".
+/// Results of tests that ran outside this program (compute-sanitizer, PyTorch): one JSON object a line, each an entry
+/// of "tests".
 std::vector<Json> read_outside_results(const std::string& path);
 
 /// The report of a whole run.

@@ -72,7 +72,8 @@ TEST_F(CommittedReport, ItsCubinsAreThoseOfTheSourcesAtHand) {
   EXPECT_EQ(joined(check_cubins(report_, kernels(), loader, 2)), "");
 }
 
-// ---- the checks can fail -----------------------------------------------------------------------------------------------
+// ---- the checks can fail
+// -----------------------------------------------------------------------------------------------
 
 /// A report of one kernel's run that all checks accept.
 Json good_report(const runtime::KernelPlan& plan, const std::string& cubin_sha256) {
@@ -89,8 +90,8 @@ Json good_report(const runtime::KernelPlan& plan, const std::string& cubin_sha25
                                         {"cubin_sha256", cubin_sha256},
                                         {"config", Json::parse(plan.spec.config_json())}}})},
               {"tests", Json::array()}};
-  for (const char* name : {"compute-sanitizer memcheck", "compute-sanitizer racecheck",
-                           "compute-sanitizer synccheck", "compute-sanitizer initcheck", "torch_context", "a"}) {
+  for (const char* name : {"compute-sanitizer memcheck", "compute-sanitizer racecheck", "compute-sanitizer synccheck",
+                           "compute-sanitizer initcheck", "torch_context", "a"}) {
     report["tests"].push_back({{"name", name}, {"status", "passed"}});
   }
   return report;

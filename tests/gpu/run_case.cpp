@@ -9,8 +9,8 @@ namespace attnjit::gpu_tests {
 
 void judge(const Case& c, const reference::Expected& expected, const Output& output) {
   EXPECT_EQ(output.wrong_place, "");
-  const reference::Verdict out = c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale)
-                                                 : judge_16bit(expected, output.out_16bit);
+  const reference::Verdict out =
+      c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale) : judge_16bit(expected, output.out_16bit);
   EXPECT_TRUE(out.ok()) << out.message();
   testing::Test::RecordProperty("error", fmt::format("{:.4g}", out.error));
   testing::Test::RecordProperty("allowed", fmt::format("{:.4g}", out.allowed));

@@ -96,9 +96,10 @@ std::string Suite::check_cached() const {
   std::int64_t compiles = context_.impl()->loader().cache().counters().compiles;
   for (const Context& context : fresh_contexts_) compiles += context.impl()->loader().cache().counters().compiles;
   if (!options_.require_cached || compiles == 0) return "";
-  return fmt::format("{} kernels were compiled here although --require-cached was given: fill the cache with --warm "
-                     "by a build of the same sources, for this device's target ({})",
-                     compiles, context_.arch());
+  return fmt::format(
+      "{} kernels were compiled here although --require-cached was given: fill the cache with --warm "
+      "by a build of the same sources, for this device's target ({})",
+      compiles, context_.arch());
 }
 
 void Suite::record(const runtime::KernelPlan& plan) {

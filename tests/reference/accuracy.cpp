@@ -110,9 +110,10 @@ Verdict judge_16bit(const Expected& expected, const std::vector<std::uint16_t>& 
     if (error > verdict.error) verdict.error = error;
     if (error <= allowed) return;  // false for NaN
     worst.add(error, [&] {
-      return fmt::format("out differs at {}: got {:.9g}, want {:.9g}, error {:.3g}, allowed {:.3g} (yardstick {:.3g}){}",
-                         position(token, head, column), got, expected.out[i], error, allowed,
-                         verdict.yardstick_error, no_key ? ", a row without keys" : "");
+      return fmt::format(
+          "out differs at {}: got {:.9g}, want {:.9g}, error {:.3g}, allowed {:.3g} (yardstick {:.3g}){}",
+          position(token, head, column), got, expected.out[i], error, allowed, verdict.yardstick_error,
+          no_key ? ", a row without keys" : "");
     });
   });
   return verdict;
@@ -151,9 +152,10 @@ Verdict judge_e4m3(const Expected& expected, const std::vector<std::uint8_t>& ou
   verdict.allowed = std::max(0.01, 1.5 * verdict.yardstick_error);
   if (verdict.ok() && verdict.error > verdict.allowed) {
     verdict.wrong = different;
-    verdict.worst = fmt::format("too many e4m3 codes differ from the rounded reference: {:.3g} %, allowed {:.3g} % "
-                                "(yardstick {:.3g} %)",
-                                100 * verdict.error, 100 * verdict.allowed, 100 * verdict.yardstick_error);
+    verdict.worst = fmt::format(
+        "too many e4m3 codes differ from the rounded reference: {:.3g} %, allowed {:.3g} % "
+        "(yardstick {:.3g} %)",
+        100 * verdict.error, 100 * verdict.allowed, 100 * verdict.yardstick_error);
   }
   return verdict;
 }
@@ -175,8 +177,8 @@ Verdict judge_lse(const Expected& expected, const std::vector<float>& lse) {
     if (!no_key && error / allowed > verdict.error) verdict.error = error / allowed;
     if (error <= allowed) return;  // false for NaN
     worst.add(error, [&] {
-      return fmt::format("lse differs at token {}, head {}: got {:.9g}, want {:.9g}, error {:.3g}, allowed {:.3g}", token,
-                         head, lse[row], expected.lse[row], error, allowed);
+      return fmt::format("lse differs at token {}, head {}: got {:.9g}, want {:.9g}, error {:.3g}, allowed {:.3g}",
+                         token, head, lse[row], expected.lse[row], error, allowed);
     });
   });
   return verdict;

@@ -45,8 +45,7 @@ RowResult<Real> attend(const AttentionParams& p, Element element, int sequence, 
   const int kv_head = head / p.heads_per_kv_head;
   const Real scale = p.softmax_scale;
 
-  const std::vector<Real> q =
-      read_row<Real>(element, p.q_nope, p.nope_columns, p.q_pe, p.pe_columns, token, head);
+  const std::vector<Real> q = read_row<Real>(element, p.q_nope, p.nope_columns, p.q_pe, p.pe_columns, token, head);
   std::vector<Real> scores;
   RowResult<Real> result;
   for (int key = 0; key < len_k; ++key) {
@@ -70,8 +69,8 @@ RowResult<Real> attend(const AttentionParams& p, Element element, int sequence, 
   for (const Real score : scores) sum += std::exp(score - row_max);
   for (std::size_t key = 0; key < scores.size(); ++key) {
     const Real probability = round(std::exp(scores[key] - row_max) / sum);
-    const std::vector<Real> v = read_row<Real>(element, p.v, p.v_columns, {}, 0, first_key + static_cast<int>(key),
-                                               kv_head);
+    const std::vector<Real> v =
+        read_row<Real>(element, p.v, p.v_columns, {}, 0, first_key + static_cast<int>(key), kv_head);
     for (int column = 0; column < p.v_columns; ++column) {
       result.out[column] = std::fma(probability, v[column], result.out[column]);
     }

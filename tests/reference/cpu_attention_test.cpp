@@ -70,8 +70,8 @@ Solution solve(const Problem& problem) {
 }
 
 TEST(CpuAttention, OneKeyGivesItsValue) {
-  const Solution s = solve({.cu_q = {0, 1}, .cu_k = {0, 1}, .columns = 2, .softmax_scale = 0.5f, .q = {3, 2},
-                            .k = {1, -4}, .v = {7, -5}});
+  const Solution s = solve(
+      {.cu_q = {0, 1}, .cu_k = {0, 1}, .columns = 2, .softmax_scale = 0.5f, .q = {3, 2}, .k = {1, -4}, .v = {7, -5}});
   EXPECT_EQ(s.out, (std::vector<double>{7, -5}));
   EXPECT_EQ(s.yardstick, (std::vector<float>{7, -5}));
   EXPECT_DOUBLE_EQ(s.lse[0], 0.5 * (3 - 8));
@@ -98,7 +98,8 @@ TEST(CpuAttention, TwoKeysAreWeighedByTheirScores) {
 
 TEST(CpuAttention, CausalIsAlignedToTheBottomRight) {
   // Two queries, three keys: the first sees two keys, the second all three.
-  const Solution s = solve({.cu_q = {0, 2}, .cu_k = {0, 3}, .causal = true, .q = {0, 0}, .k = {1, 1, 1}, .v = {2, 4, 12}});
+  const Solution s =
+      solve({.cu_q = {0, 2}, .cu_k = {0, 3}, .causal = true, .q = {0, 0}, .k = {1, 1, 1}, .v = {2, 4, 12}});
   EXPECT_DOUBLE_EQ(s.out[0], 3);
   EXPECT_DOUBLE_EQ(s.out[1], 6);
 }
@@ -114,22 +115,22 @@ TEST(CpuAttention, RowsWithoutKeysAreZero) {
 
 TEST(CpuAttention, SequencesSeeTheirOwnKeys) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const Solution s = solve({.cu_q = {0, 1, 1, 2}, .cu_k = {0, 1, 2, 4}, .q = {0, 0}, .k = {0, nan, 0, 0},
-                            .v = {9, nan, 1, 3}});
+  const Solution s =
+      solve({.cu_q = {0, 1, 1, 2}, .cu_k = {0, 1, 2, 4}, .q = {0, 0}, .k = {0, nan, 0, 0}, .v = {9, nan, 1, 3}});
   EXPECT_EQ(s.out, (std::vector<double>{9, 2}));
 }
 
 TEST(CpuAttention, GroupsOfHeadsShareAKeyHead) {
   // Four query heads, two key heads: heads 0 and 1 read key head 0, heads 2 and 3 key head 1.
-  const Solution s = solve({.cu_q = {0, 1}, .cu_k = {0, 1}, .heads = 4, .kv_heads = 2, .q = {1, 2, 3, 4}, .k = {1, 10},
-                            .v = {5, 6}});
+  const Solution s =
+      solve({.cu_q = {0, 1}, .cu_k = {0, 1}, .heads = 4, .kv_heads = 2, .q = {1, 2, 3, 4}, .k = {1, 10}, .v = {5, 6}});
   EXPECT_EQ(s.out, (std::vector<double>{5, 5, 6, 6}));
   EXPECT_EQ(s.lse, (std::vector<double>{1, 2, 30, 40}));
 }
 
 TEST(CpuAttention, ScoresOfTenThousandDoNotOverflow) {
-  const Solution s = solve({.cu_q = {0, 1}, .cu_k = {0, 2}, .softmax_scale = 1, .q = {100}, .k = {100, -100},
-                            .v = {1, 2}});
+  const Solution s =
+      solve({.cu_q = {0, 1}, .cu_k = {0, 2}, .softmax_scale = 1, .q = {100}, .k = {100, -100}, .v = {1, 2}});
   EXPECT_EQ(s.out[0], 1);
   EXPECT_EQ(s.lse[0], 10000);
 }

@@ -50,16 +50,16 @@ TEST(LowPrecision, KnownValues) {
 }
 
 TEST(LowPrecision, TiesGoToEven) {
-  EXPECT_EQ(bf16_from_float(1.f + 0x1p-8f), 0x3f80);                // between 1 and its successor
-  EXPECT_EQ(bf16_from_float(1.f + 0x3p-8f), 0x3f82);                // between an odd code and the next even one
-  EXPECT_EQ(bf16_from_float(1.f + 0x1p-8f + 0x1p-20f), 0x3f81);     // just above the tie
+  EXPECT_EQ(bf16_from_float(1.f + 0x1p-8f), 0x3f80);             // between 1 and its successor
+  EXPECT_EQ(bf16_from_float(1.f + 0x3p-8f), 0x3f82);             // between an odd code and the next even one
+  EXPECT_EQ(bf16_from_float(1.f + 0x1p-8f + 0x1p-20f), 0x3f81);  // just above the tie
   EXPECT_EQ(f16_from_float(1.f + 0x1p-11f), 0x3c00);
   EXPECT_EQ(f16_from_float(1.f + 0x3p-11f), 0x3c02);
-  EXPECT_EQ(f16_from_float(0x1p-25f), 0x0000);                      // half the smallest denormal
+  EXPECT_EQ(f16_from_float(0x1p-25f), 0x0000);  // half the smallest denormal
   EXPECT_EQ(f16_from_float(0x3p-25f), 0x0002);
-  EXPECT_EQ(e4m3_from_double(1.0625), 0x38);                        // between 1 and 1.125
-  EXPECT_EQ(e4m3_from_double(1.1875), 0x3a);                        // between 1.125 and 1.25
-  EXPECT_EQ(e4m3_from_double(std::ldexp(1, -10)), 0x00);            // half the smallest denormal
+  EXPECT_EQ(e4m3_from_double(1.0625), 0x38);              // between 1 and 1.125
+  EXPECT_EQ(e4m3_from_double(1.1875), 0x3a);              // between 1.125 and 1.25
+  EXPECT_EQ(e4m3_from_double(std::ldexp(1, -10)), 0x00);  // half the smallest denormal
   EXPECT_EQ(e4m3_from_double(std::ldexp(3, -10)), 0x02);
 }
 

@@ -123,19 +123,19 @@ __device__ void attention_row(const AttentionParams& p) {
 }
 
 extern "C" __global__ void __launch_bounds__(kAttentionWarps * 32)
-attnjit_reference_bf16(const __grid_constant__ AttentionParams params) {
+    attnjit_reference_bf16(const __grid_constant__ AttentionParams params) {
   attention_row<double, Element::kBFloat16>(params);
 }
 extern "C" __global__ void __launch_bounds__(kAttentionWarps * 32)
-attnjit_reference_f16(const __grid_constant__ AttentionParams params) {
+    attnjit_reference_f16(const __grid_constant__ AttentionParams params) {
   attention_row<double, Element::kFloat16>(params);
 }
 extern "C" __global__ void __launch_bounds__(kAttentionWarps * 32)
-attnjit_yardstick_bf16(const __grid_constant__ AttentionParams params) {
+    attnjit_yardstick_bf16(const __grid_constant__ AttentionParams params) {
   attention_row<float, Element::kBFloat16>(params);
 }
 extern "C" __global__ void __launch_bounds__(kAttentionWarps * 32)
-attnjit_yardstick_f16(const __grid_constant__ AttentionParams params) {
+    attnjit_yardstick_f16(const __grid_constant__ AttentionParams params) {
   attention_row<float, Element::kFloat16>(params);
 }
 

@@ -26,11 +26,11 @@ inline constexpr int kMaxColumns = 256;
 /// Varlen attention, as include/attnjit/mha_varlen.hpp defines it. The CPU loop takes the same struct with host
 /// pointers.
 struct AttentionParams {
-  Rows q_nope;  // [Tq, H, nope_columns]
-  Rows q_pe;    // [Tq, H, pe_columns]
-  Rows k_nope;  // [Tk, Hk, nope_columns]
-  Rows k_pe;    // [Tk, Hk, pe_columns]
-  Rows v;       // [Tk, Hk, v_columns]
+  Rows q_nope;                        // [Tq, H, nope_columns]
+  Rows q_pe;                          // [Tq, H, pe_columns]
+  Rows k_nope;                        // [Tk, Hk, nope_columns]
+  Rows k_pe;                          // [Tk, Hk, pe_columns]
+  Rows v;                             // [Tk, Hk, v_columns]
   const i32* cu_seqlens_q = nullptr;  // [batch + 1]
   const i32* cu_seqlens_k = nullptr;  // [batch + 1]
   i32 batch = 0;
@@ -44,9 +44,9 @@ struct AttentionParams {
   float softmax_scale = 1;
 
   // Outputs, row-major. The float64 reference writes out, lse and magnitude; the yardstick writes yardstick_out.
-  double* out = nullptr;        // [tokens_q, heads, v_columns]
-  double* lse = nullptr;        // [tokens_q, heads]
-  double* magnitude = nullptr;  // [tokens_q, heads]: max over the keys of softmax_scale * sum_d |q_d k_d|
+  double* out = nullptr;           // [tokens_q, heads, v_columns]
+  double* lse = nullptr;           // [tokens_q, heads]
+  double* magnitude = nullptr;     // [tokens_q, heads]: max over the keys of softmax_scale * sum_d |q_d k_d|
   float* yardstick_out = nullptr;  // [tokens_q, heads, v_columns]: before it is rounded
 };
 

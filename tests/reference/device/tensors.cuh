@@ -25,8 +25,8 @@ extern "C" __global__ void attnjit_reference_fill(const __grid_constant__ FillPa
     const i64 counter = p.pattern == Pattern::kSameForAll ? offset - token * p.token_stride : offset;
     float value = p.mean + p.deviation * random_normal(p.seed, static_cast<u64>(counter));
     if (p.pattern == Pattern::kSpikes && token % p.period == p.period / 2) value = p.spike;
-    p.data[offset] = p.element == Element::kBFloat16 ? round_to<Element::kBFloat16>(value)
-                                                     : round_to<Element::kFloat16>(value);
+    p.data[offset] =
+        p.element == Element::kBFloat16 ? round_to<Element::kBFloat16>(value) : round_to<Element::kFloat16>(value);
   }
 }
 

@@ -1,0 +1,22 @@
+// The bit patterns that surround tensors, and that outputs hold before a call.
+#pragma once
+
+#include <cstdint>
+
+#include "attnjit/tensor.hpp"
+
+namespace attnjit::gpu_tests {
+
+/// NaN as a bf16 and as an fp16: around the inputs.
+inline constexpr std::uint32_t kNan16 = 0xffff;
+// Around the outputs and in them: NaNs with a payload, which no arithmetic of a GPU yields (its results are 0x7fff,
+// 0x7fffffff, and 0x7f of the conversion to e4m3).
+inline constexpr std::uint32_t kPoison16 = 0xffa5;
+inline constexpr std::uint32_t kPoisonE4M3 = 0xff;
+inline constexpr std::uint32_t kPoisonLse = 0xffa5a5a5;
+/// Behind the lengths.
+inline constexpr int kPoisonLength = 0x7ffffff0;
+
+inline std::uint32_t out_poison(DType dtype) { return dtype == DType::kFloat8E4M3 ? kPoisonE4M3 : kPoison16; }
+
+}  // namespace attnjit::gpu_tests

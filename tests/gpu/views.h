@@ -1,0 +1,27 @@
+// Views of 16-bit tensors, as the library and as the plain kernels take them.
+#pragma once
+
+#include <cstdint>
+
+#include "attnjit/tensor.hpp"
+#include "tests/reference/device/params.h"
+
+namespace attnjit::gpu_tests {
+
+inline reference::Element element_of(DType dtype) {
+  return dtype == DType::kBFloat16 ? reference::Element::kBFloat16 : reference::Element::kFloat16;
+}
+
+/// Some columns of a [tokens, heads, columns] tensor.
+inline Tensor columns_of(Tensor tensor, std::int64_t first, std::int64_t count) {
+  if (tensor.data != nullptr) tensor.data = static_cast<char*>(tensor.data) + first * size_in_bytes(tensor.dtype);
+  tensor.shape[2] = count;
+  return tensor;
+}
+
+/// Of a [tokens, heads, columns] tensor, or of a [tokens, columns] one that all heads share.
+inline reference::Rows rows_of(const Tensor& tensor) {
+  return {tensor.data, tensor.strides[0], tensor.rank == 2 ? 0 : tensor.strides[1]};
+}
+
+}  // namespace attnjit::gpu_tests
