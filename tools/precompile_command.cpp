@@ -108,20 +108,22 @@ Summary summarise(const std::vector<KernelReport>& reports) {
 }
 
 Json to_json(const KernelReport& report) {
+  // A kernel that could not be planned has no family, config or key: null, like all that is not known.
   const auto object = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json::parse(text); };
+  const auto known = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   Json json = {{"operator", object(report.operator_json)},
-               {"family", report.family},
+               {"family", known(report.family)},
                {"config", object(report.config_json)},
                {"target", report.target},
-               {"key", report.key},
+               {"key", known(report.key)},
                {"tier", report.ok ? Json(cache::to_string(report.tier)) : Json(nullptr)},
                {"seconds", report.seconds},
                {"registers", report.registers},
                {"spill_bytes", report.spill_bytes},
                {"shared_bytes", report.smem_bytes},
                {"cubin_bytes", report.cubin_bytes},
-               {"compiler", report.compiler},
-               {"error", report.ok ? Json(nullptr) : Json(report.error)}};
+               {"compiler", known(report.compiler)},
+               {"error", known(report.error)}};
   return json;
 }
 
