@@ -43,30 +43,6 @@ std::string_view as_text(const std::vector<unsigned char>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::string checksum_of(const Row& row) {
-  const Entry& entry = row.entry;
-  return DigestBuilder()
-      .add("key", row.key)
-      .add("compiler", entry.compiler.name)
-      .add("compiler_major", entry.compiler.major)
-      .add("compiler_minor", entry.compiler.minor)
-      .add("family", entry.fields.family)
-      .add("config", entry.fields.config)
-      .add("target", entry.fields.target)
-      .add("options", entry.fields.options)
-      .add("source_digest", entry.fields.source_digest)
-      .add("key_schema", entry.fields.schema)
-      .add("entry_point", entry.entry_point)
-      .add("resources", row.resources)
-      .add("log", entry.log)
-      .add("compile_seconds", std::bit_cast<std::int64_t>(entry.compile_seconds))
-      .add("created", entry.created_unix)
-      .add("local", entry.local ? 1 : 0)
-      .add("image", as_text(entry.image))
-      .finish()
-      .hex();
-}
-
 /// An unreadable text gives no resources; whether the row is to be trusted is the checksum's question.
 std::map<std::string, std::int64_t> parse_resources(const std::string& text) {
   std::map<std::string, std::int64_t> resources;
@@ -106,6 +82,30 @@ const char kCreateTable[] =
     "  checksum TEXT NOT NULL,\n"
     "  image BLOB NOT NULL,\n"
     "  PRIMARY KEY (key, compiler_major, compiler_minor, compiler))";
+
+std::string checksum_of(const Row& row) {
+  const Entry& entry = row.entry;
+  return DigestBuilder()
+      .add("key", row.key)
+      .add("compiler", entry.compiler.name)
+      .add("compiler_major", entry.compiler.major)
+      .add("compiler_minor", entry.compiler.minor)
+      .add("family", entry.fields.family)
+      .add("config", entry.fields.config)
+      .add("target", entry.fields.target)
+      .add("options", entry.fields.options)
+      .add("source_digest", entry.fields.source_digest)
+      .add("key_schema", entry.fields.schema)
+      .add("entry_point", entry.entry_point)
+      .add("resources", row.resources)
+      .add("log", entry.log)
+      .add("compile_seconds", std::bit_cast<std::int64_t>(entry.compile_seconds))
+      .add("created", entry.created_unix)
+      .add("local", entry.local ? 1 : 0)
+      .add("image", as_text(entry.image))
+      .finish()
+      .hex();
+}
 
 Row make_row(Entry entry) {
   Row row;

@@ -38,6 +38,9 @@ void bind_row(Statement& statement, const Row& row);
 /// Columns of select_rows() that a wish looks at before anything else is read.
 CompilerId read_compiler(const Statement& statement);
 
+/// What `checksum` ought to be. The row must have been read with its image.
+std::string checksum_of(const Row& row);
+
 /// Why the row cannot be trusted; empty if it can. The row must have been read with its image.
 std::string fault_of(const Row& row);
 /// For messages: "sm80_mha_varlen {...} for sm_90a by nvrtc 13.0".

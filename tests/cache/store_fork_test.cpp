@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <fstream>
 #include <thread>
 
 #include "cache/store.h"
@@ -152,6 +153,25 @@ TEST(StoreLocks, ReadersDoNotExcludeEachOther) {
   go.give();
   EXPECT_EQ(wait_for(other), 0);
   read.end();
+}
+
+/// Rolling back a journal writes, so whoever finds one waits until all readers are gone.
+TEST(StoreLocks, ReaderThatFindsAJournalWantsToBeAlone) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0));
+  Signal go;
+  const pid_t other = start_child([&] {
+    go.take();
+    return Store(directory.path()).find(sample_fields(0), {}) ? 0 : 1;
+  });
+  LongRead read(store);
+  std::ofstream(directory / "kernels-v1.sqlite-journal") << std::string(512, '\0');
+  go.give();
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  EXPECT_EQ(::waitpid(other, nullptr, WNOHANG), 0) << "it did not wait";
+  read.end();
+  EXPECT_EQ(wait_for(other), 0);
 }
 
 TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedFor) {

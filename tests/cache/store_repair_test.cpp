@@ -9,13 +9,13 @@
 #include <iterator>
 #include <random>
 
+#include "cache/row.h"
 #include "cache/store.h"
 #include "tests/cache/support.h"
 
 namespace attnjit::cache {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -225,13 +225,18 @@ TEST_F(StoreRepair, EveryColumnIsUnderTheChecksum) {
   }
 }
 
+/// As a faulty writer would leave it: the checksum is right, but the fields are not those of the key.
 TEST_F(StoreRepair, RowUnderAForeignKeyIsBad) {
-  run_sql(file_, "DELETE FROM kernels WHERE key = '" + sample_fields(2).key().hex() + "';" +
-                     "UPDATE kernels SET key = '" + sample_fields(2).key().hex() + "' WHERE key = '" +
-                     sample_fields(3).key().hex() + "'");
+  const std::string key = sample_fields(2).key().hex();
+  Row row = make_row(sample_entry(3));
+  const std::string true_key = row.key;
+  row.key = key;
+  run_sql(file_, "DELETE FROM kernels WHERE key = '" + key + "'; UPDATE kernels SET key = '" + key + "', checksum = '" +
+                     checksum_of(row) + "' WHERE key = '" + true_key + "'");
   Store store = open();
+  EXPECT_THAT(store.verify(), ElementsAre(HasSubstr("key")));
   EXPECT_FALSE(store.find(sample_fields(2), {}));
-  EXPECT_THAT(reports_, SizeIs(1));
+  EXPECT_THAT(reports_, ElementsAre(HasSubstr("do not match its key")));
   EXPECT_EQ(store.stat().entries, 8);
 }
 
