@@ -93,14 +93,16 @@ KernelLoader::KernelLoader(KernelLoaderOptions options)
       cache_(cache_options(options_)) {}
 
 const jit::Nvrtc& KernelLoader::nvrtc() {
-  const std::lock_guard lock(mutex_);
-  if (nvrtc_ == nullptr) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (nvrtc_ != nullptr) return *nvrtc_;
     jit::NvrtcSearch search;
     search.explicit_path = options_.nvrtc_path;
     if (options_.device) search.driver_cuda_major = Driver::get().version() / 1000;
     nvrtc_ = jit::Nvrtc::open(search);
-    options_.log(LogLevel::kInfo, fmt::format("compiling with {}", nvrtc_->name()));
   }
+  // Once it is set it stays, so no lock is needed, nor held while the host's callback runs.
+  options_.log(LogLevel::kInfo, fmt::format("compiling with {}", nvrtc_->name()));
   return *nvrtc_;
 }
 
