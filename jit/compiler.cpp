@@ -210,8 +210,10 @@ void check_target(const Nvrtc& nvrtc, const Target& target) {
   if (nvrtc.supports(target)) return;
   std::vector<std::string> names;
   for (const Target& known : nvrtc.supported_targets()) names.push_back(known.name());
-  throw Error(Status::kUnsupported, fmt::format("{} does not know the target {}; it knows {}", nvrtc.name(),
-                                                target.name(), fmt::join(names, ", ")));
+  throw Error(Status::kUnsupported,
+              fmt::format("{} does not know the target {}; it knows {}. Compile for one of these, or "
+                          "with a newer NVRTC (ATTNJIT_NVRTC, or ContextOptions::nvrtc_path)",
+                          nvrtc.name(), target.name(), fmt::join(names, ", ")));
 }
 
 }  // namespace

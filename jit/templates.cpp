@@ -16,6 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What to do about a template directory that is of no use.
+constexpr const char* kOwnTemplates =
+    "Name a copy of templates/ by ATTNJIT_TEMPLATE_DIR or ContextOptions::template_dir, or neither: then the library's "
+    "own are used";
+
 std::string read_file(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
@@ -126,12 +131,12 @@ Templates Templates::from_directory(const fs::path& directory) {
       templates.files_.emplace(entry.path().lexically_relative(root).generic_string(), read_file(entry.path()));
     }
   } catch (const fs::filesystem_error& error) {
-    throw Error(Status::kInvalidArgument,
-                fmt::format("template directory {} cannot be read: {}", root.string(), error.code().message()));
+    throw Error(Status::kInvalidArgument, fmt::format("template directory {} cannot be read: {}. {}", root.string(),
+                                                      error.code().message(), kOwnTemplates));
   }
   if (templates.files_.empty()) {
     throw Error(Status::kInvalidArgument,
-                fmt::format("template directory {} holds no *.cuh and no *.h", root.string()));
+                fmt::format("template directory {} holds no *.cuh and no *.h. {}", root.string(), kOwnTemplates));
   }
   return templates;
 }

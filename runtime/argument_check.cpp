@@ -45,26 +45,29 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
     fail(fmt::format("{} is not given; it must be a {} tensor {}", name, to_string(dtype), wanted_text(shape)));
   }
   if (t.dtype != dtype) [[unlikely]] {
-    fail(fmt::format("{} has dtype {}; it must be {}", name, to_string(t.dtype), to_string(dtype)));
+    fail(fmt::format("{} has dtype {}; it must be {}: {}", name, to_string(t.dtype), to_string(dtype),
+                     access == Access::kOutput ? "allocate it so" : "convert it"));
   }
   if (!shape_matches(t, shape)) [[unlikely]] {
     fail(fmt::format("{} has shape {}; it must be {}", name, shape_text(t), wanted_text(shape)));
   }
   const bool empty = t.elements() == 0;
   if (t.data == nullptr && !empty) [[unlikely]] {
-    fail(fmt::format("{} has a null pointer and shape {}", name, shape_text(t)));
+    fail(fmt::format("{} has a null pointer and shape {}; only a tensor of no elements may have one: give its address",
+                     name, shape_text(t)));
   }
   if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(alignment) != 0 && !empty) [[unlikely]] {
-    fail(fmt::format("{} starts at {}, which is not a multiple of {} bytes", name, fmt::ptr(t.data), alignment));
+    fail(fmt::format("{} starts at {}; it must start at a multiple of {} bytes: allocate it there, or copy it", name,
+                     fmt::ptr(t.data), alignment));
   }
   if (empty) return;  // no stride of an empty tensor is ever used
   for (int dim = 0; dim < t.rank; ++dim) {
     if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
     const std::int64_t stride = t.strides[dim];
     if (stride < 0 || (stride == 0 && access == Access::kOutput)) [[unlikely]] {
-      fail(fmt::format(
-          "{} has stride {} in dim {}; it must be {}", name, stride, dim,
-          access == Access::kOutput ? "positive, since elements of an output may not overlap" : "0 or positive"));
+      fail(fmt::format("{} has stride {} in dim {}; it must be {}", name, stride, dim,
+                       access == Access::kOutput ? "positive, since elements of an output may not overlap"
+                                                 : "0 or positive: copy it"));
     }
   }
 }
@@ -94,7 +97,7 @@ void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype, std
 void ArgumentCheck::vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const {
   layout(name, t, dtype, {size}, Access::kInput, size_in_bytes(dtype));
   if (t.shape[0] > 1 && t.strides[0] != 1) [[unlikely]] {
-    fail(fmt::format("{} has stride {}; it must be contiguous", name, t.strides[0]));
+    fail(fmt::format("{} has stride {}; it must be 1: make it contiguous", name, t.strides[0]));
   }
 }
 

@@ -193,7 +193,10 @@ attnjit::Tensor view(const char* name, const DLTensor* dl, int device) {
   try {
     // Managed memory has no device of its own: DLPack asks for device_id 0.
     if (dl->device.device_type == kDLCUDA && dl->device.device_id != device && device >= 0) [[unlikely]] {
-      invalid(fmt::format("it is on device {}, but the operator was made for device {}", dl->device.device_id, device));
+      invalid(
+          fmt::format("it is on device {}, but the operator was made for device {}: copy it there, or make an "
+                      "operator with a context of device {}",
+                      dl->device.device_id, device, dl->device.device_id));
     }
     return attnjit::Tensor::from_dlpack(*dl);
   } catch (const Error& error) {

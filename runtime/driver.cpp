@@ -82,7 +82,8 @@ Driver::Driver() {
 
   if (const CUresult result = cuInit(0); result != CUDA_SUCCESS) {
     throw Error(Status::kNoDriver,
-                fmt::format("cuInit of {} (CUDA {}) failed: {}", path_, version_text(version_), describe(result)));
+                fmt::format("cuInit of {} (CUDA {}) failed: {}. See whether nvidia-smi shows a GPU to this process",
+                            path_, version_text(version_), describe(result)));
   }
 }
 

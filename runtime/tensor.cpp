@@ -139,7 +139,7 @@ Tensor Tensor::from_dlpack(const DLTensor& dl) {
   if (device_type != kDLCUDA && device_type != kDLCUDAManaged) {
     fail(fmt::format(
         "a tensor in {} (DLPack device type {}) was given; attnjit takes CUDA device memory (kDLCUDA, {}) "
-        "and managed memory (kDLCUDAManaged, {})",
+        "and managed memory (kDLCUDAManaged, {}): copy it to the device",
         dlpack_device_name(device_type), device_type, static_cast<int>(kDLCUDA), static_cast<int>(kDLCUDAManaged)));
   }
   check_rank(dl.ndim);

@@ -14,7 +14,7 @@ thread_local std::vector<CUcontext> context_stack;
 
 int device_of(CUcontext context) { return static_cast<int>(reinterpret_cast<std::uintptr_t>(context)) - 1000; }
 
-CUresult init(unsigned) { return CUDA_SUCCESS; }
+CUresult init(unsigned) { return fake_state.init_result; }
 CUresult driver_get_version(int* version) {
   *version = fake_state.driver_version;
   return CUDA_SUCCESS;
@@ -149,7 +149,7 @@ __attribute__((visibility("default"))) CUresult cuDriverGetVersion(int* version)
 __attribute__((visibility("default"))) CUresult cuGetProcAddress_v2(const char* name, void** address, int, cuuint64_t,
                                                                     CUdriverProcAddressQueryResult*) {
   const auto found = functions().find(name);
-  if (found == functions().end()) return CUDA_ERROR_NOT_FOUND;
+  if (found == functions().end() || name == fake_state.missing_function) return CUDA_ERROR_NOT_FOUND;
   *address = found->second;
   return CUDA_SUCCESS;
 }

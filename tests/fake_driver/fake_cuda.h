@@ -20,6 +20,8 @@ struct Launch {
 
 struct State {
   int driver_version = 13000;
+  CUresult init_result = CUDA_SUCCESS;
+  std::string missing_function;           // one that this driver lacks
   std::vector<int> device_sms{90};        // compute capability of each device, as 90 for 9.0
   std::size_t parameter_bytes = 0;        // how much of the parameter a launch records
   int cubins_to_refuse = 0;               // the next so many cuLibraryLoadData calls refuse

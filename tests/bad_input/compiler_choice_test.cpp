@@ -1,0 +1,118 @@
+// What serves when the first choice does not: another compiler's cubin, a recompile, another target.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "jit/nvrtc.h"
+#include "tests/bad_input/machine.h"
+#include "tests/bad_input/mha_varlen_operation.h"
+#include "tests/fake_driver/fake_cuda.h"
+
+namespace attnjit::bad_input {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// The version of this machine's NVRTC, as a log has it: "nvrtc 13.0".
+std::string real_compiler() { return "nvrtc " + jit::Nvrtc::open({})->version().name(); }
+
+class CompilerChoice : public testing::TestWithParam<Api> {
+ protected:
+  CompilerChoice() {
+    fake_cuda::reset();
+    std::filesystem::remove_all(cache_);
+  }
+
+  /// Two kernels, so that what is learnt of the first shows in the second.
+  Outcome make(const std::string& nvrtc_path, CompilerPolicy compiler = CompilerPolicy::kNewest) {
+    lines_.clear();
+    ContextOptions options;
+    options.compiler = compiler;
+    options.cache_path = cache_.string();
+    options.nvrtc_path = nvrtc_path;
+    options.log = [this](LogLevel level, const std::string& line) {
+      lines_.push_back((level == LogLevel::kWarning ? "warning: " : "") + line);
+    };
+    const MhaVarlenOperation operation;
+    return attempt(GetParam(), options, &operation);
+  }
+  std::vector<std::string> logged(const std::string& what) const {
+    std::vector<std::string> found;
+    for (const std::string& line : lines_) {
+      if (line.find(what) != std::string::npos) found.push_back(line);
+    }
+    return found;
+  }
+  static std::string older_nvrtc() { return install_nvrtc(FORWARDING_NVRTC_12_8, "12.8"); }
+
+  const std::filesystem::path cache_ = program_folder() / "choice";
+  std::vector<std::string> lines_;
+  const std::string real_path_ = jit::Nvrtc::open({})->path();
+  ScopedEnvironment driver_{"ATTNJIT_LIBCUDA", FAKE_CUDA_PATH};
+  ScopedEnvironment forwarded_to_{"ATTNJIT_TEST_NVRTC", real_path_.c_str()};
+};
+
+TEST_P(CompilerChoice, WhenTheDriverRefusesTheNewestTheNextRowServes) {
+  ASSERT_EQ(make("").status, Status::kOk);
+  ASSERT_EQ(make(older_nvrtc(), CompilerPolicy::kExact).status, Status::kOk);
+  EXPECT_THAT(logged("compiling sm80_mha_varlen"), testing::SizeIs(2)) << "no rows of its own";
+
+  fake_cuda::reset();
+  fake_cuda::state().cubins_to_refuse = 1;
+  const Outcome outcome = make("/nowhere/libnvrtc.so");  // what serves was there before
+  EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
+  EXPECT_THAT(logged("warning"),
+              ElementsAre(AllOf(HasSubstr("the CUDA 13.0 driver"), HasSubstr("refuses the cubin of sm80_mha_varlen"),
+                                HasSubstr("for sm_90a that " + real_compiler() + " made"),
+                                HasSubstr("trying another compiler's"))));
+  EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+}
+
+TEST_P(CompilerChoice, WhenTheDriverRefusesTheOnlyRowARecompileServes) {
+  ASSERT_EQ(make(older_nvrtc()).status, Status::kOk);
+  fake_cuda::reset();
+  fake_cuda::state().cubins_to_refuse = 1;
+  const Outcome outcome = make("");
+  EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
+  EXPECT_THAT(logged("warning"), ElementsAre(HasSubstr("that nvrtc 12.8 made")));
+  EXPECT_THAT(logged("compiling sm80_mha_varlen"), testing::SizeIs(2)) << "12.8's other cubin was tried as well";
+  EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+}
+
+TEST_P(CompilerChoice, WhenNothingCanBeCompiledTheRefusalIsNotForgotten) {
+  ASSERT_EQ(make("").status, Status::kOk);
+  fake_cuda::reset();
+  fake_cuda::state().cubins_to_refuse = 1;
+  const Outcome outcome = make("/nowhere/libnvrtc.so");
+  EXPECT_EQ(outcome.status, Status::kNoCompiler);
+  EXPECT_THAT(logged("warning"), ElementsAre(HasSubstr("refuses the cubin")));
+}
+
+TEST_P(CompilerChoice, AnNvrtcWithoutFamilyTargetsCompilesForTheNextTarget) {
+  // 12.8 knows SM 10.0 and none of the f targets, which are the first choice for it.
+  fake_cuda::state().device_sms = {100};
+  const Outcome outcome = make(older_nvrtc());
+  EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
+  EXPECT_THAT(logged("does not know the target sm_100f"), ElementsAre(HasSubstr("; compiling for sm_100a")));
+  EXPECT_THAT(logged("compiling sm80_mha_varlen"), Contains(HasSubstr("for sm_100a")));
+  EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+
+  // And where the family target is known it is taken.
+  std::filesystem::remove_all(cache_);
+  fake_cuda::reset();
+  fake_cuda::state().device_sms = {100};
+  if (!jit::Nvrtc::open({})->supports({10, 0, 'f'})) GTEST_SKIP() << "this NVRTC has no family targets either";
+  EXPECT_EQ(make("").status, Status::kOk);
+  EXPECT_THAT(logged("compiling sm80_mha_varlen"), Contains(HasSubstr("for sm_100f")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Api, CompilerChoice, testing::Values(Api::kCpp, Api::kC),
+                         [](const auto& test) { return to_string(test.param); });
+
+}  // namespace
+}  // namespace attnjit::bad_input

@@ -1,0 +1,81 @@
+// Faults of device and target.
+#include "tests/bad_input/machine.h"
+#include "tests/bad_input/mha_varlen_operation.h"
+#include "tests/bad_input/rows.h"
+#include "tests/fake_driver/fake_cuda.h"
+
+namespace attnjit::bad_input {
+namespace {
+
+std::function<Outcome(Api)> with_arch(const std::string& arch) {
+  return [arch](Api api) { return attempt(api, compile_only(arch), nullptr); };
+}
+
+/// A context of `ordinal` on a machine with devices of these SMs.
+std::function<Outcome(Api)> with_devices(const std::vector<int>& sms, int ordinal) {
+  return [=](Api api) {
+    fake_cuda::state().device_sms = sms;
+    ContextOptions options = fake_device();
+    options.device = ordinal;
+    return attempt(api, options, nullptr);
+  };
+}
+
+Outcome run_without_device(Api api) {
+  ContextOptions options = fake_device();
+  options.device = ContextOptions::kNoDevice;
+  options.arch = "sm_90a";
+  const MhaVarlenOperation operation;
+  return attempt(api, options, &operation);
+}
+
+/// The host works with device 0, the operator was made for device 1.
+Outcome run_in_a_context_of_another_device(Api api) {
+  fake_cuda::state().device_sms = {90, 90};
+  fake_cuda::set_current(fake_cuda::context_of(0));
+  ContextOptions options = fake_device();
+  options.device = 1;
+  MhaVarlenOperation operation;
+  operation.tensors_device = 1;
+  return attempt(api, options, &operation);
+}
+
+}  // namespace
+
+std::vector<Row> context_rows() {
+  return {
+      {"arch_unknown",
+       Status::kInvalidArgument,
+       {"\"sm_banana\" is not a target", "sm_90a", "suffix is none, a"},
+       with_arch("sm_banana")},
+      {"arch_without_number", Status::kInvalidArgument, {"\"sm_\" is not a target", "sm_90a"}, with_arch("sm_")},
+      {"arch_missing", Status::kInvalidArgument, {"without a device needs", "arch", "\"sm_90a\""}, with_arch("")},
+      {"arch_too_old", Status::kUnsupported, {"sm_75 is not served", "SM 8.0", "newer"}, with_arch("sm_75")},
+      {"device_missing",
+       Status::kInvalidArgument,
+       {"device 3 does not exist", "shows 1 device(s)"},
+       with_devices({90}, 3)},
+      {"device_negative",
+       Status::kInvalidArgument,
+       {"device -2 does not exist", "shows 1 device(s)"},
+       with_devices({90}, -2)},
+      {"device_none",
+       Status::kNoDriver,
+       {"device 0 does not exist", "shows 0 device(s)", "kNoDevice (-1)"},
+       with_devices({}, 0)},
+      {"device_too_old",
+       Status::kUnsupported,
+       {"the device is SM 7.5", "SM 8.0 (Ampere) or newer"},
+       with_devices({75}, 0)},
+      {"run_without_device",
+       Status::kInvalidArgument,
+       {"without a device", "cannot run", "Make a Context of a device"},
+       run_without_device},
+      {"run_in_another_devices_context",
+       Status::kInvalidArgument,
+       {"wrong device", "is of device 0", "Context of device 1", "Make a context of device 1 current"},
+       run_in_a_context_of_another_device},
+  };
+}
+
+}  // namespace attnjit::bad_input

@@ -1,0 +1,40 @@
+// A view as the C API wants it: a DLTensor that says what a Tensor says.
+#pragma once
+
+#include "attnjit/tensor.hpp"
+
+namespace attnjit::bad_input {
+
+class DlView {
+ public:
+  explicit DlView(const Tensor& tensor, int device = 0) : tensor_(tensor) {
+    dl_.data = tensor_.data;
+    dl_.device = {kDLCUDA, device};
+    dl_.ndim = tensor_.rank;
+    dl_.dtype = dtype_of(tensor_.dtype);
+    dl_.shape = tensor_.shape.data();
+    dl_.strides = tensor_.strides.data();
+  }
+  DlView(const DlView&) = delete;
+  DlView& operator=(const DlView&) = delete;
+
+  /// NULL for a tensor that is not given.
+  const DLTensor* get() const { return tensor_.given() ? &dl_ : nullptr; }
+
+ private:
+  static DLDataType dtype_of(DType dtype) {
+    switch (dtype) {
+      case DType::kFloat16: return {kDLFloat, 16, 1};
+      case DType::kBFloat16: return {kDLBfloat, 16, 1};
+      case DType::kFloat8E4M3: return {10, 8, 1};
+      case DType::kFloat32: return {kDLFloat, 32, 1};
+      case DType::kInt32: return {kDLInt, 32, 1};
+    }
+    return {};
+  }
+
+  Tensor tensor_;
+  DLTensor dl_{};
+};
+
+}  // namespace attnjit::bad_input

@@ -1,0 +1,148 @@
+// mha_varlen: configs that no kernel serves, and arguments that no call may have.
+#include <cmath>
+#include <limits>
+
+#include "tests/bad_input/machine.h"
+#include "tests/bad_input/mha_varlen_operation.h"
+#include "tests/bad_input/rows.h"
+
+namespace attnjit::bad_input {
+namespace {
+
+using test::address;
+
+struct BadArgument {
+  const char* name;
+  std::function<void(MhaVarlenParams&)> spoil;
+  std::vector<std::string> words;
+};
+
+std::vector<BadArgument> bad_arguments() {
+  return {
+      {"q_missing", [](auto& p) { p.q = {}; }, {"q_nope", "not given", "either q, or q_nope and q_pe"}},
+      {"q_twice", [](auto& p) { p.q_nope = p.k_nope; }, {"q_nope is given", "either q"}},
+      {"k_twice", [](auto& p) { p.k = p.q; }, {"k_nope is given", "either k"}},
+      {"k_pe_missing", [](auto& p) { p.k_pe = {}; }, {"k_pe is not given", "[300, 16, 64]"}},
+      {"v_missing", [](auto& p) { p.v = {}; }, {"v is not given", "bfloat16", "[any, any, 128]"}},
+      {"v_null",
+       [](auto& p) { p.v.data = nullptr; },
+       {"v has a null pointer", "[300, 16, 128]", "only a tensor of no elements"}},
+      {"v_dtype",
+       [](auto& p) { p.v.dtype = DType::kFloat16; },
+       {"v has dtype float16", "must be bfloat16", "convert it"}},
+      {"v_columns", [](auto& p) { p.v.shape[2] = 64; }, {"v has shape [300, 16, 64]", "[any, any, 128]"}},
+      {"v_rank", [](auto& p) { p.v.rank = 2; }, {"v has shape [300, 16]", "[any, any, 128]"}},
+      {"v_misaligned",
+       [](auto& p) { p.v.data = address(0x40008); },
+       {"v starts at 0x40008", "multiple of 16 bytes", "copy it"}},
+      {"out_misaligned", [](auto& p) { p.out.data = address(0x50002); }, {"out starts at 0x50002", "16 bytes"}},
+      {"out_null", [](auto& p) { p.out.data = nullptr; }, {"out has a null pointer", "[300, 16, 128]"}},
+      {"out_negative", [](auto& p) { p.out.strides[0] = -8; }, {"out has stride -8 in dim 0", "positive"}},
+      {"q_columns_apart", [](auto& p) { p.q.strides[2] = 3; }, {"q has stride 3 in its last dim", "must be 1"}},
+      {"q_null", [](auto& p) { p.q.data = nullptr; }, {"q has a null pointer", "[300, 16, 192]"}},
+      {"cu_null", [](auto& p) { p.cu_seqlens_k.data = nullptr; }, {"cu_seqlens_k has a null pointer", "[3]"}},
+      {"cu_apart", [](auto& p) { p.cu_seqlens_q.strides[0] = 2; }, {"cu_seqlens_q has stride 2", "contiguous"}},
+      {"v_token_stride",
+       [](auto& p) { p.v.strides[0] = 2052; },
+       {"v has stride 2052 in dim 0", "multiple of 8", "pad the rows"}},
+      {"v_columns_apart",
+       [](auto& p) { p.v.strides[2] = 2; },
+       {"v has stride 2 in its last dim", "must be 1", "make the rows contiguous"}},
+      {"v_negative",
+       [](auto& p) { p.v.strides[1] = -128; },
+       {"v has stride -128 in dim 1", "0 or positive", "copy it"}},
+      {"k_tokens", [](auto& p) { p.k_nope.shape[0] = 299; }, {"k_nope has shape [299, 16, 128]", "[300, 16, 128]"}},
+      {"k_pe_tokens", [](auto& p) { p.k_pe.shape[0] = 1; }, {"k_pe has shape [1, 64]", "[300, 64]"}},
+      {"heads",
+       [](auto& p) {
+         p.v.shape[1] = 3;
+         p.k_nope.shape[1] = 3;
+       },
+       {"16 query heads and 3 key/value heads", "multiple"}},
+      {"out_missing", [](auto& p) { p.out = {}; }, {"out is not given", "bfloat16 tensor [300, 16, 128]"}},
+      {"out_dtype",
+       [](auto& p) { p.out.dtype = DType::kFloat32; },
+       {"out has dtype float32", "must be bfloat16", "allocate it so"}},
+      {"out_stride_0", [](auto& p) { p.out.strides[0] = 0; }, {"out has stride 0 in dim 0", "overlap"}},
+      {"lse_dtype", [](auto& p) { p.lse.dtype = DType::kBFloat16; }, {"lse has dtype bfloat16", "float32"}},
+      {"lse_shape",
+       [](auto& p) {
+         p.lse.shape = {16, 300};
+       },
+       {"lse has shape [16, 300]", "[300, 16]"}},
+      {"lse_misaligned",
+       [](auto& p) { p.lse.data = address(0x60002); },
+       {"lse starts at 0x60002", "multiple of 4 bytes"}},
+      {"scale_uninvited",
+       [](auto& p) { p.out_scale = Tensor::contiguous(address(0x80000), DType::kFloat32, {1}); },
+       {"out_scale is given", "float8_e4m3"}},
+      {"cu_dtype",
+       [](auto& p) { p.cu_seqlens_q.dtype = DType::kFloat32; },
+       {"cu_seqlens_q has dtype float32", "must be int32"}},
+      {"cu_lengths", [](auto& p) { p.cu_seqlens_k.shape[0] = 4; }, {"cu_seqlens_k has shape [4]", "[3]"}},
+      {"cu_empty",
+       [](auto& p) { p.cu_seqlens_q.shape[0] = p.cu_seqlens_k.shape[0] = 0; },
+       {"cu_seqlens_q and cu_seqlens_k are empty", "B + 1"}},
+      {"max_negative", [](auto& p) { p.max_seqlen_q = -1; }, {"max_seqlen_q is -1", "0 or more"}},
+      {"scale_zero", [](auto& p) { p.softmax_scale = 0; }, {"softmax_scale is 0", "finite and positive"}},
+      {"scale_nan", [](auto& p) { p.softmax_scale = std::nanf(""); }, {"softmax_scale is nan", "finite and positive"}},
+      {"scale_inf",
+       [](auto& p) { p.softmax_scale = std::numeric_limits<float>::infinity(); },
+       {"softmax_scale is inf", "finite and positive", "1 / sqrt(head_dim_qk)"}},
+  };
+}
+
+struct BadConfig {
+  const char* name;
+  std::function<void(MhaVarlenConfig&)> spoil;
+  std::vector<std::string> words;
+};
+
+std::vector<BadConfig> bad_configs() {
+  return {
+      {"dim_not_a_multiple", [](auto& c) { c.head_dim_qk = 200; }, {"head_dim_qk is 200", "multiple of 16", "is 208"}},
+      {"dim_too_large", [](auto& c) { c.head_dim_v = 272; }, {"head_dim_v is 272", "from 16 to 256", "is 256"}},
+      {"dim_missing", [](auto& c) { c.head_dim_qk = 0; }, {"head_dim_qk is 0", "from 16 to 256", "is 16"}},
+      {"rope_dim_too_large", [](auto& c) { c.rope_dim = 208; }, {"rope_dim is 208", "from 0 to head_dim_qk (192)"}},
+      {"rope_dim_negative", [](auto& c) { c.rope_dim = -16; }, {"rope_dim is -16", "from 0 to head_dim_qk (192)"}},
+      {"dtype_not_served", [](auto& c) { c.dtype = DType::kFloat32; }, {"dtype is float32", "bfloat16 and float16"}},
+      {"out_dtype_not_served",
+       [](auto& c) { c.out_dtype = DType::kFloat16; },
+       {"out_dtype is float16", "bfloat16 (the input's) and float8_e4m3"}},
+  };
+}
+
+/// e4m3 output without its scale.
+Outcome no_out_scale(Api api) {
+  MhaVarlenOperation operation;
+  operation.config.out_dtype = DType::kFloat8E4M3;
+  operation.params.out.dtype = DType::kFloat8E4M3;
+  return attempt(api, fake_device(), &operation);
+}
+
+}  // namespace
+
+std::vector<Row> mha_varlen_rows() {
+  std::vector<Row> rows;
+  for (const BadConfig& bad : bad_configs()) {
+    rows.push_back({std::string("mha_varlen_config_") + bad.name, Status::kUnsupported, bad.words, [=](Api api) {
+                      MhaVarlenOperation operation;
+                      bad.spoil(operation.config);
+                      return attempt(api, fake_device(), &operation);
+                    }});
+  }
+  for (const BadArgument& bad : bad_arguments()) {
+    rows.push_back({std::string("mha_varlen_") + bad.name, Status::kInvalidArgument, bad.words, [=](Api api) {
+                      MhaVarlenOperation operation;
+                      bad.spoil(operation.params);
+                      return attempt(api, fake_device(), &operation);
+                    }});
+  }
+  rows.push_back({"mha_varlen_out_scale_missing",
+                  Status::kInvalidArgument,
+                  {"out_scale is not given", "float32 tensor [1]"},
+                  no_out_scale});
+  return rows;
+}
+
+}  // namespace attnjit::bad_input

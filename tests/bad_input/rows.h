@@ -1,0 +1,30 @@
+// The table of bad input: one row per fault, tried through both APIs. A row says how the fault is made and which words
+// its message must hold: what was given, what is allowed, what to do. An operator adds a file with its rows, and its
+// name to all_rows().
+#pragma once
+
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/bad_input/api.h"
+
+namespace attnjit::bad_input {
+
+struct Row {
+  std::string name;
+  Status status;
+  std::vector<std::string> words;
+  std::function<Outcome(Api)> attempt;
+};
+inline void PrintTo(const Row& row, std::ostream* stream) { *stream << row.name; }
+
+std::vector<Row> context_rows();     // device and target
+std::vector<Row> compiler_rows();    // NVRTC, templates, cubins that the driver refuses
+std::vector<Row> mha_varlen_rows();  // config and arguments
+
+/// All of them: what the test runs.
+std::vector<Row> all_rows();
+
+}  // namespace attnjit::bad_input
