@@ -33,6 +33,26 @@ bool shape_matches(const Tensor& t, std::initializer_list<std::int64_t> shape) {
   return true;
 }
 
+bool is_empty(const Tensor& t) {
+  for (int dim = 0; dim < t.rank; ++dim) {
+    if (t.shape[dim] == 0) return true;
+  }
+  return false;
+}
+
+/// Of a power of two: a division would cost as much as all else that is asked of a tensor.
+bool is_multiple(std::int64_t value, std::int64_t power_of_two) { return (value & (power_of_two - 1)) == 0; }
+
+/// size_in_bytes() where the compiler can see it.
+constexpr std::int64_t element_bytes(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat8E4M3: return 1;
+    case DType::kFloat16:
+    case DType::kBFloat16: return 2;
+    default: return 4;
+  }
+}
+
 }  // namespace
 
 void ArgumentCheck::fail(const std::string& message) const {
@@ -51,16 +71,15 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
   if (!shape_matches(t, shape)) [[unlikely]] {
     fail(fmt::format("{} has shape {}; it must be {}", name, shape_text(t), wanted_text(shape)));
   }
-  const bool empty = t.elements() == 0;
-  if (t.data == nullptr && !empty) [[unlikely]] {
+  if (is_empty(t)) return;  // no pointer and no stride of an empty tensor is ever used
+  if (t.data == nullptr) [[unlikely]] {
     fail(fmt::format("{} has a null pointer and shape {}; only a tensor of no elements may have one: give its address",
                      name, shape_text(t)));
   }
-  if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(alignment) != 0 && !empty) [[unlikely]] {
+  if (!is_multiple(static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(t.data)), alignment)) [[unlikely]] {
     fail(fmt::format("{} starts at {}; it must start at a multiple of {} bytes: allocate it there, or copy it", name,
                      fmt::ptr(t.data), alignment));
   }
-  if (empty) return;  // no stride of an empty tensor is ever used
   for (int dim = 0; dim < t.rank; ++dim) {
     if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
     const std::int64_t stride = t.strides[dim];
@@ -80,9 +99,9 @@ void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::in
     fail(
         fmt::format("{} has stride {} in its last dim; it must be 1: make the rows contiguous", name, t.strides[last]));
   }
-  const std::int64_t elements_per_unit = kRowAlignment / size_in_bytes(dtype);
+  const std::int64_t elements_per_unit = kRowAlignment / element_bytes(dtype);
   for (int dim = 0; dim < last; ++dim) {
-    if (t.shape[dim] > 1 && t.strides[dim] % elements_per_unit != 0) [[unlikely]] {
+    if (t.shape[dim] > 1 && !is_multiple(t.strides[dim], elements_per_unit)) [[unlikely]] {
       fail(fmt::format("{} has stride {} in dim {}; it must be a multiple of {} elements ({} bytes): pad the rows",
                        name, t.strides[dim], dim, elements_per_unit, kRowAlignment));
     }
@@ -91,11 +110,11 @@ void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::in
 
 void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                              Access access) const {
-  layout(name, t, dtype, shape, access, size_in_bytes(dtype));
+  layout(name, t, dtype, shape, access, element_bytes(dtype));
 }
 
 void ArgumentCheck::vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const {
-  layout(name, t, dtype, {size}, Access::kInput, size_in_bytes(dtype));
+  layout(name, t, dtype, {size}, Access::kInput, element_bytes(dtype));
   if (t.shape[0] > 1 && t.strides[0] != 1) [[unlikely]] {
     fail(fmt::format("{} has stride {}; it must be 1: make it contiguous", name, t.strides[0]));
   }

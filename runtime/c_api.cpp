@@ -121,6 +121,8 @@ template <class Struct>
 Struct read(const Struct* given, Struct defaults, const Growth& growth) {
   require(given, growth.type);
   const std::size_t size = given->struct_size;
+  if (size == sizeof(Struct)) [[likely]]
+    return *given;
   if (size == 0) [[unlikely]] {
     invalid(fmt::format("{}.struct_size is 0: begin with `{} x = {};`, which sets it to sizeof({})", growth.type,
                         growth.type, growth.init_macro, growth.type));

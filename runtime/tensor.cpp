@@ -78,13 +78,17 @@ std::string_view dlpack_code_name(int code) {
   }
 }
 
+/// A DLPack dtype as one number: a call has up to twelve to look up.
+constexpr unsigned packed(unsigned code, unsigned bits, unsigned lanes = 1) { return code << 24 | bits << 16 | lanes; }
+
 DType dtype_of(const DLDataType& type) {
-  if (type.lanes == 1) {
-    if (type.code == kDLFloat && type.bits == 16) return DType::kFloat16;
-    if (type.code == kDLBfloat && type.bits == 16) return DType::kBFloat16;
-    if (type.code == kDlpackFloat8E4M3Fn && type.bits == 8) return DType::kFloat8E4M3;
-    if (type.code == kDLFloat && type.bits == 32) return DType::kFloat32;
-    if (type.code == kDLInt && type.bits == 32) return DType::kInt32;
+  switch (packed(type.code, type.bits, type.lanes)) {
+    case packed(kDLFloat, 16): return DType::kFloat16;
+    case packed(kDLBfloat, 16): return DType::kBFloat16;
+    case packed(kDlpackFloat8E4M3Fn, 8): return DType::kFloat8E4M3;
+    case packed(kDLFloat, 32): return DType::kFloat32;
+    case packed(kDLInt, 32): return DType::kInt32;
+    default: break;
   }
   fail(
       fmt::format("DLPack dtype code {} ({}), {} bits, {} lanes is none that attnjit takes: float16, bfloat16, "
@@ -159,13 +163,15 @@ Tensor Tensor::from_dlpack(const DLTensor& dl) {
   }
   if (dl.shape == nullptr) fail(fmt::format("a DLTensor of {} dims was given without a shape (null)", dl.ndim));
   tensor.rank = dl.ndim;
-  std::copy_n(dl.shape, dl.ndim, tensor.shape.begin());
-  check_sizes(tensor);
-  if (dl.strides != nullptr) {
-    std::copy_n(dl.strides, dl.ndim, tensor.strides.begin());
-  } else {
-    set_row_major_strides(tensor);
+  std::int64_t signs = 0;
+  for (int dim = 0; dim < tensor.rank; ++dim) {  // a call of memcpy costs more than these few moves
+    tensor.shape[dim] = dl.shape[dim];
+    if (dl.strides != nullptr) tensor.strides[dim] = dl.strides[dim];
+    signs |= dl.shape[dim];
   }
+  if (signs < 0) [[unlikely]]
+    check_sizes(tensor);
+  if (dl.strides == nullptr) set_row_major_strides(tensor);
   return tensor;
 }
 
