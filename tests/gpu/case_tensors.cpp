@@ -96,7 +96,7 @@ Tensor CaseTensors::make(Kind kind, Storage storage, DType dtype, std::int64_t t
   return Tensor::strided(data, dtype, {tokens, heads, columns}, {p.token_stride, p.head_stride, 1});
 }
 
-CaseTensors::CaseTensors(const Case& c, const reference::ReferenceKernels& plain)
+CaseTensors::CaseTensors(const Case& c, const reference::PlainKernels& plain)
     : plain_(plain),
       config_(c.config),
       poisoned_sequence_(c.poisoned_sequence),

@@ -1,4 +1,5 @@
-// The tensors of one case on the device: placed, filled, poisoned all around; their outputs taken and checked.
+// The tensors of one case on the device: placed, filled, poisoned all around; their outputs taken and checked. The tests
+// of the emulator build the same text with another body of device.h, for which the host is the device.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include "tests/gpu/case.h"
 #include "tests/gpu/device.h"
 #include "tests/reference/accuracy.h"
-#include "tests/reference/reference_kernels.h"
+#include "tests/reference/plain_kernels.h"
 
 namespace attnjit::gpu_tests {
 
@@ -25,7 +26,7 @@ struct Output {
 
 class CaseTensors {
  public:
-  CaseTensors(const Case& c, const reference::ReferenceKernels& plain);
+  CaseTensors(const Case& c, const reference::PlainKernels& plain);
 
   const MhaVarlenParams& params() const { return params_; }
   /// The same tensors cut into other sequences; the sums must fit, as must the longest lengths.
@@ -52,7 +53,7 @@ class CaseTensors {
                               const char* name) const;
   reference::AttentionParams attention_params() const;
 
-  const reference::ReferenceKernels& plain_;
+  const reference::PlainKernels& plain_;
   MhaVarlenConfig config_;
   MhaVarlenParams params_;
   int poisoned_sequence_;

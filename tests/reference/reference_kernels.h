@@ -8,7 +8,7 @@
 #include "cache/kernel_cache.h"
 #include "runtime/driver.h"
 #include "runtime/kernel_loader.h"
-#include "tests/reference/device/params.h"
+#include "tests/reference/plain_kernels.h"
 
 namespace attnjit::reference {
 
@@ -19,20 +19,18 @@ std::string device_text();
 cache::Found prepare_reference_kernels(runtime::KernelLoader& loader);
 
 /// Launches run in the CUDA context that is current. Tensors of no elements are no launch.
-class ReferenceKernels {
+class ReferenceKernels final : public PlainKernels {
  public:
   explicit ReferenceKernels(runtime::KernelLoader& loader);
-  ~ReferenceKernels();
+  ~ReferenceKernels() override;
   ReferenceKernels(const ReferenceKernels&) = delete;
   ReferenceKernels& operator=(const ReferenceKernels&) = delete;
 
-  /// Writes out, lse and magnitude.
-  void reference(const AttentionParams& params, Element element, CUstream stream) const;
-  /// Writes yardstick_out.
-  void yardstick(const AttentionParams& params, Element element, CUstream stream) const;
-  void fill(const FillParams& params, CUstream stream) const;
-  void take(const TakeParams& params, CUstream stream) const;
-  void count(const CountParams& params, CUstream stream) const;
+  void reference(const AttentionParams& params, Element element, CUstream stream) const override;
+  void yardstick(const AttentionParams& params, Element element, CUstream stream) const override;
+  void fill(const FillParams& params, CUstream stream) const override;
+  void take(const TakeParams& params, CUstream stream) const override;
+  void count(const CountParams& params, CUstream stream) const override;
 
  private:
   struct Kernels {

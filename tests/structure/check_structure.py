@@ -1,7 +1,7 @@
 """Reads the source tree and prints every place that breaks its layout: see ARCHITECTURE.md for the rooms.
 
 Usage: check_structure.py ROOT. Exit status 1 if anything was printed. Each line is `file:line: [rule] text`.
-Rules: direction, outside, unresolved, length, kernel-text, folder, readme.
+Rules: direction, outside, unresolved, length, kernel-text, bodies, folder, readme.
 """
 
 import re
@@ -24,7 +24,8 @@ ALLOWED = {
     "cache/": ["cache/", "templates/shared/", *ERRORS],
     "jit/": ["jit/", "templates/shared/", *ERRORS],
     "runtime/": ["runtime/", "jit/", "cache/", "templates/shared/", "include/"],
-    "emulator/": ["emulator/", "runtime/", "jit/", "templates/", "include/"],
+    "emulator/": ["emulator/", "runtime/", "jit/", "cache/key.h", "cache/location.h", "templates/shared/", "include/"],
+    "emulator/ptx/": ["emulator/ptx/", "templates/shared/"],
     "include/": ["include/"],
     "examples/": ["examples/", "include/"],
     "tools/": ANYTHING,
@@ -39,6 +40,7 @@ _STORE = r"(sqlite3\.h|openssl/.*)"
 _RUNTIME_API = r"cuda_runtime.*\.h"
 FORBIDDEN_OUTSIDE = {
     "templates/": r".*",  # NVRTC gets the embedded files and nothing else
+    "emulator/ptx/": r".*",  # the same files with other bodies, and what a kernel's compiler has to read is short
     "include/": rf"({_DRIVER}|{_NVRTC}|{_STORE}|fmt/.*|nlohmann/.*)",  # users have only the standard library and DLPack
     "cache/": rf"({_DRIVER}|{_NVRTC})",
     "jit/": rf"({_DRIVER}|{_STORE})",
@@ -60,6 +62,8 @@ FORBIDDEN_FOLDERS = {"utils", "util", "common"}
 # neither a sibling nor the repository's root, so templates have only their own.
 INCLUDE_ROOTS = ["", "include/", "templates/"]
 TEMPLATE_INCLUDE_ROOTS = ["templates/"]
+# Second bodies of templates/ptx are found before the first ones.
+BODY_INCLUDE_ROOTS = ["emulator/", "templates/"]
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _CODE_NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
@@ -109,7 +113,12 @@ def resolve(root: Path, file: str, name: str) -> str | None:
     if ".." in Path(name).parts:
         return None
     beside = Path(file).parent.as_posix() + "/"
-    roots = TEMPLATE_INCLUDE_ROOTS if file.startswith("templates/") else [*INCLUDE_ROOTS, beside]
+    if file.startswith("templates/"):
+        roots = TEMPLATE_INCLUDE_ROOTS
+    elif file.startswith("emulator/ptx/"):
+        roots = BODY_INCLUDE_ROOTS
+    else:
+        roots = [*INCLUDE_ROOTS, beside]
     for include_root in roots:
         if (root / (include_root + name)).is_file():
             return include_root + name
@@ -165,6 +174,44 @@ def check_kernel_text(root: Path, file: str) -> Iterator[Finding]:
                 yield Finding(file, number, "kernel-text", f"{word}: intrinsics belong into templates/ptx/")
 
 
+_FUNCTION = re.compile(r"(template\s*<[^<>]*>\s*)?ATTNJIT_DEVICE\s+([^(){};=]*?)(\w+)\(((?:[^()]|\([^()]*\))*)\)\s*\{")
+
+
+def _parameter_type(parameter: str) -> str:
+    """`const u32 (&a)[4]` -> `const u32(&)[4]`; the emulator's own `Site site = ...` -> nothing."""
+    text = parameter.split("=")[0].strip()
+    if text.startswith("Site "):
+        return ""
+    if "(&" in text:
+        text = re.sub(r"\(&\s*\w+\)", "(&)", text)
+    else:
+        text = re.sub(r"\s*\b\w+$", "", text) if " " in text or "*" in text or "&" in text else text
+    return re.sub(r"\s+", " ", re.sub(r"\s*([*&()\[\]])\s*", r"\1", text)).strip()
+
+
+def declared_functions(text: str) -> dict[str, int]:
+    """Signature -> line of every instruction that a file of ptx/ declares."""
+    functions = {}
+    for match in _FUNCTION.finditer(_CODE_NOISE.sub(lambda noise: re.sub(r"[^\n]", " ", noise.group()), text)):
+        template, result, name, parameters = match.groups()
+        types = [_parameter_type(parameter) for parameter in parameters.split(",")]
+        template = re.sub(r"\s+", "", template or "")
+        result = re.sub(r"\s+", "", result)
+        functions[f"{template}{result} {name}({', '.join(filter(None, types))})"] = text[: match.start()].count("\n") + 1
+    return functions
+
+
+def check_bodies(root: Path) -> Iterator[Finding]:
+    """Every instruction of templates/ptx has a second body in the file of the same name in emulator/ptx, and none else."""
+    for first, second in (("templates/ptx/", "emulator/ptx/"), ("emulator/ptx/", "templates/ptx/")):
+        for path in sorted((root / first).glob("*.cuh")):
+            other = root / second / path.name
+            there = declared_functions(other.read_text(encoding="utf-8")) if other.is_file() else {}
+            for signature, line in declared_functions(path.read_text(encoding="utf-8")).items():
+                if signature not in there:
+                    yield Finding(first + path.name, line, "bodies", f"{signature} is not in {second}{path.name}")
+
+
 def check_folders(file: str) -> Iterator[Finding]:
     for part in Path(file).parent.parts:
         if part.lower() in FORBIDDEN_FOLDERS:
@@ -194,6 +241,7 @@ def check(root: Path) -> list[Finding]:
         findings += check_length(root, file)
         findings += check_kernel_text(root, file)
         findings += check_folders(file)
+    findings += check_bodies(root)
     findings += check_readme(root)
     return findings
 

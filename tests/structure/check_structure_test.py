@@ -19,6 +19,10 @@ CLEAN_TREE = {
     "include/attnjit/context.hpp": "// context\n",
     "templates/shared/types.h": "#define ATTNJIT_HOST_DEVICE __host__ __device__\n",
     "templates/ptx/mma.cuh": '#include "shared/types.h"\ninline int lane() { asm(""); return threadIdx.x + __clz(1); }\n',
+    "templates/ptx/copy.cuh": "template <int kN>\nATTNJIT_DEVICE void copy(float (&d)[4], const void* from, u32) { asm(\"\"); }\n",
+    "emulator/ptx/copy.cuh": '#include "ptx/machine.h"\n#include "shared/types.h"\ntemplate <int kN>\n'
+                             "ATTNJIT_DEVICE void copy(float(&out)[4], const void *source, u32 bytes, Site site = Site::here()) {}\n",
+    "emulator/ptx/machine.h": "// primitives\n",
     "templates/core/softmax.cuh": '#include "ptx/mma.cuh"\n// no asm, no threadIdx, no __expf here\n',
     "templates/kernels/k.cuh": '#include "core/softmax.cuh"\nfloat f = __builtin_bit_cast(float, 0u);\n',
     "jit/source.cpp": '#include "jit/source.h"\n#include <nvrtc.h>\n#include "attnjit/error.hpp"\n'
@@ -31,7 +35,7 @@ CLEAN_TREE = {
     "tests/runtime/plan_test.cpp": '#include "runtime/plan.h"\n#include "table.h"\n',
     "tests/runtime/table.h": "// rows\n",
     "bench/bench.h": "// timing\n",
-    "emulator/run.h": "// fibers\n",
+    "emulator/run.h": '#include "runtime/plan.h"\n#include "emulator/ptx/machine.h"\n',
     "build/anything/utils/x.h": '#include "nowhere.h"\n',
     "docs/notes.md": "\n" * 1000,
 }
@@ -53,6 +57,11 @@ VIOLATIONS = [
     ("direction", "examples/bad.c", '#include "runtime/plan.h"\n'),
     ("direction", "examples/bad.c", '#include "bench/bench.h"\n'),
     ("direction", "emulator/bad.h", '#include "tools/progress.h"\n'),
+    ("direction", "emulator/bad.h", '#include "cache/store.h"\n'),
+    ("direction", "emulator/ptx/bad.h", '#include "core/softmax.cuh"\n'),
+    ("outside", "emulator/ptx/bad.h", "#include <cmath>\n"),
+    ("bodies", "templates/ptx/bad.cuh", 'ATTNJIT_DEVICE void only_here(u32 address) { asm(""); }\n'),
+    ("bodies", "emulator/ptx/bad.cuh", "ATTNJIT_DEVICE void only_here(u32 address) {}\n"),
     ("direction", "templates/shared/bad.h", '#include "ptx/mma.cuh"\n'),
     ("direction", "templates/ptx/bad.cuh", '#include "core/softmax.cuh"\n'),
     ("direction", "templates/core/bad.cuh", '#include "kernels/k.cuh"\n'),

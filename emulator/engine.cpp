@@ -1,0 +1,205 @@
+// The scheduler; what the primitives do is in machine.cpp.
+#include "emulator/engine.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <numeric>
+
+namespace attnjit::emulator {
+namespace {
+
+// Kernel text keeps its tiles in registers, so a frame is small; the sanitizers make it larger. Untouched pages cost
+// nothing.
+constexpr std::size_t kStackBytes = 512 * 1024;
+constexpr int kMaxThreads = 1024;
+
+}  // namespace
+
+Engine::Engine(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options)
+    : kernel_(kernel), params_(params), grid_(grid), options_(options), random_(options.seed), blocks_(grid.ctas) {
+  if (grid.threads <= 0 || grid.threads % kWarpLanes != 0 || grid.threads > kMaxThreads) {
+    throw std::invalid_argument(
+        fmt::format("a CTA of {} threads; allowed are multiples of 32 up to {}", grid.threads, kMaxThreads));
+  }
+  std::iota(blocks_.rbegin(), blocks_.rend(), 0u);
+  random_.shuffle(blocks_);
+  const auto in_flight =
+      std::min<std::size_t>(static_cast<std::size_t>(std::max(options.ctas_in_flight, 1)), grid.ctas);
+  for (std::size_t i = 0; i < in_flight; ++i) {
+    Cta& cta = *ctas_.emplace_back(std::make_unique<Cta>(grid.smem_bytes));
+    cta.threads.reserve(static_cast<std::size_t>(grid.threads));
+    for (int index = 0; index < grid.threads; ++index) {
+      Thread& made = cta.threads.emplace_back(kStackBytes);
+      made.cta = &cta;
+      made.index = index;
+    }
+    cta.warps.resize(static_cast<std::size_t>(grid.threads / kWarpLanes));
+    for (std::size_t index = 0; index < cta.warps.size(); ++index) {
+      cta.warps[index].cta = &cta;
+      cta.warps[index].index = static_cast<int>(index);
+      warps_.push_back(&cta.warps[index]);
+    }
+  }
+}
+
+LaunchResult Engine::run() {
+  for (;;) {
+    for (const auto& cta : ctas_) {
+      if (cta->live > 0 || blocks_.empty()) continue;
+      start(*cta, blocks_.back());
+      blocks_.pop_back();
+    }
+    Thread* const next = next_thread();
+    if (next == nullptr) break;
+    switch_to(next);  // comes back when a CTA is done or something is wrong
+    current_ = nullptr;
+    if (fault_) throw KernelFault(fault_->kind, fault_->message);
+  }
+  LaunchResult result;
+  result.switches = switches_;
+  for (const KnownSite& known : sites_) result.sync_sites.push_back({known.what, known.site.file, known.site.line});
+  std::sort(result.sync_sites.begin(), result.sync_sites.end());
+  return result;
+}
+
+void Engine::start(Cta& cta, u32 block_index) {
+  cta.block = block_index;
+  cta.running = true;
+  cta.live = grid_.threads;
+  cta.at_barrier = 0;
+  std::memset(cta.shared.data.get(), 0xff, grid_.smem_bytes);  // NaN in every type
+  if (options_.race_check) {
+    cta.shadow.emplace(grid_.smem_bytes);
+    cta.clocks.emplace(grid_.threads);
+  }
+  for (Thread& made : cta.threads) {
+    made.state = Thread::State::kReady;
+    made.copies.forget();
+    made.fiber.start(&Engine::run_thread, this);
+  }
+  for (Warp& warp : cta.warps) {
+    warp.ready = ~u32{0};
+    warp.meeting = warp.at_barrier = 0;
+    warp.first_lane = static_cast<int>(random_.below(kWarpLanes));
+  }
+}
+
+void Engine::run_thread(void* engine) {
+  Engine& self = *static_cast<Engine*>(engine);
+  self.kernel_(&self, self.params_);
+  Thread& ended = *self.current_;
+  self.trace("exit", {"", 0});
+  ended.state = Thread::State::kExited;
+  self.warp_of(ended).ready &= ~(u32{1} << ended.index % kWarpLanes);
+  Cta& cta = *ended.cta;
+  if (--cta.live == 0) {
+    cta.running = false;
+    self.switch_to(nullptr, /*current_ends=*/true);
+  }
+  Thread* const next = self.next_thread();
+  if (next == nullptr) self.fail_deadlock();
+  self.switch_to(next, /*current_ends=*/true);
+}
+
+Thread* Engine::next_thread() {
+  // The same warp goes on while it can, and now and then makes room for another one in between.
+  Warp* chosen = current_ != nullptr ? &warp_of(*current_) : nullptr;
+  if (chosen == nullptr || chosen->ready == 0 || random_.one_in(64)) {
+    const u32 count = static_cast<u32>(warps_.size());
+    const u32 first = random_.below(count);
+    chosen = nullptr;
+    for (u32 i = 0; i < count && chosen == nullptr; ++i) {
+      Warp* const warp = warps_[(first + i) % count];
+      if (warp->ready != 0) chosen = warp;
+    }
+    if (chosen == nullptr) return nullptr;
+  }
+  const u32 turned = std::rotr(chosen->ready, chosen->first_lane);
+  return &chosen->lane((std::countr_zero(turned) + chosen->first_lane) % kWarpLanes);
+}
+
+void Engine::switch_to(Thread* next, bool current_ends) {
+  Fiber& from = current_ != nullptr ? current_->fiber : host_;
+  Fiber& to = next != nullptr ? next->fiber : host_;
+  if (&from == &to) return;
+  ++switches_;
+  current_ = next;
+  if (next != nullptr) {
+    thread = next->index;
+    block = next->cta->block;
+    shared = next->cta->shared.data.get();
+  }
+  Fiber::switch_to(from, to, current_ends);
+}
+
+void Engine::wait(Thread::State state, Site site, const char* what) {
+  Thread& waiting = *current_;
+  waiting.state = state;
+  waiting.site = site;
+  waiting.what = what;
+  warp_of(waiting).ready &= ~(u32{1} << waiting.index % kWarpLanes);
+  sometimes_land(*waiting.cta);
+  Thread* const next = next_thread();
+  if (next == nullptr) fail_deadlock();
+  switch_to(next);
+}
+
+void Engine::make_ready(Thread& ready) {
+  ready.state = Thread::State::kReady;
+  warp_of(ready).ready |= u32{1} << ready.index % kWarpLanes;
+}
+
+void Engine::sometimes_land(Cta& cta) {
+  if (options_.completion != Completion::kRandom || !random_.one_in(4)) return;
+  cta.threads[random_.below(static_cast<u32>(grid_.threads))].copies.land_some(random_);
+}
+
+bool Engine::arrive_at_warp(Site site, const char* what, void* operands) {
+  Thread& arriving = *current_;
+  Warp& warp = warp_of(arriving);
+  const int lane = arriving.index % kWarpLanes;
+  if (warp.meeting != 0) {
+    const Thread& other = warp.lane(std::countr_zero(warp.meeting));
+    if (other.site.line != site.line || std::strcmp(other.site.file, site.file) != 0) {
+      fail(FaultKind::kDivergence,
+           fmt::format("{}: lane {} is at {} of {}, lane {} at {} of {}; all 32 lanes of a warp "
+                       "have to come to the same one",
+                       here(site), lane, what, to_string(site), other.index % kWarpLanes, other.what,
+                       to_string(other.site)));
+    }
+  }
+  arriving.operands = operands;
+  warp.meeting |= u32{1} << lane;
+  if (warp.meeting == ~u32{0}) return true;
+  wait(Thread::State::kAtWarpMeeting, site, what);
+  return false;
+}
+
+void Engine::release_warp(Warp& warp) {
+  warp.meeting = 0;
+  warp.ready = ~u32{0};
+  for (int lane = 0; lane < kWarpLanes; ++lane) warp.lane(lane).state = Thread::State::kReady;
+  warp.first_lane = static_cast<int>(random_.below(kWarpLanes));
+}
+
+void Engine::fail(FaultKind kind, const std::string& message) {
+  fault_ = Fault{kind, message};
+  switch_to(nullptr, /*current_ends=*/true);
+  std::abort();  // nobody comes back to a thread that failed
+}
+
+void Engine::fail_deadlock() {
+  std::string text = "no thread can go on";
+  for (const auto& cta : ctas_) {
+    if (cta->running) text += "\n" + describe_threads(*cta);
+  }
+  fail(FaultKind::kDeadlock, text);
+}
+
+LaunchResult launch(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options) {
+  if (grid.ctas == 0) return {};
+  return Engine(kernel, params, grid, options).run();
+}
+
+}  // namespace attnjit::emulator

@@ -1,0 +1,84 @@
+// The machine of one launch: runs the threads of several CTAs in turn on one thread of the host.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "emulator/cta.h"
+#include "emulator/launch.h"
+#include "emulator/random.h"
+
+namespace attnjit::emulator {
+
+class Engine final : public Machine {
+ public:
+  Engine(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options);
+
+  LaunchResult run();
+
+  // ---- Machine: called on the fibers
+  void sync_block(Site site) override;
+  void sync_warp(Site site) override;
+  void warp_collective(Site site, const char* instruction, void* operands, Perform perform) override;
+  u32 shared_address(const void* pointer) override;
+  const u8* read_shared(Site site, u32 address, u32 bytes) override;
+  u8* write_shared(Site site, u32 address, u32 bytes) override;
+  void check_global(Site site, const void* address, u32 bytes) override;
+  void async_copy(Site site, u32 destination, const void* source, u32 bytes, u32 valid) override;
+  void async_commit(Site site) override;
+  void async_wait(Site site, int pending) override;
+  void direct_access(const void* place, const void* pointer, u32 bytes, bool is_write) override;
+
+ private:
+  // ---- scheduler
+  void start(Cta& cta, u32 block_index);
+  static void run_thread(void* engine);
+  /// The thread that runs waits, and others go on until it is ready again.
+  void wait(Thread::State state, Site site, const char* what);
+  void make_ready(Thread& ready);
+  Thread* next_thread();
+  void switch_to(Thread* next, bool current_ends = false);
+  void sometimes_land(Cta& cta);
+  /// Lanes meet; true for the last one, with the others still waiting.
+  bool arrive_at_warp(Site site, const char* what, void* operands);
+  void release_warp(Warp& warp);
+
+  // ---- checks
+  [[noreturn]] void fail(FaultKind kind, const std::string& message);
+  [[noreturn]] void fail_deadlock();
+  u32 checked_offset(Site site, u32 address, u32 bytes, const char* what);
+  void report(const std::optional<Finding>& finding);
+  std::string here(Site site) const;
+  /// Notes a site that the mutation test may drop; true when it is the dropped one.
+  bool dropped(const char* what, Site site);
+  void trace(const char* what, Site site, const std::string& detail = "");
+
+  Warp& warp_of(const Thread& of) { return of.cta->warps[static_cast<std::size_t>(of.index / kWarpLanes)]; }
+
+  KernelFunction kernel_;
+  const void* params_;
+  Grid grid_;
+  LaunchOptions options_;
+  Random random_;
+  std::vector<std::unique_ptr<Cta>> ctas_;  // in flight
+  std::vector<Warp*> warps_;                // of all of them
+  std::vector<u32> blocks_;                 // not yet started, the next one last
+  Fiber host_;
+  Thread* current_ = nullptr;
+  struct Fault {
+    FaultKind kind;
+    std::string message;
+  };
+  std::optional<Fault> fault_;
+  struct KnownSite {
+    const char* what;
+    Site site;
+    bool dropped;
+  };
+  std::vector<KnownSite> sites_;
+  std::uint64_t switches_ = 0;
+};
+
+}  // namespace attnjit::emulator

@@ -1,0 +1,26 @@
+#include "emulator/mha_varlen.h"
+
+#include "runtime/mha_varlen_call.h"
+
+namespace attnjit::emulator {
+
+EmulatedMhaVarlen::EmulatedMhaVarlen(KernelObjects& objects, const MhaVarlenConfig& config,
+                                     const runtime::SmFeatures& features)
+    : objects_(objects), config_(config) {
+  runtime::check_mha_varlen_config(config);
+  kernels_ = runtime::choose_mha_varlen(config, features);
+}
+
+EmulatedMhaVarlen::Run EmulatedMhaVarlen::run(const MhaVarlenParams& params, const LaunchOptions& options) const {
+  runtime::MhaVarlenCall call = runtime::check_mha_varlen(config_, params);
+  const runtime::MhaVarlenKernels::Launch launch_plan = kernels_->launch(call);
+  Run run;
+  if (launch_plan.ctas == 0) return run;
+  run.plan = kernels_->plans()[static_cast<std::size_t>(launch_plan.plan)];
+  run.grid = {launch_plan.ctas, run.plan.threads, static_cast<u32>(run.plan.smem_bytes)};
+  run.object = &objects_.get(run.plan.spec, options.race_check);
+  run.result = launch(run.object->function, &call.params, run.grid, options);
+  return run;
+}
+
+}  // namespace attnjit::emulator

@@ -1,0 +1,47 @@
+// ldmatrix on the emulator.
+#pragma once
+
+#include "ptx/builtins.cuh"
+
+namespace attnjit::kernel {
+
+namespace emulated {
+
+struct LdmatrixOperands {
+  u32* r;
+  const u8* row;  // 8 elements, of the tile and row that this lane names
+};
+
+/// Register i of lane l: of tile i the elements 2 (l % 4) and the next of row l / 4, or of column l / 4 when
+/// transposed.
+template <int kTiles, bool kTranspose>
+void ldmatrix(void* const (&lanes)[emulator::kWarpLanes]) {
+  const auto element = [&](int tile, int row, int column) {
+    u16 value;
+    __builtin_memcpy(&value, static_cast<const LdmatrixOperands*>(lanes[tile * 8 + row])->row + column * 2, 2);
+    return static_cast<u32>(value);
+  };
+  for (int lane = 0; lane < emulator::kWarpLanes; ++lane) {
+    u32* const r = static_cast<LdmatrixOperands*>(lanes[lane])->r;
+    const int line = lane / 4;
+    const int first = lane % 4 * 2;
+    for (int tile = 0; tile < kTiles; ++tile) {
+      const u32 low = kTranspose ? element(tile, first, line) : element(tile, line, first);
+      const u32 high = kTranspose ? element(tile, first + 1, line) : element(tile, line, first + 1);
+      r[tile] = high << 16 | low;
+    }
+  }
+}
+
+}  // namespace emulated
+
+ATTNJIT_DEVICE void ldmatrix_x4(u32 (&r)[4], u32 address, Site site = Site::here()) {
+  emulated::LdmatrixOperands mine{r, machine().read_shared(site, address, 16)};
+  machine().warp_collective(site, "ldmatrix.x4", &mine, emulated::ldmatrix<4, false>);
+}
+ATTNJIT_DEVICE void ldmatrix_x4_trans(u32 (&r)[4], u32 address, Site site = Site::here()) {
+  emulated::LdmatrixOperands mine{r, machine().read_shared(site, address, 16)};
+  machine().warp_collective(site, "ldmatrix.x4.trans", &mine, emulated::ldmatrix<4, true>);
+}
+
+}  // namespace attnjit::kernel

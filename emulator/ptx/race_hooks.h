@@ -1,0 +1,51 @@
+// What -fsanitize=thread calls before each access of memory. Only an object for race checks includes this, and it is
+// linked without the sanitizer's own runtime. Accesses outside shared memory are nobody's business here.
+#pragma once
+
+#include "ptx/machine.h"
+
+#define ATTNJIT_HOOK extern "C" __attribute__((no_sanitize("thread"), visibility("hidden"), used)) void
+
+namespace attnjit::emulator {
+
+/// The entry itself is instrumented, before it has set the machine.
+__attribute__((no_sanitize("thread"))) inline void hook(const void* place, const void* pointer, u64 bytes,
+                                                        bool is_write) {
+  if (current_machine != nullptr) current_machine->direct_access(place, pointer, static_cast<u32>(bytes), is_write);
+}
+
+}  // namespace attnjit::emulator
+
+#define ATTNJIT_RACE_HOOK(name, bytes, is_write)                                    \
+  ATTNJIT_HOOK __tsan_##name(void* pointer) {                                       \
+    attnjit::emulator::hook(__builtin_return_address(0), pointer, bytes, is_write); \
+  }
+ATTNJIT_RACE_HOOK(read1, 1, false)
+ATTNJIT_RACE_HOOK(read2, 2, false)
+ATTNJIT_RACE_HOOK(read4, 4, false)
+ATTNJIT_RACE_HOOK(read8, 8, false)
+ATTNJIT_RACE_HOOK(read16, 16, false)
+ATTNJIT_RACE_HOOK(write1, 1, true)
+ATTNJIT_RACE_HOOK(write2, 2, true)
+ATTNJIT_RACE_HOOK(write4, 4, true)
+ATTNJIT_RACE_HOOK(write8, 8, true)
+ATTNJIT_RACE_HOOK(write16, 16, true)
+ATTNJIT_RACE_HOOK(unaligned_read2, 2, false)
+ATTNJIT_RACE_HOOK(unaligned_read4, 4, false)
+ATTNJIT_RACE_HOOK(unaligned_read8, 8, false)
+ATTNJIT_RACE_HOOK(unaligned_read16, 16, false)
+ATTNJIT_RACE_HOOK(unaligned_write2, 2, true)
+ATTNJIT_RACE_HOOK(unaligned_write4, 4, true)
+ATTNJIT_RACE_HOOK(unaligned_write8, 8, true)
+ATTNJIT_RACE_HOOK(unaligned_write16, 16, true)
+ATTNJIT_HOOK __tsan_read_range(void* pointer, unsigned long bytes) {
+  attnjit::emulator::hook(__builtin_return_address(0), pointer, bytes, false);
+}
+ATTNJIT_HOOK __tsan_write_range(void* pointer, unsigned long bytes) {
+  attnjit::emulator::hook(__builtin_return_address(0), pointer, bytes, true);
+}
+ATTNJIT_HOOK __tsan_init() {}
+ATTNJIT_HOOK __tsan_func_entry(void*) {}
+ATTNJIT_HOOK __tsan_func_exit(void*) {}
+#undef ATTNJIT_RACE_HOOK
+#undef ATTNJIT_HOOK

@@ -1,0 +1,18 @@
+// The plain kernels as loops of the host, over host memory.
+#pragma once
+
+#include "tests/reference/plain_kernels.h"
+
+namespace attnjit::reference {
+
+/// Streams are ignored. Random numbers are not bit for bit those of the GPU's fill().
+class CpuKernels final : public PlainKernels {
+ public:
+  void reference(const AttentionParams& params, Element element, CUstream stream) const override;
+  void yardstick(const AttentionParams& params, Element element, CUstream stream) const override;
+  void fill(const FillParams& params, CUstream stream) const override;
+  void take(const TakeParams& params, CUstream stream) const override;
+  void count(const CountParams& params, CUstream stream) const override;
+};
+
+}  // namespace attnjit::reference

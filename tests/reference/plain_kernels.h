@@ -1,0 +1,24 @@
+// What tests ask of whoever computes references and looks after tensors where they lie: on a GPU the plain kernels, on
+// a machine without one loops of the host.
+#pragma once
+
+#include <cuda.h>
+
+#include "tests/reference/device/params.h"
+
+namespace attnjit::reference {
+
+class PlainKernels {
+ public:
+  virtual ~PlainKernels() = default;
+
+  /// Writes out, lse and magnitude.
+  virtual void reference(const AttentionParams& params, Element element, CUstream stream) const = 0;
+  /// Writes yardstick_out.
+  virtual void yardstick(const AttentionParams& params, Element element, CUstream stream) const = 0;
+  virtual void fill(const FillParams& params, CUstream stream) const = 0;
+  virtual void take(const TakeParams& params, CUstream stream) const = 0;
+  virtual void count(const CountParams& params, CUstream stream) const = 0;
+};
+
+}  // namespace attnjit::reference
