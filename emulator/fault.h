@@ -32,7 +32,7 @@ class KernelFault : public std::runtime_error {
   FaultKind kind_;
 };
 
-/// "core/softmax.cuh:42".
+/// "core/softmax.cuh:42"; of a code address too where addr2line is installed, else object and offset.
 std::string to_string(const Site& site);
 
 }  // namespace attnjit::emulator

@@ -37,11 +37,11 @@ bool is_program(const fs::path& path) {
 /// As a shell finds it; empty when it is not there.
 fs::path find_program(const std::string& name) {
   if (name.empty()) return {};
-  if (name.find('/') != std::string::npos) return is_program(name) ? fs::path(name) : fs::path();
+  if (name.find('/') != std::string::npos) return is_program(name) ? fs::absolute(name) : fs::path();
   std::istringstream folders(environment("PATH"));
   for (std::string folder; std::getline(folders, folder, ':');) {
     const fs::path path = fs::path(folder.empty() ? "." : folder) / name;
-    if (is_program(path)) return path;
+    if (is_program(path)) return fs::absolute(path);
   }
   return {};
 }
@@ -56,8 +56,8 @@ std::string read_text(const fs::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// Runs a program with its output in `log`; its exit status.
-int run_program(const std::vector<std::string>& command, const fs::path& log) {
+/// Runs a program in `folder` with its output in `log`; its exit status.
+int run_program(const std::vector<std::string>& command, const fs::path& folder, const fs::path& log) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -66,6 +66,7 @@ int run_program(const std::vector<std::string>& command, const fs::path& log) {
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   pid_t child = 0;
   const int error = posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -102,11 +103,14 @@ HostCompiler find_host_compiler() {
 }
 
 std::vector<std::string> compile_options(const fs::path& folder, bool race_check) {
-  std::vector<std::string> options{"-std=c++20", "-O1", "-g1", "-fPIC", "-w", "-fvisibility=hidden",
-                                   // No number may be computed otherwise than the text says.
-                                   "-ffp-contract=off", "-fno-math-errno",
-                                   fmt::format("-ffile-prefix-map={}/templates/=", folder.string()),
-                                   fmt::format("-ffile-prefix-map={}/emulator/=emulator/", folder.string())};
+  std::vector<std::string> options{
+      "-std=c++20", "-O1", "-g1", "-fPIC", "-w", "-fvisibility=hidden",
+      // No number may be computed otherwise than the text says.
+      "-ffp-contract=off", "-fno-math-errno",
+      // Places are named as the tree has them. Of several maps the last one that fits is taken.
+      fmt::format("-ffile-prefix-map={}=.", folder.string()),
+      fmt::format("-ffile-prefix-map={}/templates/=", folder.string()),
+      fmt::format("-ffile-prefix-map={}/emulator/=emulator/", folder.string())};
   for (const char* root : kIncludeRoots) options.push_back(fmt::format("-I{}", (folder / root).string()));
   if (race_check) {
     options.push_back("-fsanitize=thread");
@@ -129,13 +133,13 @@ void compile(const HostCompiler& compiler, const std::string& name, const fs::pa
   std::vector<std::string> command = compiler.command;
   command.insert(command.end(), options.begin(), options.end());
   command.insert(command.end(), {"-c", (folder / "main.cpp").string(), "-o", object.string()});
-  int status = run_program(command, log);
+  int status = run_program(command, folder, log);
   if (status == 0) {
     command = compiler.command;
     command.insert(command.end(), {"-shared", object.string(), "-o", output.string()});
     // With race checks the hooks are in the object: the sanitizer's own runtime stays out.
     if (!race_check && *ATTNJIT_EMULATOR_SANITIZER != '\0') command.push_back("-fsanitize=" ATTNJIT_EMULATOR_SANITIZER);
-    status = run_program(command, log);
+    status = run_program(command, folder, log);
   }
   if (status == 0) return;
   const std::string text = read_text(log);

@@ -110,10 +110,9 @@ void Engine::direct_access(const void* place, const void* pointer, u32 bytes, bo
   if (!cta.shadow) return;
   const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(shared);
   if (offset >= grid_.smem_bytes) return;
-  (void)place;
   const u32 at = static_cast<u32>(offset);
   const u32 within = std::min(bytes, grid_.smem_bytes - at);
-  const Site site{"a direct access", 0};
+  const Site site{static_cast<const char*>(place), Site::kCodeAddress};
   report(is_write ? cta.shadow->write(*cta.clocks, thread, site, at, within)
                   : cta.shadow->read(*cta.clocks, thread, site, at, within));
 }

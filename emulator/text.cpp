@@ -18,9 +18,16 @@ KernelText kernel_text(const jit::KernelSpec& spec, const jit::Templates& templa
 #define __launch_bounds__(...)
 #define __grid_constant__
 {hooks}{source}
-extern "C" __attribute__((visibility("default"))) void {entry}(attnjit::emulator::Machine* machine, const void* params) {{
-  attnjit::emulator::current_machine = machine;
+namespace {{
+__attribute__((noinline)) void run(const void* params) {{
   attnjit::kernel::{kernel}(*static_cast<const attnjit::kernel::{params_type}*>(params));
+}}
+}}
+// Not instrumented: until the machine is set, that of the launch before stands there.
+extern "C" __attribute__((visibility("default"), no_sanitize("thread"))) void {entry}(
+    attnjit::emulator::Machine* machine, const void* params) {{
+  attnjit::emulator::current_machine = machine;
+  run(params);
 }}
 )",
                           fmt::arg("hooks", race_check ? "#include \"ptx/race_hooks.h\"\n" : ""),

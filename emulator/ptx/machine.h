@@ -15,8 +15,10 @@ using kernel::u8;
 
 inline constexpr int kWarpLanes = 32;
 
-/// A place in kernel text. `Site site = Site::here()` as a default argument is the place of the call.
+/// A place in kernel text. `Site site = Site::here()` as a default argument is the place of the call. For an access
+/// without a wrapper `file` is its code address and `line` kCodeAddress.
 struct Site {
+  static constexpr int kCodeAddress = -1;
   const char* file;
   int line;
   static constexpr Site here(const char* caller_file = __builtin_FILE(), int caller_line = __builtin_LINE()) {

@@ -8,10 +8,9 @@
 
 namespace attnjit::emulator {
 
-/// The entry itself is instrumented, before it has set the machine.
 __attribute__((no_sanitize("thread"))) inline void hook(const void* place, const void* pointer, u64 bytes,
                                                         bool is_write) {
-  if (current_machine != nullptr) current_machine->direct_access(place, pointer, static_cast<u32>(bytes), is_write);
+  current_machine->direct_access(place, pointer, static_cast<u32>(bytes), is_write);
 }
 
 }  // namespace attnjit::emulator
@@ -43,6 +42,21 @@ ATTNJIT_HOOK __tsan_read_range(void* pointer, unsigned long bytes) {
 }
 ATTNJIT_HOOK __tsan_write_range(void* pointer, unsigned long bytes) {
   attnjit::emulator::hook(__builtin_return_address(0), pointer, bytes, true);
+}
+// What clang calls besides. The Machine's table of functions is not shared memory.
+ATTNJIT_HOOK __tsan_vptr_read(void**) {}
+ATTNJIT_HOOK __tsan_vptr_update(void**, void*) {}
+extern "C" __attribute__((no_sanitize("thread"), visibility("hidden"), used)) void* __tsan_memcpy(void* to,
+                                                                                                  const void* from,
+                                                                                                  unsigned long bytes) {
+  attnjit::emulator::hook(__builtin_return_address(0), from, bytes, false);
+  attnjit::emulator::hook(__builtin_return_address(0), to, bytes, true);
+  return __builtin_memcpy(to, from, bytes);
+}
+extern "C" __attribute__((no_sanitize("thread"), visibility("hidden"), used)) void* __tsan_memset(void* to, int value,
+                                                                                                  unsigned long bytes) {
+  attnjit::emulator::hook(__builtin_return_address(0), to, bytes, true);
+  return __builtin_memset(to, value, bytes);
 }
 ATTNJIT_HOOK __tsan_init() {}
 ATTNJIT_HOOK __tsan_func_entry(void*) {}

@@ -147,4 +147,13 @@ std::vector<Case> emulated_cases() {
   return table.take();
 }
 
+std::vector<Case> mutation_cases() {
+  Table table;
+  // Several blocks of keys for one tile of queries, rows without keys, and an output wider than its input.
+  table.add("several_blocks", kOdd, {70}, {200}, [](Case& c) { c.heads = c.kv_heads = 1; });
+  table.add("no_key", kOdd, {70, 3}, {0, 5}, [](Case& c) { c.heads = c.kv_heads = 1; });
+  table.add("wide_v", kWideV, {64}, {100}, [](Case& c) { c.heads = c.kv_heads = 1; });
+  return table.take();
+}
+
 }  // namespace attnjit::emulator_tests

@@ -8,5 +8,7 @@
 namespace attnjit::emulator_tests {
 
 std::vector<gpu_tests::Case> emulated_cases();
+/// A few that meet every barrier, wait and commit of the kernels.
+std::vector<gpu_tests::Case> mutation_cases();
 
 }  // namespace attnjit::emulator_tests

@@ -1,0 +1,126 @@
+// Kernel text that comes as files: compiled, kept, and with race checks seen at each access, also without a wrapper.
+#include "emulator/kernel_object.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "attnjit/error.hpp"
+
+namespace attnjit::emulator_tests {
+namespace {
+
+namespace fs = std::filesystem;
+using emulator::FaultKind;
+using emulator::KernelFault;
+using testing::HasSubstr;
+
+constexpr const char* kPlanted = R"(#pragma once
+#include "ptx/builtins.cuh"
+
+namespace attnjit::kernel {
+
+struct PlantedConfig { int barrier = 0; };
+struct PlantedParams { int* out; };
+struct PlantedShared { int values[64]; };
+
+template <PlantedConfig kConfig>
+ATTNJIT_DEVICE void planted(const PlantedParams& params) {
+  PlantedShared& shared = dynamic_shared<PlantedShared>();
+  shared.values[thread_index()] = thread_index();
+  if constexpr (kConfig.barrier == 1) sync_block();
+  params.out[thread_index()] = shared.values[63 - thread_index()];
+}
+
+}
+)";
+
+class PlantedText : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "attnjit-emulator-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    for (const auto& [file, text] : jit::Templates::embedded().files()) {
+      if (file.starts_with("ptx/") || file.starts_with("shared/")) put(file, text);
+    }
+    put("kernels/planted.cuh", kPlanted);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void put(const std::string& file, const std::string& text) const {
+    fs::create_directories((folder_ / "templates" / file).parent_path());
+    std::ofstream(folder_ / "templates" / file) << text;
+  }
+  jit::Templates templates() const { return jit::Templates::from_directory(folder_ / "templates"); }
+  static jit::KernelSpec spec(int barrier) {
+    const std::string value = std::to_string(barrier);
+    return {"planted", "PlantedConfig", "PlantedParams", {{"barrier", value, value}}};
+  }
+  std::optional<KernelFault> run(const emulator::KernelObject& object, bool race_check) {
+    int* const out = out_;
+    try {
+      launch(object.function, &out, {.ctas = 1, .threads = 64, .smem_bytes = 256}, {.race_check = race_check});
+      return std::nullopt;
+    } catch (const KernelFault& fault) {
+      return fault;
+    }
+  }
+
+  fs::path folder_;
+  int out_[64] = {};
+};
+
+TEST_F(PlantedText, IsCompiledOnceAndFoundAgain) {
+  emulator::KernelObjects objects(folder_ / "objects");
+  const auto& object = objects.get(spec(1), false, templates());
+  EXPECT_TRUE(object.compiled);
+  EXPECT_FALSE(run(object, false).has_value());
+  EXPECT_EQ(out_[1], 62);
+
+  emulator::KernelObjects later(folder_ / "objects");
+  EXPECT_FALSE(later.get(spec(1), false, templates()).compiled);
+  EXPECT_TRUE(later.get(spec(0), false, templates()).compiled) << "another config is another object";
+  put("kernels/planted.cuh", std::string(kPlanted) + "// more\n");
+  EXPECT_TRUE(later.get(spec(1), false, templates()).compiled) << "another text is another object";
+}
+
+TEST_F(PlantedText, DirectAccessesAreCheckedForRaces) {
+  emulator::KernelObjects objects(folder_ / "objects");
+  const auto right = run(objects.get(spec(1), true, templates()), true);
+  EXPECT_FALSE(right.has_value()) << right->what();
+  const auto fault = run(objects.get(spec(0), true, templates()), true);
+  ASSERT_TRUE(fault.has_value());
+  EXPECT_TRUE(fault->kind() == FaultKind::kRace || fault->kind() == FaultKind::kUninitialisedRead) << fault->what();
+  if (std::system("addr2line --version >/dev/null 2>&1") == 0) {
+    EXPECT_THAT(fault->what(), HasSubstr(" at kernels/planted.cuh:1")) << "line 13 or 15";
+  }
+}
+
+TEST_F(PlantedText, CompilerMessageIsInTheError) {
+  put("kernels/planted.cuh", "#include \"ptx/builtins.cuh\"\nthis is no C++\n");
+  emulator::KernelObjects objects(folder_ / "objects");
+  try {
+    objects.get(spec(1), false, templates());
+    FAIL() << "text that is no C++ compiled";
+  } catch (const CompileError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("kernels/planted.cuh:2"));
+    EXPECT_THAT(error.details().kernel, HasSubstr("planted {barrier=1}"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder_ / "objects")) << "a failed compile leaves nothing behind";
+}
+
+TEST_F(PlantedText, FolderThatOthersMayWriteIsRefused) {
+  fs::create_directories(folder_ / "open");
+  fs::permissions(folder_ / "open", fs::perms::all);
+  EXPECT_THROW(emulator::KernelObjects{folder_ / "open"}, Error);
+}
+
+}  // namespace
+}  // namespace attnjit::emulator_tests
