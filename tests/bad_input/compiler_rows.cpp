@@ -109,6 +109,12 @@ Outcome every_cubin_refused(Api api) {
   return compile_with(api, options);
 }
 
+/// A GPU that came out after this machine's NVRTC.
+Outcome device_of_the_future(Api api) {
+  fake_cuda::state().device_sms = {139};
+  return compile_with(api, fake_device());
+}
+
 }  // namespace
 
 std::vector<Row> compiler_rows() {
@@ -146,6 +152,10 @@ std::vector<Row> compiler_rows() {
        Status::kUnsupported,
        {"does not know the target sm_990", "sm_80, ", "newer NVRTC"},
        with_nvrtc("", "sm_990")},
+      {"device_newer_than_nvrtc",
+       Status::kUnsupported,
+       {"does not know the target sm_139", "sm_90a", "newer NVRTC"},
+       device_of_the_future},
       {"template_broken", Status::kCompileFailed, words_of_the_broken_template(), broken_template},
       {"template_of_the_environment_broken", Status::kCompileFailed, words_of_the_broken_template(),
        broken_template_of_the_environment},
