@@ -26,4 +26,7 @@ endforeach()
 if(BUILD_SHARED_LIBS)
   # Symbols of static archives (SQLite, libcrypto) stay inside, so that a host's own copies are not disturbed.
   target_link_options(attnjit PRIVATE -Wl,--exclude-libs,ALL)
+  set(exports ${CMAKE_CURRENT_LIST_DIR}/exports.map)
+  target_link_options(attnjit PRIVATE -Wl,--version-script=${exports})
+  set_property(TARGET attnjit APPEND PROPERTY LINK_DEPENDS ${exports})
 endif()

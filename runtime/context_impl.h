@@ -14,7 +14,7 @@
 
 namespace attnjit {
 
-class Context::Impl {
+class ATTNJIT_LOCAL Context::Impl {
  public:
   explicit Impl(ContextOptions options);
 

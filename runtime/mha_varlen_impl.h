@@ -7,7 +7,7 @@
 
 namespace attnjit {
 
-class MhaVarlen::Impl {
+class ATTNJIT_LOCAL MhaVarlen::Impl {
  public:
   /// `features` are the context's own, or those of an older SM, whose variants then run on this device.
   Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features);

@@ -4,8 +4,10 @@
 
 #if defined(__GNUC__)
 #define ATTNJIT_API __attribute__((visibility("default")))
+#define ATTNJIT_LOCAL __attribute__((visibility("hidden"))) /* what is nested in a public class, but not public */
 #else
 #define ATTNJIT_API
+#define ATTNJIT_LOCAL
 #endif
 
 #endif /* ATTNJIT_EXPORT_H_ */
