@@ -43,8 +43,9 @@ struct Entry {
   std::map<std::string, std::int64_t> resources;  // "registers", "spill_bytes", "shared_bytes", ...
   std::string log;                                // what the compiler said
   double compile_seconds = 0;
-  std::int64_t created_unix = 0;  // seconds since the epoch; set by the store when 0
-  bool local = false;             // made from overridden templates: never shared or exported
+  std::int64_t created_unix = 0;    // seconds since the epoch; set by the store when 0
+  std::int64_t last_used_unix = 0;  // as the store knew it when the entry was read; no part of the row's checksum
+  bool local = false;               // made from overridden templates: never shared
 };
 
 }  // namespace attnjit::cache

@@ -108,6 +108,7 @@ struct KernelCache::Impl {
 
  private:
   Found lead(const Request& request, const Key& key, const Compile& compile);
+  EntryPointer wait_for(const Flight& flight);
   EntryPointer compile_now(const Request& request, const Compile& compile);
   std::unique_ptr<KeyLock> lock_key(const Key& key);
   EntryPointer read_store(const Request& request);
@@ -120,10 +121,13 @@ KernelCache::Impl::Impl(KernelCacheOptions given)
     : options(std::move(given)), lock_path(lock_file_for(options.location)) {
   if (!options.location.directory) return;
   try {
-    store = std::make_unique<Store>(*options.location.directory, [this](const std::string& report) {
-      ++counters.repairs;
-      warn_once("repair", report);
-    });
+    store = std::make_unique<Store>(
+        *options.location.directory,
+        [this](const std::string& report) {
+          ++counters.repairs;
+          warn_once("repair", report);
+        },
+        options.max_bytes);
   } catch (const std::exception& error) {
     store_failed("open", "kernels are kept in memory only", error);
   }
@@ -155,7 +159,7 @@ Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
     }
     if (running.valid()) {
       if (!std::exchange(waited, true)) ++counters.waits;
-      EntryPointer entry = running.get();  // throws what the compile threw
+      EntryPointer entry = wait_for(running);
       if (request.recompile || request.wish.admits(entry->compiler)) {
         return {std::move(entry), Tier::kWaited, seconds_since(start)};
       }
@@ -192,6 +196,8 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
       ++counters.store_hits;
       return {std::move(entry), Tier::kStore};
     }
+    ++counters.misses;
+    if (request.on_miss) request.on_miss();
   }
   const std::unique_ptr<KeyLock> lock = lock_key(key);
   if (!request.recompile) {
@@ -209,8 +215,14 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
   return {std::move(entry), Tier::kCompiled};
 }
 
+EntryPointer KernelCache::Impl::wait_for(const Flight& flight) {
+  const Stopwatch stopwatch(counters.wait_nanoseconds);
+  return flight.get();  // throws what the compile threw
+}
+
 EntryPointer KernelCache::Impl::compile_now(const Request& request, const Compile& compile) {
   const auto start = Clock::now();
+  const Stopwatch stopwatch(counters.compile_nanoseconds);
   Entry made;
   try {
     made = compile();
@@ -227,6 +239,7 @@ EntryPointer KernelCache::Impl::compile_now(const Request& request, const Compil
 
 std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key) {
   if (!lock_path) return nullptr;
+  const Stopwatch stopwatch(counters.wait_nanoseconds);
   auto lock = std::make_unique<KeyLock>(*lock_path, key, options.lock_timeout);
   switch (lock->outcome()) {
     case KeyLock::Outcome::kHeld: break;
@@ -279,9 +292,12 @@ void KernelCache::Impl::evict(const KeyFields& fields, const CompilerId& compile
 
 EntryPointer KernelCache::Impl::read_store(const Request& request) {
   if (!store) return nullptr;
+  const Stopwatch stopwatch(counters.store_read_nanoseconds);
   try {
     std::optional<Entry> entry = store->find(request.fields, request.wish);
-    return entry ? std::make_shared<const Entry>(std::move(*entry)) : nullptr;
+    if (!entry) return nullptr;
+    store->note_use(*entry);
+    return std::make_shared<const Entry>(std::move(*entry));
   } catch (const std::exception& error) {
     store_failed("read", "kernels that it holds may be compiled again", error);
     return nullptr;
@@ -290,6 +306,7 @@ EntryPointer KernelCache::Impl::read_store(const Request& request) {
 
 void KernelCache::Impl::write_store(const Entry& entry) {
   if (!store) return;
+  const Stopwatch stopwatch(counters.store_write_nanoseconds);
   try {
     store->put(entry);
   } catch (const std::exception& error) {
@@ -317,7 +334,11 @@ KernelCache::~KernelCache() = default;
 Found KernelCache::get(const Request& request, const Compile& compile) { return impl_->get(request, compile); }
 std::shared_ptr<const Entry> KernelCache::find(const Request& request) { return impl_->find(request); }
 void KernelCache::evict(const KeyFields& fields, const CompilerId& compiler) { impl_->evict(fields, compiler); }
+void KernelCache::flush_uses() {
+  if (impl_->store) impl_->store->flush_uses();
+}
 Store* KernelCache::store() { return impl_->store.get(); }
+const Store* KernelCache::store() const { return impl_->store.get(); }
 const Location& KernelCache::location() const { return impl_->options.location; }
 const Counters& KernelCache::counters() const { return impl_->counters; }
 

@@ -2,13 +2,13 @@
 // compile per key in this process and on this node. A cache failure is never a request failure.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "cache/counters.h"
 #include "cache/entry.h"
 #include "cache/location.h"
 #include "cache/store.h"
@@ -18,14 +18,6 @@ namespace attnjit::cache {
 /// Where an entry came from. kWaited: another thread or process compiled it while this call waited.
 enum class Tier { kMemory, kStore, kWaited, kCompiled };
 const char* to_string(Tier tier);
-
-/// What happened so far. Each get() counts in one of memory_hits, store_hits, waits, compiles and
-/// compile_failures, but for one that waited in vain: it counts in waits (as soon as it waits) and in what it
-/// came to. store_failures counts every failed use of the store, repairs every row or file put right.
-struct Counters {
-  std::atomic<std::int64_t> memory_hits{0}, store_hits{0}, waits{0}, compiles{0}, compile_failures{0}, repairs{0},
-      store_failures{0};
-};
 
 struct Found {
   std::shared_ptr<const Entry> entry;
@@ -38,6 +30,7 @@ struct KernelCacheOptions {
   /// Told once per kind of trouble, from any thread, with no lock held.
   std::function<void(const std::string&)> warn;
   std::chrono::milliseconds lock_timeout{30'000};
+  std::int64_t max_bytes = kDefaultMaxBytes;  // of the store; 0: no limit
 };
 
 class KernelCache {
@@ -49,6 +42,10 @@ class KernelCache {
     KeyFields fields;
     CompilerWish wish;
     bool recompile = false;  // ignore what is there; the result replaces the row of its compiler
+    /// Told that the entry is neither in memory nor in the store, before anything is waited for or compiled, with
+    /// no lock held. What it throws ends the get(), and those of the threads that wait for the same key. Not
+    /// told for a recompile, nor to a thread that finds another one at work on the key.
+    std::function<void()> on_miss = {};
   };
   /// Makes the entry. The cache sets its `fields`, and `created_unix` and `compile_seconds` where they are 0.
   using Compile = std::function<Entry()>;
@@ -58,10 +55,13 @@ class KernelCache {
   Found get(const Request& request, const Compile& compile);
   /// The entry if it is in memory or in the store; never compiles, never waits for a compile.
   std::shared_ptr<const Entry> find(const Request& request);
+  /// Writes what is known of the use of rows to the store now (else it is when Store::note_use() says).
+  void flush_uses();
   /// Drops an entry from memory and store (a driver refused it, say).
   void evict(const KeyFields& fields, const CompilerId& compiler);
 
   Store* store();  // nullptr when memory only
+  const Store* store() const;
   const Location& location() const;
   const Counters& counters() const;
 

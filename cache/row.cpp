@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -145,6 +146,7 @@ Row read_row(const Statement& statement) {
   entry.log = statement.text(kLog);
   entry.compile_seconds = statement.real(kCompileSeconds);
   entry.created_unix = statement.integer(kCreated);
+  entry.last_used_unix = statement.integer(kLastUsed);
   entry.local = statement.integer(kLocal) != 0;
   const auto image = statement.blob(kImage);
   entry.image.assign(image.begin(), image.end());
@@ -177,7 +179,7 @@ void bind_row(Statement& statement, const Row& row) {
   bind_number(kImageBytes, static_cast<std::int64_t>(entry.image.size()));
   bind(kCompileSeconds, entry.compile_seconds);
   bind_number(kCreated, entry.created_unix);
-  bind_number(kLastUsed, entry.created_unix);
+  bind_number(kLastUsed, std::max(entry.created_unix, entry.last_used_unix));
   bind_number(kLocal, entry.local ? 1 : 0);
   bind(kChecksum, row.checksum);
   statement.bind(kImage + 1, std::span<const unsigned char>(entry.image));

@@ -101,6 +101,8 @@ bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_) =
 
 std::int64_t Database::changes() const { return sqlite3_changes(handle_); }
 
+std::int64_t Database::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle_); }
+
 Statement::Statement(Database& database, const std::string& sql) : database_(database) {
   const int code =
       sqlite3_prepare_v2(database.handle(), sql.c_str(), static_cast<int>(sql.size()) + 1, &handle_, nullptr);

@@ -65,6 +65,7 @@ class Database {
   bool moved() const;
   bool in_transaction() const;
   std::int64_t changes() const;  // rows changed by the last statement
+  std::int64_t last_insert_rowid() const;
   sqlite3* handle() const { return handle_; }
 
  private:

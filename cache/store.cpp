@@ -8,9 +8,11 @@
 #include <system_error>
 #include <utility>
 
+#include "cache/eviction.h"
 #include "cache/per_process.h"
 #include "cache/row.h"
 #include "cache/store_file.h"
+#include "cache/use_stamps.h"
 
 namespace attnjit::cache {
 namespace {
@@ -30,6 +32,7 @@ struct Session {
   std::mutex mutex;
   std::vector<std::string> reports;
   StoreFile file;
+  UseStamps uses;  // has its own mutex
 
   explicit Session(const std::filesystem::path& path) : file(path, reports) {}
 };
@@ -93,11 +96,14 @@ bool CompilerWish::admits(const CompilerId& compiler) const {
 struct Store::Impl {
   std::filesystem::path path;
   std::function<void(const std::string&)> on_repair;
+  std::int64_t max_bytes;
+  StoreCounters counters;
   PerProcess<Session> sessions;
 
-  Impl(std::filesystem::path file, std::function<void(const std::string&)> told)
+  Impl(std::filesystem::path file, std::function<void(const std::string&)> told, std::int64_t limit)
       : path(std::move(file)),
         on_repair(std::move(told)),
+        max_bytes(limit),
         sessions([this] { return std::make_unique<Session>(path); }) {}
 
   enum class OnDamage { kRepair, kThrow };
@@ -140,6 +146,7 @@ struct Store::Impl {
         const std::lock_guard guard(session.mutex);
         reports.swap(session.reports);
       }
+      store.counters.bad_files += static_cast<std::int64_t>(reports.size());
       if (!store.on_repair) return;
       for (const std::string& report : reports) store.on_repair(report);
     }
@@ -166,17 +173,18 @@ std::optional<Entry> Store::Impl::find(const KeyFields& fields, const CompilerWi
 
 std::string Store::file_name() { return fmt::format("kernels-v{}.sqlite", kSchema); }
 
-Store::Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair)
-    : impl_(std::make_unique<Impl>(file_in(directory), std::move(on_repair))) {
+Store::Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair, std::int64_t max_bytes)
+    : impl_(std::make_unique<Impl>(file_in(directory), std::move(on_repair), max_bytes)) {
   impl_->transact(Access::kRead, [](StoreFile&) { return true; });
 }
 
-Store::~Store() = default;
+Store::~Store() { flush_uses(); }
 
 std::optional<Entry> Store::find(const KeyFields& fields, const CompilerWish& wish) {
   std::vector<BadRow> bad;
   std::optional<Entry> entry = impl_->find(fields, wish, bad);
   for (const BadRow& row : bad) {
+    ++impl_->counters.bad_rows;
     std::string outcome = "deleted";
     try {
       impl_->transact(Access::kWrite, [&](StoreFile& file) {
@@ -197,11 +205,44 @@ void Store::put(const Entry& entry) {
   Entry dated = entry;
   if (dated.created_unix == 0) dated.created_unix = static_cast<std::int64_t>(std::time(nullptr));
   const Row row = make_row(std::move(dated));
-  impl_->transact(Access::kWrite, [&](StoreFile& file) {
-    Statement statement(file.database(), insert_row());
-    bind_row(statement, row);
-    return statement.step();
+  const UseStamps::Uses uses = impl_->sessions.get().uses.take();
+  impl_->counters.evicted_rows += impl_->transact(Access::kWrite, [&](StoreFile& file) {
+    Database& database = file.database();
+    {
+      Statement statement(database, insert_row());
+      bind_row(statement, row);
+      statement.step();
+    }
+    const std::int64_t inserted = database.last_insert_rowid();
+    write_stamps(database, uses);  // before anything is chosen by them
+    return evict_above(database, impl_->max_bytes, inserted);
   });
+}
+
+void Store::note_use(const Entry& entry) noexcept {
+  try {
+    if (impl_->sessions.get().uses.add(entry, static_cast<std::int64_t>(std::time(nullptr)))) flush_uses();
+  } catch (const std::exception&) {  // no memory for a stamp
+  }
+}
+
+void Store::flush_uses() noexcept {
+  try {
+    UseStamps& stamps = impl_->sessions.get().uses;
+    // A file that somebody has deleted is not made anew for the sake of stamps on rows that it no longer has.
+    if (stamps.empty() || !std::filesystem::exists(path())) return;
+    const UseStamps::Uses uses = stamps.take();
+    impl_->transact(
+        Access::kWrite,
+        [&](StoreFile& file) {
+          write_stamps(file.database(), uses);
+          return true;
+        },
+        Impl::OnDamage::kThrow);
+  } catch (const std::exception&) {
+    // The store cannot be written (read-only, full, busy, damaged): whoever reads or writes rows meets and tells that;
+    // stamps only decide what is deleted first.
+  }
 }
 
 bool Store::erase(const Key& key, const CompilerId& compiler) {
@@ -255,9 +296,24 @@ std::int64_t Store::clear() {
     Database& database = file.database();
     database.execute("DELETE FROM kernels");
     const std::int64_t deleted = database.changes();
-    database.execute("PRAGMA incremental_vacuum");  // gives the pages back to the file system
+    give_back_free_pages(database);
     return deleted;
   });
+}
+
+GarbageReport Store::collect_garbage(std::int64_t max_bytes, std::optional<std::int64_t> unused_since) {
+  const GarbageReport report = impl_->transact(Access::kWrite, [&](StoreFile& file) {
+    Database& database = file.database();
+    GarbageReport result;
+    result.bytes_before = file_bytes(database);
+    if (unused_since) result.unused_rows = evict_unused_since(database, *unused_since);
+    give_back_free_pages(database);
+    result.evicted_rows = evict_above(database, max_bytes, /*keep_rowid=*/0);
+    result.bytes_after = file_bytes(database);
+    return result;
+  });
+  impl_->counters.evicted_rows += report.evicted_rows;
+  return report;
 }
 
 StoreStat Store::stat() {
@@ -276,6 +332,7 @@ StoreStat Store::stat() {
   return result;
 }
 
+const StoreCounters& Store::counters() const { return impl_->counters; }
 const std::filesystem::path& Store::path() const { return impl_->path; }
 
 }  // namespace attnjit::cache

@@ -15,7 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "cache/counters.h"
 #include "cache/entry.h"
+#include "cache/size_limit.h"
 
 namespace attnjit::cache {
 
@@ -41,6 +43,14 @@ struct StoreStat {
   int schema = 0;
 };
 
+/// What Store::collect_garbage() did.
+struct GarbageReport {
+  std::int64_t unused_rows = 0;   // deleted because nobody used them for so long
+  std::int64_t evicted_rows = 0;  // deleted because the file was too large
+  std::int64_t bytes_before = 0;  // of the file
+  std::int64_t bytes_after = 0;
+};
+
 class Store {
  public:
   /// Version of the table layout; it is part of the file name, so versions live side by side.
@@ -50,17 +60,24 @@ class Store {
   /// Opens or creates the file in `directory` (which exists). A file that is no database, or is damaged, is
   /// renamed aside together with its journal, under the lock, and a new one is started; `on_repair` is told.
   /// A file of a newer schema is left alone: StoreError. `on_repair` is called with no lock held, from
-  /// whichever thread met the damage.
-  Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair = {});
-  ~Store();
+  /// whichever thread met the damage. A put() that makes the file larger than `max_bytes` (0: no limit) deletes the
+  /// least recently used rows.
+  Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair = {},
+        std::int64_t max_bytes = kDefaultMaxBytes);
+  ~Store();  // writes the gathered use stamps, if it can
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
   /// The wanted row of a key. A row whose checksum or fields do not match is deleted (and reported through
   /// `on_repair`) and counts as absent.
   std::optional<Entry> find(const KeyFields& fields, const CompilerWish& wish);
-  /// Inserts or replaces the row of (key, compiler) in one transaction.
+  /// Inserts or replaces the row of (key, compiler), and keeps the size cap, in one transaction.
   void put(const Entry& entry);
+  /// Remembers that an entry that find() gave is used, for whoever has to choose what to delete. Writes at most
+  /// rarely (cache/use_stamps.h says when), and never throws: a stamp that cannot be written is lost.
+  void note_use(const Entry& entry) noexcept;
+  /// Writes what note_use() has gathered, if that is anything.
+  void flush_uses() noexcept;
   /// Deletes the row of (key, compiler); false if there was none.
   bool erase(const Key& key, const CompilerId& compiler);
   /// All rows, newest first; with_images=false leaves `image` empty and checks nothing, with_images=true
@@ -70,7 +87,11 @@ class Store {
   std::vector<std::string> verify();
   /// Deletes all rows; returns how many.
   std::int64_t clear();
+  /// Deletes what was last used before `unused_since` (seconds since the epoch; empty: nothing for its age), then
+  /// what is least recently used until the file keeps `max_bytes` (0: no limit), and gives free pages back.
+  GarbageReport collect_garbage(std::int64_t max_bytes, std::optional<std::int64_t> unused_since);
   StoreStat stat();
+  const StoreCounters& counters() const;
   const std::filesystem::path& path() const;
 
  private:
