@@ -21,6 +21,7 @@ static_assert(ATTNJIT_NO_COMPILER == static_cast<int>(attnjit::Status::kNoCompil
 static_assert(ATTNJIT_NO_DRIVER == static_cast<int>(attnjit::Status::kNoDriver));
 static_assert(ATTNJIT_DRIVER_ERROR == static_cast<int>(attnjit::Status::kDriverError));
 static_assert(ATTNJIT_INTERNAL == static_cast<int>(attnjit::Status::kInternal));
+static_assert(ATTNJIT_CACHE_MISS == static_cast<int>(attnjit::Status::kCacheMiss));
 
 static_assert(ATTNJIT_FLOAT16 == static_cast<int>(attnjit::DType::kFloat16));
 static_assert(ATTNJIT_BFLOAT16 == static_cast<int>(attnjit::DType::kBFloat16));
@@ -28,11 +29,17 @@ static_assert(ATTNJIT_FLOAT8_E4M3 == static_cast<int>(attnjit::DType::kFloat8E4M
 static_assert(ATTNJIT_FLOAT32 == static_cast<int>(attnjit::DType::kFloat32));
 static_assert(ATTNJIT_INT32 == static_cast<int>(attnjit::DType::kInt32));
 
+static_assert(ATTNJIT_MISS_ALLOW == static_cast<int>(attnjit::MissPolicy::kAllow));
+static_assert(ATTNJIT_MISS_WARN == static_cast<int>(attnjit::MissPolicy::kWarn));
+static_assert(ATTNJIT_MISS_ERROR == static_cast<int>(attnjit::MissPolicy::kError));
+
 static_assert(std::is_same_v<attnjit_stream, attnjit::Stream>);
 
 // Sizes of ABI 1. A field is added at the end, at a multiple of 8 and never in the padding that a struct ends
 // with: an older caller's size says nothing about bytes that were padding then.
-static_assert(sizeof(attnjit_context_options) == 64 || sizeof(void*) != 8);
+static_assert(sizeof(attnjit_context_options) == 96 || sizeof(void*) != 8);
+static_assert(sizeof(attnjit_miss) == 64 || sizeof(void*) != 8);
+static_assert(sizeof(attnjit_cache_counters) == 160 || sizeof(void*) != 8);
 static_assert(sizeof(attnjit_mha_varlen_config) == 32 || sizeof(void*) != 8);
 static_assert(sizeof(attnjit_mha_varlen_params) == 120 || sizeof(void*) != 8);
 
@@ -110,19 +117,21 @@ struct Growth {
 
 constexpr Growth kContextOptions{"attnjit_context_options", "ATTNJIT_CONTEXT_OPTIONS_INIT",
                                  offsetof(attnjit_context_options, arch)};
+constexpr Growth kCacheCounters{"attnjit_cache_counters", "ATTNJIT_CACHE_COUNTERS_INIT",
+                                offsetof(attnjit_cache_counters, memory_hits)};
 constexpr Growth kMhaVarlenConfig{"attnjit_mha_varlen_config", "ATTNJIT_MHA_VARLEN_CONFIG_INIT",
                                   offsetof(attnjit_mha_varlen_config, rope_dim)};
 constexpr Growth kMhaVarlenParams{"attnjit_mha_varlen_params", "ATTNJIT_MHA_VARLEN_PARAMS_INIT",
                                   sizeof(attnjit_mha_varlen_params)};
 
-/// The caller's struct laid over the defaults: a caller built against an older header gives fewer bytes. They
-/// end at a multiple of 8, as every struct that begins with a size_t does, so that no field is cut.
+/// Throws unless `given` may be read, or written, up to its struct_size, which is returned. Sizes end at a multiple
+/// of 8, as every struct that begins with a size_t does, so that no field is cut.
 template <class Struct>
-Struct read(const Struct* given, Struct defaults, const Growth& growth) {
+std::size_t checked_size(const Struct* given, const Growth& growth) {
   require(given, growth.type);
   const std::size_t size = given->struct_size;
   if (size == sizeof(Struct)) [[likely]]
-    return *given;
+    return size;
   if (size == 0) [[unlikely]] {
     invalid(fmt::format("{}.struct_size is 0: begin with `{} x = {};`, which sets it to sizeof({})", growth.type,
                         growth.type, growth.init_macro, growth.type));
@@ -139,8 +148,25 @@ Struct read(const Struct* given, Struct defaults, const Growth& growth) {
                     "it",
                     growth.type, size, growth.type, sizeof(Struct), growth.smallest, growth.init_macro));
   }
+  return size;
+}
+
+/// The caller's struct laid over the defaults: a caller built against an older header gives fewer bytes.
+template <class Struct>
+Struct read(const Struct* given, Struct defaults, const Growth& growth) {
+  const std::size_t size = checked_size(given, growth);
+  if (size == sizeof(Struct)) [[likely]]
+    return *given;
   std::memcpy(&defaults, given, size);
   return defaults;
+}
+
+/// Fills in as much of the caller's struct as that has.
+template <class Struct>
+void write(Struct* given, Struct values, const Growth& growth) {
+  const std::size_t size = checked_size(given, growth);
+  values.struct_size = size;
+  std::memcpy(given, &values, size);
 }
 
 bool read_flag(std::int32_t value, const char* name) {
@@ -158,7 +184,50 @@ attnjit::DType read_dtype(std::int32_t value, const char* name) {
 
 std::string read_text(const char* text) { return text == nullptr ? "" : text; }
 
+attnjit::MissPolicy read_miss_policy(int value, const char* name) {
+  if (value < ATTNJIT_MISS_ALLOW || value > ATTNJIT_MISS_ERROR) {
+    invalid(fmt::format("{} is {}; it is 0 (ATTNJIT_MISS_ALLOW), 1 (ATTNJIT_MISS_WARN) or 2 (ATTNJIT_MISS_ERROR)", name,
+                        value));
+  }
+  return static_cast<attnjit::MissPolicy>(value);
+}
+
 // ---- conversions
+
+attnjit_miss to_c(const attnjit::Miss& miss) {
+  return {.struct_size = sizeof(attnjit_miss),
+          .operator_config = miss.operator_config.c_str(),
+          .kernel_config = miss.kernel_config.c_str(),
+          .family = miss.family.c_str(),
+          .arch = miss.arch.c_str(),
+          .key = miss.key.c_str(),
+          .command = miss.command.c_str(),
+          .policy = static_cast<std::int32_t>(miss.policy),
+          .reserved = 0};
+}
+
+attnjit_cache_counters to_c(const attnjit::CacheCounters& c) {
+  return {.struct_size = sizeof(attnjit_cache_counters),
+          .loaded_hits = c.loaded_hits,
+          .memory_hits = c.memory_hits,
+          .store_hits = c.store_hits,
+          .waits = c.waits,
+          .compiles = c.compiles,
+          .misses = c.misses,
+          .refusals = c.refusals,
+          .compile_failures = c.compile_failures,
+          .loads = c.loads,
+          .refused_cubins = c.refused_cubins,
+          .bad_rows = c.bad_rows,
+          .bad_files = c.bad_files,
+          .evicted_rows = c.evicted_rows,
+          .store_failures = c.store_failures,
+          .compile_seconds = c.compile_seconds,
+          .load_seconds = c.load_seconds,
+          .wait_seconds = c.wait_seconds,
+          .store_read_seconds = c.store_read_seconds,
+          .store_write_seconds = c.store_write_seconds};
+}
 
 attnjit::ContextOptions to_cpp(const attnjit_context_options& c) {
   attnjit::ContextOptions options;
@@ -175,6 +244,14 @@ attnjit::ContextOptions to_cpp(const attnjit_context_options& c) {
       callback(static_cast<int>(level), message.c_str(), user);
     };
   }
+  if (c.on_miss != -1) options.on_miss = read_miss_policy(c.on_miss, "attnjit_context_options.on_miss (-1: default)");
+  if (c.miss != nullptr) {
+    options.miss_callback = [callback = c.miss, user = c.miss_user](const attnjit::Miss& miss) {
+      const attnjit_miss told = to_c(miss);
+      callback(&told, user);
+    };
+  }
+  if (c.cache_max_bytes != -1) options.cache_max_bytes = c.cache_max_bytes;
   return options;
 }
 
@@ -242,6 +319,7 @@ const char* attnjit_status_name(attnjit_status status) {
     case ATTNJIT_NO_DRIVER: return "ATTNJIT_NO_DRIVER";
     case ATTNJIT_DRIVER_ERROR: return "ATTNJIT_DRIVER_ERROR";
     case ATTNJIT_INTERNAL: return "ATTNJIT_INTERNAL";
+    case ATTNJIT_CACHE_MISS: return "ATTNJIT_CACHE_MISS";
   }
   return "unknown attnjit_status";
 }
@@ -262,6 +340,27 @@ void attnjit_context_destroy(attnjit_context* context) { delete context; }
 
 const char* attnjit_context_arch(const attnjit_context* context) {
   return context == nullptr ? "" : context->context.arch().c_str();
+}
+
+attnjit_status attnjit_context_freeze(attnjit_context* context, attnjit_miss_policy policy) {
+  return guarded([&] {
+    require(context, "context");
+    context->context.freeze(read_miss_policy(static_cast<int>(policy), "policy"));
+  });
+}
+
+attnjit_status attnjit_context_counters(const attnjit_context* context, attnjit_cache_counters* counters) {
+  return guarded([&] {
+    require(context, "context");
+    write(counters, to_c(context->context.counters()), kCacheCounters);
+  });
+}
+
+const char* attnjit_context_counters_json(const attnjit_context* context) {
+  static thread_local std::string text;
+  text.clear();
+  if (context != nullptr) (void)guarded([&] { text = attnjit::to_json(context->context.counters()); });
+  return text.c_str();
 }
 
 attnjit_status attnjit_mha_varlen_create(const attnjit_context* context, const attnjit_mha_varlen_config* config,

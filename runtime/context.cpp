@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attnjit/error.hpp"
+#include "cache/size_limit.h"
 #include "jit/target.h"
 #include "runtime/context_impl.h"
 #include "runtime/driver.h"
@@ -52,12 +53,33 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+MissPolicy chosen_miss_policy(const ContextOptions& options) {
+  if (options.on_miss) {
+    runtime::check_miss_policy("ContextOptions::on_miss", *options.on_miss);
+    return *options.on_miss;
+  }
+  const std::string given = environment("ATTNJIT_ON_MISS");
+  return given.empty() ? MissPolicy::kAllow : runtime::parse_miss_policy("ATTNJIT_ON_MISS", given);
+}
+
+std::int64_t chosen_max_bytes(const ContextOptions& options) {
+  if (!options.cache_max_bytes) return cache::max_bytes_of_environment();
+  if (*options.cache_max_bytes < 0) {
+    throw Error(Status::kInvalidArgument,
+                fmt::format("ContextOptions::cache_max_bytes is {}; it is a number of bytes, or 0 for no limit",
+                            *options.cache_max_bytes));
+  }
+  return *options.cache_max_bytes;
+}
+
 }  // namespace
 
 Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
   if (!options_.log) options_.log = log_warnings_to_stderr;
   if (options_.nvrtc_path.empty()) options_.nvrtc_path = environment("ATTNJIT_NVRTC");
   if (options_.template_dir.empty()) options_.template_dir = environment("ATTNJIT_TEMPLATE_DIR");
+  const MissPolicy on_miss = chosen_miss_policy(options_);
+  const std::int64_t cache_max_bytes = chosen_max_bytes(options_);
 
   std::vector<jit::Target> targets;
   if (options_.device == ContextOptions::kNoDevice) {
@@ -84,7 +106,10 @@ Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
                                                .compiler = options_.compiler,
                                                .nvrtc_path = options_.nvrtc_path,
                                                .template_dir = options_.template_dir,
-                                               .log = options_.log});
+                                               .log = options_.log,
+                                               .on_miss = on_miss,
+                                               .miss_callback = options_.miss_callback,
+                                               .cache_max_bytes = cache_max_bytes});
 }
 
 CUcontext Context::Impl::primary_context() {
@@ -126,5 +151,12 @@ Context::Impl::CurrentContext::~CurrentContext() {
 Context::Context(ContextOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
 const std::string& Context::arch() const noexcept { return impl_->arch(); }
 int Context::device() const noexcept { return impl_->options().device; }
+void Context::freeze(MissPolicy policy) {
+  runtime::check_miss_policy("the policy of freeze()", policy);
+  impl_->loader().set_miss_policy(policy);
+  impl_->loader().cache().flush_uses();
+}
+MissPolicy Context::miss_policy() const noexcept { return impl_->loader().miss_policy(); }
+CacheCounters Context::counters() const { return impl_->loader().counters(); }
 
 }  // namespace attnjit

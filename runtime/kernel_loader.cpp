@@ -23,7 +23,8 @@ std::shared_ptr<const jit::Templates> choose_templates(const std::string& direct
 
 cache::KernelCacheOptions cache_options(const KernelLoaderOptions& options) {
   return {.location = cache::choose_location(options.cache_path),
-          .warn = [log = options.log](const std::string& message) { log(LogLevel::kWarning, message); }};
+          .warn = [log = options.log](const std::string& message) { log(LogLevel::kWarning, message); },
+          .max_bytes = options.cache_max_bytes};
 }
 
 /// The driver's words for "this cubin is not for me": made by a newer compiler, or for another SM.
@@ -36,6 +37,11 @@ bool refuses_cubin(CUresult result) {
 /// Thrown within this file only, so that load() can try another compiler's cubin.
 struct CubinRefused {
   std::string reason;
+};
+
+/// Thrown within this file only, through the cache: no kernel for the target at hand, but one for the next.
+struct FoundForLaterTarget {
+  std::shared_ptr<const cache::Entry> entry;
 };
 
 std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} {}.{}", id.name, id.major, id.minor); }
@@ -90,7 +96,8 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream) co
 KernelLoader::KernelLoader(KernelLoaderOptions options)
     : options_(std::move(options)),
       templates_(choose_templates(options_.template_dir)),
-      cache_(cache_options(options_)) {}
+      cache_(cache_options(options_)),
+      miss_policy_(options_.on_miss) {}
 
 const jit::Nvrtc& KernelLoader::nvrtc() {
   {
@@ -128,10 +135,10 @@ const std::string& KernelLoader::source_digest(const jit::KernelSpec& spec) cons
   return digest;
 }
 
-cache::KeyFields KernelLoader::key_fields(const KernelPlan& plan) const {
+cache::KeyFields KernelLoader::key_fields(const KernelPlan& plan, const jit::Target& target) const {
   return {.family = plan.spec.family,
           .config = plan.spec.config_json(),
-          .target = target().name(),
+          .target = target.name(),
           .options = jit::code_options(),
           .source_digest = source_digest(plan.spec),
           .schema = kKeySchema};
@@ -169,6 +176,8 @@ cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   for (;;) {
     try {
       return prepare_for_target(plan, recompile);
+    } catch (const FoundForLaterTarget& found) {
+      return {.entry = found.entry, .tier = cache::Tier::kStore};
     } catch (const Error& error) {
       if (error.status() != Status::kUnsupported || !fall_back_to_next_target()) throw;
       options_.log(LogLevel::kInfo, fmt::format("{}; compiling for {}", error.what(), target().name()));
@@ -176,15 +185,84 @@ cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   }
 }
 
-cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recompile) {
-  cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile};
+cache::CompilerWish KernelLoader::compiler_wish() {
   if (options_.compiler == CompilerPolicy::kExact) {
     const jit::CompilerVersion version = nvrtc().version();
-    request.wish.exactly = cache::CompilerId{kCompilerName, version.major, version.minor};
-  } else {
-    request.wish.accepts = [this](const cache::CompilerId& compiler) { return accepted(compiler); };
+    return {.exactly = cache::CompilerId{kCompilerName, version.major, version.minor}, .accepts = {}};
   }
+  return {.exactly = {}, .accepts = [this](const cache::CompilerId& compiler) { return accepted(compiler); }};
+}
+
+cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recompile) {
+  cache::KernelCache::Request request{
+      .fields = key_fields(plan), .wish = compiler_wish(), .recompile = recompile, .on_miss = {}};
+  request.on_miss = [&] { on_miss(plan, request.fields); };
   return cache_.get(request, [&] { return compile(plan, request.fields); });
+}
+
+/// Runs before the cache compiles or waits; what it throws reaches prepare().
+void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& fields) {
+  const MissPolicy policy = miss_policy_;
+  if (policy == MissPolicy::kError) {
+    if (auto entry = find_for_later_target(plan)) throw FoundForLaterTarget{std::move(entry)};
+  } else if (policy == MissPolicy::kAllow && !options_.miss_callback) {
+    return;
+  }
+  const MissPlace place{.store_path = cache_.store() == nullptr ? "" : cache_.store()->path().string(),
+                        .template_dir = options_.template_dir};
+  const Miss miss = describe_miss(plan, fields, place, policy);
+  if (options_.miss_callback) options_.miss_callback(miss);
+  if (policy == MissPolicy::kWarn) options_.log(LogLevel::kWarning, miss_text(miss, place));
+  if (policy == MissPolicy::kError) {
+    ++refusals_;
+    throw MissError(miss_text(miss, place), miss);
+  }
+}
+
+/// Where NVRTC does not know the device's most wanted target, kernels were compiled for one of the others. Who may
+/// compile finds that out by asking NVRTC; who may not has to look.
+std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const KernelPlan& plan) {
+  std::size_t first = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    first = target_ + 1;
+  }
+  for (std::size_t i = first; i < options_.targets.size(); ++i) {
+    if (auto entry = cache_.find({.fields = key_fields(plan, options_.targets[i]),
+                                  .wish = compiler_wish(),
+                                  .recompile = false,
+                                  .on_miss = {}})) {
+      return entry;
+    }
+  }
+  return nullptr;
+}
+
+CacheCounters KernelLoader::counters() const {
+  const cache::Counters& c = cache_.counters();
+  const auto seconds = [](const cache::Count& nanoseconds) { return 1e-9 * static_cast<double>(nanoseconds); };
+  CacheCounters counters{.loaded_hits = loaded_hits_,
+                         .memory_hits = c.memory_hits,
+                         .store_hits = c.store_hits,
+                         .waits = c.waits,
+                         .compiles = c.compiles,
+                         .misses = c.misses,
+                         .refusals = refusals_,
+                         .compile_failures = c.compile_failures,
+                         .loads = loads_,
+                         .refused_cubins = refused_cubins_,
+                         .store_failures = c.store_failures,
+                         .compile_seconds = seconds(c.compile_nanoseconds),
+                         .load_seconds = seconds(load_nanoseconds_),
+                         .wait_seconds = seconds(c.wait_nanoseconds),
+                         .store_read_seconds = seconds(c.store_read_nanoseconds),
+                         .store_write_seconds = seconds(c.store_write_nanoseconds)};
+  if (const cache::Store* store = cache_.store()) {
+    counters.bad_rows = store->counters().bad_rows;
+    counters.bad_files = store->counters().bad_files;
+    counters.evicted_rows = store->counters().evicted_rows;
+  }
+  return counters;
 }
 
 std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
@@ -195,15 +273,24 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
   const std::string key = key_fields(plan).key().hex();
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = loaded_.find(key); found != loaded_.end()) return found->second;
+    if (const auto found = loaded_.find(key); found != loaded_.end()) {
+      ++loaded_hits_;
+      return found->second;
+    }
   }
   for (;;) {
     const cache::Found found = prepare(plan);
     try {
-      auto kernel = std::make_shared<const LoadedKernel>(driver, *found.entry, plan, *options_.device);
+      std::shared_ptr<const LoadedKernel> kernel;
+      {
+        const cache::Stopwatch stopwatch(load_nanoseconds_);
+        kernel = std::make_shared<const LoadedKernel>(driver, *found.entry, plan, *options_.device);
+      }
+      ++loads_;
       const std::lock_guard lock(mutex_);
       return loaded_.try_emplace(key, std::move(kernel)).first->second;
     } catch (const CubinRefused& refused) {
+      ++refused_cubins_;
       const std::string compiler = compiler_text(found.entry->compiler);
       const std::string message =
           fmt::format("the {} refuses the cubin of {} for {} that {} made: {}", driver.version_name(), plan.spec.family,

@@ -4,6 +4,7 @@
 
 #include <cuda.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "jit/target.h"
 #include "jit/templates.h"
 #include "runtime/kernel_plan.h"
+#include "runtime/miss.h"
 
 namespace attnjit::runtime {
 
@@ -52,6 +54,9 @@ struct KernelLoaderOptions {
   std::string nvrtc_path;
   std::string template_dir;
   LogCallback log;
+  MissPolicy on_miss = MissPolicy::kAllow;
+  MissCallback miss_callback;
+  std::int64_t cache_max_bytes = cache::kDefaultMaxBytes;
 };
 
 /// Thread-safe.
@@ -59,13 +64,18 @@ class KernelLoader {
  public:
   explicit KernelLoader(KernelLoaderOptions options);
 
-  /// Compiles or finds a kernel; needs no driver. `recompile` ignores what the cache has.
+  /// Compiles or finds a kernel; needs no driver. `recompile` ignores what the cache has. Throws MissError when a
+  /// kernel is missing and the miss policy forbids to compile it.
   cache::Found prepare(const KernelPlan& plan, bool recompile = false);
   /// prepare(), then loads it into the driver; each kernel of this loader is loaded once.
   std::shared_ptr<const LoadedKernel> load(const KernelPlan& plan);
 
+  void set_miss_policy(MissPolicy policy) { miss_policy_ = policy; }
+  MissPolicy miss_policy() const { return miss_policy_; }
+  CacheCounters counters() const;
+
   /// The key fields under which a plan is cached.
-  cache::KeyFields key_fields(const KernelPlan& plan) const;
+  cache::KeyFields key_fields(const KernelPlan& plan) const { return key_fields(plan, target()); }
   /// What is compiled for: the most wanted target, or the first after it that NVRTC knows, once it had to be
   /// asked.
   jit::Target target() const;
@@ -76,7 +86,11 @@ class KernelLoader {
 
  private:
   const std::string& source_digest(const jit::KernelSpec& spec) const;
+  cache::KeyFields key_fields(const KernelPlan& plan, const jit::Target& target) const;
+  cache::CompilerWish compiler_wish();
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
+  void on_miss(const KernelPlan& plan, const cache::KeyFields& fields);
+  std::shared_ptr<const cache::Entry> find_for_later_target(const KernelPlan& plan);
   bool fall_back_to_next_target();
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
   bool accepted(const cache::CompilerId& compiler);
@@ -84,6 +98,8 @@ class KernelLoader {
   KernelLoaderOptions options_;
   std::shared_ptr<const jit::Templates> templates_;
   cache::KernelCache cache_;
+  std::atomic<MissPolicy> miss_policy_;
+  cache::Count loaded_hits_{0}, refusals_{0}, loads_{0}, refused_cubins_{0}, load_nanoseconds_{0};
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const jit::Nvrtc> nvrtc_;
   std::size_t target_ = 0;                                                       // index into options_.targets

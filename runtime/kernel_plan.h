@@ -1,6 +1,8 @@
 // One kernel that an operator may launch: its spec (what is compiled) and what a launch of it always needs.
 #pragma once
 
+#include <string>
+
 #include "jit/source.h"
 
 namespace attnjit::runtime {
@@ -9,6 +11,7 @@ struct KernelPlan {
   jit::KernelSpec spec;
   int threads = 0;
   int smem_bytes = 0;
+  std::string operator_config{};  // for which operator, as JSON; set where a family is chosen, told when it is missing
 };
 
 /// Makes the plan of a KernelConfig: everything follows from the config and the names of its family.

@@ -2,12 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "attnjit/error.hpp"
 #include "jit/target.h"
 #include "runtime/kernels/sm80_mha_varlen.h"
 #include "runtime/operator_config.h"
 
 namespace attnjit::runtime {
+namespace {
+
+/// The kernels of a family, each plan knowing the operator that it is for. Families plan kernels and need not
+/// know of this.
+class NamedMhaVarlenKernels final : public MhaVarlenKernels {
+ public:
+  NamedMhaVarlenKernels(std::unique_ptr<MhaVarlenKernels> kernels, const std::string& operator_config)
+      : kernels_(std::move(kernels)), plans_(kernels_->plans()) {
+    for (KernelPlan& plan : plans_) plan.operator_config = operator_config;
+  }
+  const std::vector<KernelPlan>& plans() const override { return plans_; }
+  Launch launch(MhaVarlenCall& call) const override { return kernels_->launch(call); }
+
+ private:
+  std::unique_ptr<MhaVarlenKernels> kernels_;
+  std::vector<KernelPlan> plans_;
+};
+
+}  // namespace
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families() {
   static const std::vector<MhaVarlenFamily> families{
@@ -21,7 +42,9 @@ std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& confi
   std::string reasons;
   for (const MhaVarlenFamily& family : mha_varlen_families()) {
     const std::string refusal = family.refusal(config, features);
-    if (refusal.empty()) return family.make(config, features);
+    if (refusal.empty()) {
+      return std::make_unique<NamedMhaVarlenKernels>(family.make(config, features), to_json(config));
+    }
     reasons += fmt::format("\n  {}: {}", family.name, refusal);
   }
   throw Error(Status::kUnsupported, fmt::format("no kernel serves {}:{}", to_json(config), reasons));

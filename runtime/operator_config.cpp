@@ -233,6 +233,17 @@ std::string to_json(const OperatorConfig& config) {
       config);
 }
 
+std::string to_words(const OperatorConfig& config) {
+  std::string words;
+  const Json json = Json::parse(to_json(config));
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_null()) continue;
+    if (!words.empty()) words += ' ';
+    words += fmt::format("{}={}", name, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return words;
+}
+
 OperatorConfig operator_config_from_json(std::string_view text) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {

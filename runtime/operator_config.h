@@ -23,6 +23,8 @@ std::string to_json(const OperatorConfig& config);
 OperatorConfig operator_config_from_json(std::string_view text);
 /// From "operator=mla_prefill head_dim_qk=192 ..." given as separate KEY=VALUE words.
 OperatorConfig operator_config_from_words(const std::vector<std::string>& words);
+/// The same as the words of a command line: "operator=mla_prefill head_dim_qk=192 ...", without what is null.
+std::string to_words(const OperatorConfig& config);
 
 /// The kernels that making this operator compiles, on an SM with these features.
 std::vector<KernelPlan> plans(const OperatorConfig& config, const SmFeatures& features);

@@ -28,12 +28,14 @@ struct Job {
 struct Work {
   std::vector<KernelReport> reports;
   std::vector<Job> jobs;
+  std::vector<Context> contexts;  // one per arch that could be opened
 };
 
 Context open_context(const PrecompileOptions& options, const std::string& arch) {
   ContextOptions context_options = options.context;
   context_options.device = ContextOptions::kNoDevice;
   context_options.arch = arch;
+  context_options.on_miss = MissPolicy::kAllow;  // whatever the environment says: compiling is what was asked for
   Context context(std::move(context_options));
   cache::KernelCache& cache = context.impl()->loader().cache();
   if (cache.store() == nullptr) {
@@ -53,7 +55,10 @@ Work plan_work(const PrecompileOptions& options) {
       report.operator_json = to_json(config);
       report.target = arch;
       try {
-        if (!context) context = open_context(options, arch);
+        if (!context) {
+          context = open_context(options, arch);
+          work.contexts.push_back(*context);
+        }
         KernelLoader& loader = context->impl()->loader();
         report.target = context->arch();
         for (KernelPlan& plan : plans(config, context->impl()->features())) {
@@ -115,7 +120,8 @@ int worker_count(int wanted, std::size_t jobs) {
 }  // namespace
 
 std::vector<KernelReport> precompile(const PrecompileOptions& options,
-                                     const std::function<void(const PrecompileProgress&)>& progress) {
+                                     const std::function<void(const PrecompileProgress&)>& progress,
+                                     CacheCounters* counters) {
   Work work = plan_work(options);
   std::mutex progress_mutex;
   PrecompileProgress state{.done = 0, .total = static_cast<int>(work.reports.size()), .last = nullptr};
@@ -140,6 +146,10 @@ std::vector<KernelReport> precompile(const PrecompileOptions& options,
   {
     std::vector<std::jthread> workers;  // joined at the end of the block
     for (int i = 0; i < worker_count(options.jobs, work.jobs.size()); ++i) workers.emplace_back(work_off);
+  }
+  if (counters != nullptr) {
+    *counters = {};
+    for (const Context& context : work.contexts) *counters += context.counters();
   }
   return std::move(work.reports);
 }

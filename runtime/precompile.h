@@ -46,8 +46,9 @@ struct PrecompileProgress {
 
 /// Kernels that several operators share are compiled once. Reports come in the order of archs, then
 /// operators. `progress` is called under a lock after each kernel. A kernel that fails does not stop the
-/// others.
+/// others. `counters`, if given, is what the cache did, summed over the archs.
 std::vector<KernelReport> precompile(const PrecompileOptions& options,
-                                     const std::function<void(const PrecompileProgress&)>& progress = {});
+                                     const std::function<void(const PrecompileProgress&)>& progress = {},
+                                     CacheCounters* counters = nullptr);
 
 }  // namespace attnjit::runtime

@@ -127,7 +127,7 @@ Json to_json(const KernelReport& report) {
   return json;
 }
 
-void print_json(const Summary& summary, const std::vector<KernelReport>& reports) {
+void print_json(const Summary& summary, const std::vector<KernelReport>& reports, const CacheCounters& counters) {
   Json kernels = Json::array();
   for (const KernelReport& report : reports) kernels.push_back(to_json(report));
   const Json json = {{"summary",
@@ -135,7 +135,8 @@ void print_json(const Summary& summary, const std::vector<KernelReport>& reports
                        {"compiled", summary.compiled},
                        {"waited", summary.waited},
                        {"failed", summary.failed},
-                       {"seconds", summary.seconds}}},
+                       {"seconds", summary.seconds},
+                       {"counters", Json::parse(attnjit::to_json(counters))}}},
                      {"kernels", std::move(kernels)}};
   fmt::print("{}\n", json.dump(2));
 }
@@ -154,14 +155,15 @@ Exit precompile_cache(const Arguments& arguments) {
   };
 
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<KernelReport> reports =
-      runtime::precompile(options, [&](const runtime::PrecompileProgress& state) { progress.show(state); });
+  CacheCounters counters;
+  const std::vector<KernelReport> reports = runtime::precompile(
+      options, [&](const runtime::PrecompileProgress& state) { progress.show(state); }, &counters);
   progress.finish();
   Summary summary = summarise(reports);
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   if (arguments.json) {
-    print_json(summary, reports);
+    print_json(summary, reports, counters);
   } else {
     fmt::print("kernels for {}: {} in the cache, {} compiled, {} waited for, {} failed, in {}; cache {}\n",
                fmt::join(options.archs, ", "), summary.hits, summary.compiled, summary.waited, summary.failed,

@@ -31,7 +31,8 @@ typedef enum attnjit_status {
   ATTNJIT_NO_COMPILER = 4,
   ATTNJIT_NO_DRIVER = 5,
   ATTNJIT_DRIVER_ERROR = 6,
-  ATTNJIT_INTERNAL = 7
+  ATTNJIT_INTERNAL = 7,
+  ATTNJIT_CACHE_MISS = 8 /* a kernel would have to be compiled, which the miss policy forbids */
 } attnjit_status;
 
 /* Values of attnjit::DType. */
@@ -58,6 +59,29 @@ ATTNJIT_API const char* attnjit_last_error(void);
 /* level: 0 debug, 1 info, 2 warning. May be called from any thread that uses the context. */
 typedef void (*attnjit_log_callback)(int level, const char* message, void* user);
 
+/* Values of attnjit::MissPolicy: what a missing kernel leads to. See attnjit/miss.hpp. */
+typedef enum attnjit_miss_policy {
+  ATTNJIT_MISS_ALLOW = 0, /* compile */
+  ATTNJIT_MISS_WARN = 1,  /* log a warning, then compile */
+  ATTNJIT_MISS_ERROR = 2  /* ATTNJIT_CACHE_MISS; nothing is compiled */
+} attnjit_miss_policy;
+
+/* Filled in by the library; texts are valid during the callback. */
+typedef struct attnjit_miss {
+  size_t struct_size;          /* of the library's struct: fields beyond it are not there */
+  const char* operator_config; /* JSON of the operator that needs the kernel */
+  const char* kernel_config;   /* JSON of what would be compiled */
+  const char* family;          /* "sm80_mha_varlen" */
+  const char* arch;            /* "sm_90a" */
+  const char* key;             /* 64 hexadecimal digits */
+  const char* command;         /* the command line that compiles it into this context's cache */
+  int32_t policy;              /* attnjit_miss_policy */
+  int32_t reserved;
+} attnjit_miss;
+
+/* Called on the thread that makes an operator, before anything is compiled. Must not make operators of that context. */
+typedef void (*attnjit_miss_callback)(const attnjit_miss* miss, void* user);
+
 typedef struct attnjit_context_options {
   size_t struct_size;       /* sizeof(attnjit_context_options) */
   int32_t device;           /* CUDA ordinal; -1: compile and cache only, `arch` must be given */
@@ -68,13 +92,51 @@ typedef struct attnjit_context_options {
   const char* template_dir; /* NULL: ATTNJIT_TEMPLATE_DIR, else embedded */
   attnjit_log_callback log; /* NULL: warnings to stderr */
   void* log_user;
+  int32_t on_miss;          /* attnjit_miss_policy; -1: ATTNJIT_ON_MISS, else ATTNJIT_MISS_ALLOW */
+  int32_t reserved;         /* 0 */
+  attnjit_miss_callback miss; /* NULL: nobody is told; else told of each miss, whatever the policy */
+  void* miss_user;
+  int64_t cache_max_bytes; /* 0: no limit; -1: ATTNJIT_CACHE_MAX_SIZE, else 2 GiB */
 } attnjit_context_options;
-#define ATTNJIT_CONTEXT_OPTIONS_INIT {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+#define ATTNJIT_CONTEXT_OPTIONS_INIT \
+  {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0, NULL, NULL, -1}
 
 /* options may be NULL: device 0 and defaults. */
 ATTNJIT_API attnjit_status attnjit_context_create(const attnjit_context_options* options, attnjit_context** context);
 ATTNJIT_API void attnjit_context_destroy(attnjit_context* context); /* NULL is fine; operators keep what they need */
 ATTNJIT_API const char* attnjit_context_arch(const attnjit_context* context);
+
+/* Warm-up is over: from now on a missing kernel leads to what `policy` says. */
+ATTNJIT_API attnjit_status attnjit_context_freeze(attnjit_context* context, attnjit_miss_policy policy);
+
+/* What the context's kernel cache has done so far; attnjit/counters.hpp says what is counted. Set struct_size before. */
+typedef struct attnjit_cache_counters {
+  size_t struct_size;
+  int64_t loaded_hits;
+  int64_t memory_hits;
+  int64_t store_hits;
+  int64_t waits;
+  int64_t compiles;
+  int64_t misses;
+  int64_t refusals;
+  int64_t compile_failures;
+  int64_t loads;
+  int64_t refused_cubins;
+  int64_t bad_rows;
+  int64_t bad_files;
+  int64_t evicted_rows;
+  int64_t store_failures;
+  double compile_seconds;
+  double load_seconds;
+  double wait_seconds;
+  double store_read_seconds;
+  double store_write_seconds;
+} attnjit_cache_counters;
+#define ATTNJIT_CACHE_COUNTERS_INIT \
+  {sizeof(attnjit_cache_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0}
+ATTNJIT_API attnjit_status attnjit_context_counters(const attnjit_context* context, attnjit_cache_counters* counters);
+/* The same as a JSON object; "" for NULL. Valid until this thread's next call of this function. */
+ATTNJIT_API const char* attnjit_context_counters_json(const attnjit_context* context);
 
 /* ---- mha_varlen / mla_prefill: see attnjit/mha_varlen.hpp for shapes and meaning -------------------------------- */
 

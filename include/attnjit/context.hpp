@@ -1,11 +1,15 @@
 // Context: a device (or none), a compile target and a kernel cache. Operators are made from it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "attnjit/counters.hpp"
 #include "attnjit/export.h"
+#include "attnjit/miss.hpp"
 
 struct CUstream_st;  // the driver's; a CUstream or cudaStream_t points to one
 
@@ -41,19 +45,36 @@ struct ContextOptions {
   /// else the embedded ones. Kernels made from it are marked local.
   std::string template_dir{};
   LogCallback log{};
+  /// What a missing kernel leads to, from the first operator on; empty: ATTNJIT_ON_MISS (allow, warn or error),
+  /// else MissPolicy::kAllow. An engine that warms up sets it by Context::freeze() instead.
+  std::optional<MissPolicy> on_miss{};
+  /// Told of each miss, whatever the policy: an engine can collect from it what to precompile next time.
+  MissCallback miss_callback{};
+  /// Size in bytes above which the cache file loses its least recently used kernels; 0: no limit; empty:
+  /// ATTNJIT_CACHE_MAX_SIZE ("500M", "2G", "0"), else 2 GiB.
+  std::optional<std::int64_t> cache_max_bytes{};
 };
 
 /// Cheap to copy: copies share everything. Thread-safe.
 class ATTNJIT_API Context {
  public:
   /// Throws Error: kNoDriver (no usable libcuda or no such device), kUnsupported (device older than SM 8.0),
-  /// kInvalidArgument (unknown arch). Trouble with the cache is a warning, never an error.
+  /// kInvalidArgument (unknown arch; a variable such as ATTNJIT_ON_MISS has a value that it does not take).
+  /// Trouble with the cache is a warning, never an error.
   explicit Context(ContextOptions options = {});
 
   /// The target that kernels are compiled for, for example "sm_90a".
   const std::string& arch() const noexcept;
   /// The device ordinal, or ContextOptions::kNoDevice.
   int device() const noexcept;
+
+  /// Warm-up is over: from now on a missing kernel leads to what `policy` says, for all copies of this Context;
+  /// kAllow takes a freeze back. Operators that exist are not affected, nor are compiles under way. Also writes
+  /// the cache file's gathered use stamps, so that a server that is killed later has left them.
+  void freeze(MissPolicy policy = MissPolicy::kError);
+  MissPolicy miss_policy() const noexcept;
+  /// What the kernel cache of this Context has done so far.
+  CacheCounters counters() const;
 
   class Impl;
   const std::shared_ptr<Impl>& impl() const noexcept { return impl_; }

@@ -21,6 +21,7 @@ enum class Status : int {
   kNoDriver = 5,         ///< no usable libcuda, or no device
   kDriverError = 6,      ///< a CUDA driver call failed
   kInternal = 7,         ///< a fault of this library
+  kCacheMiss = 8,        ///< a kernel would have to be compiled, which the miss policy forbids (attnjit/miss.hpp)
 };
 
 /// Base of everything this library throws. The message says what was given, what is allowed and what to do.

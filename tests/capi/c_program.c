@@ -7,10 +7,16 @@
 #include "attnjit/attnjit.h"
 
 /* ABI 1 on 64-bit targets: neither sizes nor places of fields ever change. */
-_Static_assert(sizeof(attnjit_context_options) == 64, "size of attnjit_context_options");
+_Static_assert(sizeof(attnjit_context_options) == 96, "size of attnjit_context_options");
 _Static_assert(offsetof(attnjit_context_options, device) == 8, "device");
 _Static_assert(offsetof(attnjit_context_options, arch) == 16, "arch");
 _Static_assert(offsetof(attnjit_context_options, log_user) == 56, "log_user");
+_Static_assert(offsetof(attnjit_context_options, on_miss) == 64, "on_miss");
+_Static_assert(offsetof(attnjit_context_options, cache_max_bytes) == 88, "cache_max_bytes");
+_Static_assert(sizeof(attnjit_miss) == 64, "size of attnjit_miss");
+_Static_assert(sizeof(attnjit_cache_counters) == 160, "size of attnjit_cache_counters");
+_Static_assert(offsetof(attnjit_cache_counters, loaded_hits) == 8, "loaded_hits");
+_Static_assert(offsetof(attnjit_cache_counters, compile_seconds) == 120, "compile_seconds");
 _Static_assert(sizeof(attnjit_mha_varlen_config) == 32, "size of attnjit_mha_varlen_config");
 _Static_assert(offsetof(attnjit_mha_varlen_config, head_dim_qk) == 8, "head_dim_qk");
 _Static_assert(offsetof(attnjit_mha_varlen_config, out_dtype) == 28, "out_dtype");
@@ -30,10 +36,33 @@ static const char* check_init_macros(void) {
   attnjit_mha_varlen_params params = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
   EXPECT(options.struct_size == sizeof options);
   EXPECT(options.device == 0 && options.compiler_exact == 0 && options.arch == NULL && options.log == NULL);
+  EXPECT(options.on_miss == -1 && options.miss == NULL && options.cache_max_bytes == -1);
   EXPECT(config.struct_size == sizeof config);
   EXPECT(config.causal == 1 && config.dtype == ATTNJIT_BFLOAT16 && config.out_dtype == -1);
   EXPECT(params.struct_size == sizeof params);
   EXPECT(params.q == NULL && params.cu_seqlens_k == NULL && params.softmax_scale == 0.0f);
+  return NULL;
+}
+
+/* An engine's way: warm up, freeze, read the counters. */
+static const char* check_freeze(void) {
+  attnjit_context* context = NULL;
+  attnjit_mha_varlen* op = NULL;
+  attnjit_context_options options = ATTNJIT_CONTEXT_OPTIONS_INIT;
+  attnjit_mha_varlen_config config = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
+  attnjit_cache_counters counters = ATTNJIT_CACHE_COUNTERS_INIT;
+  options.device = -1;
+  options.arch = "sm_90a";
+  options.cache_path = ":memory:";
+  if (attnjit_context_create(&options, &context) != ATTNJIT_OK) return attnjit_last_error();
+  if (attnjit_context_freeze(context, ATTNJIT_MISS_ERROR) != ATTNJIT_OK) return attnjit_last_error();
+  config.head_dim_qk = 32;
+  config.head_dim_v = 16;
+  EXPECT(attnjit_mha_varlen_create(context, &config, &op) == ATTNJIT_CACHE_MISS);
+  EXPECT(op == NULL);
+  if (attnjit_context_counters(context, &counters) != ATTNJIT_OK) return attnjit_last_error();
+  EXPECT(counters.refusals == 1 && counters.compiles == 0);
+  attnjit_context_destroy(context);
   return NULL;
 }
 
@@ -77,6 +106,7 @@ const char* run_c_program(void) {
   const char* fault = check_init_macros();
   if (fault == NULL) fault = check_errors();
   if (fault == NULL) fault = check_ahead_of_time();
+  if (fault == NULL) fault = check_freeze();
   if (fault == NULL && attnjit_abi_version() != ATTNJIT_ABI_VERSION) fault = "library and header disagree on the ABI";
   attnjit_context_destroy(NULL);
   attnjit_mha_varlen_destroy(NULL);

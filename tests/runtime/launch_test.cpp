@@ -101,6 +101,46 @@ TEST_F(LaunchTest, AContextOfAnotherDeviceIsAnError) {
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
 }
 
+TEST_F(LaunchTest, CountersTellLoadsApartFromHits) {
+  attnjit::Context context(options());
+  const attnjit::MhaVarlen op(context, small_config());
+  const attnjit::CacheCounters first = context.counters();
+  EXPECT_EQ(first.loads, fake_cuda::state().libraries_loaded);
+  EXPECT_GT(first.load_seconds, 0);
+  EXPECT_EQ(first.loaded_hits, 0);
+  const attnjit::MhaVarlen again(context, small_config());
+  EXPECT_EQ(context.counters().loaded_hits, first.loads);
+  EXPECT_EQ(context.counters().loads, first.loads);
+
+  const std::string before = to_json(context.counters());
+  op.run(deepseek_params());
+  fake_cuda::set_current(nullptr);
+  EXPECT_EQ(to_json(context.counters()), before) << "a launch counts nothing";
+
+  fake_cuda::state().cubins_to_refuse = 1;
+  const attnjit::Context other(options());
+  const attnjit::MhaVarlen recompiled(other, small_config());
+  EXPECT_EQ(other.counters().refused_cubins, 1);
+}
+
+TEST_F(LaunchTest, AFrozenContextFindsTheKernelsOfALaterTarget) {
+  // As if the NVRTC of the machine that filled the cache had not known the family target of SM 10.0.
+  auto portable = options(attnjit::ContextOptions::kNoDevice);
+  portable.arch = "sm_100";
+  const attnjit::MhaVarlen compiled(attnjit::Context(portable), small_config());
+
+  fake_cuda::state().device_sms = {100};
+  attnjit::Context context(options());
+  ASSERT_NE(context.arch(), "sm_100");
+  context.freeze();
+  const attnjit::MhaVarlen op(context, small_config());
+  EXPECT_EQ(context.counters().compiles + context.counters().refusals, 0);
+  EXPECT_GT(context.counters().loads, 0);
+  auto other = small_config();
+  other.causal = false;
+  EXPECT_THROW(attnjit::MhaVarlen(context, other), attnjit::MissError);
+}
+
 TEST_F(LaunchTest, OperatorsAreMadeRunAndDestroyedOnManyThreads) {
   const attnjit::Context context(options());
   std::vector<std::thread> threads;

@@ -70,6 +70,9 @@ TEST_F(Command, PrecompileThenAllHits) {
   EXPECT_EQ(first["summary"]["waited"], 0);
   EXPECT_EQ(first["summary"]["failed"], 0);
   EXPECT_GT(first["summary"]["seconds"].get<double>(), 0);
+  EXPECT_EQ(first["summary"]["counters"]["compiles"], kernels);
+  EXPECT_EQ(first["summary"]["counters"]["misses"], kernels);
+  EXPECT_GT(first["summary"]["counters"]["compile_seconds"].get<double>(), 0);
   for (const json& kernel : first["kernels"]) {
     EXPECT_EQ(kernel["operator"]["operator"], "mla_prefill");
     EXPECT_EQ(kernel["operator"]["head_dim_qk"], 16);
@@ -89,6 +92,7 @@ TEST_F(Command, PrecompileThenAllHits) {
   const json second = parse(precompile_small({"--json"}));
   EXPECT_EQ(second["summary"]["hits"], kernels);
   EXPECT_EQ(second["summary"]["compiled"], 0);
+  EXPECT_EQ(second["summary"]["counters"]["store_hits"], kernels);
   for (std::size_t i = 0; i < kernels; ++i) {
     EXPECT_EQ(second["kernels"][i]["key"], first["kernels"][i]["key"]);
     EXPECT_EQ(second["kernels"][i]["tier"], "store");

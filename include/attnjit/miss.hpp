@@ -1,0 +1,45 @@
+// What a Context does when a kernel would have to be compiled: in serving, 0.3 s of compiling is a request lost.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "attnjit/error.hpp"
+#include "attnjit/export.h"
+
+namespace attnjit {
+
+/// Each policy includes telling ContextOptions::miss_callback.
+enum class MissPolicy : int {
+  kAllow = 0,  ///< compile
+  kWarn = 1,   ///< log a warning, then compile
+  kError = 2,  ///< throw MissError: nothing is compiled, and no other process's compile is waited for
+};
+
+/// A kernel that an operator needs and that is neither in memory nor in the cache file.
+struct Miss {
+  std::string operator_config;  ///< JSON: {"operator":"mla_prefill","head_dim_qk":192,...}
+  std::string kernel_config;    ///< JSON of what would be compiled for it
+  std::string family;           ///< "sm80_mha_varlen"
+  std::string arch;             ///< "sm_90a"
+  std::string key;              ///< as `attnjit cache ls` shows it, 64 hexadecimal digits
+  std::string command;          ///< the command line that compiles it into this Context's cache
+  MissPolicy policy = MissPolicy::kAllow;
+};
+
+/// Called on the thread that makes an operator, before anything is compiled, with no lock held. It must not make
+/// operators of the same Context. What it throws is thrown by the operator's constructor, in place of compiling.
+using MissCallback = std::function<void(const Miss&)>;
+
+/// A kernel was missing and MissPolicy::kError forbids to compile it.
+class ATTNJIT_API MissError : public Error {
+ public:
+  MissError(const std::string& message, Miss miss) : Error(Status::kCacheMiss, message), miss_(std::move(miss)) {}
+  const Miss& miss() const noexcept { return miss_; }
+
+ private:
+  Miss miss_;
+};
+
+}  // namespace attnjit

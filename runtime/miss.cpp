@@ -1,0 +1,86 @@
+#include "runtime/miss.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+
+#include "runtime/operator_config.h"
+
+namespace attnjit::runtime {
+namespace {
+
+/// The text as one word of a POSIX shell.
+std::string quoted(const std::string& text) {
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char letter) {
+    return std::isalnum(letter) ||
+           std::string_view("/._-+=:@").find(static_cast<char>(letter)) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string result = "'";
+  for (const char letter : text) result += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  return result + "'";
+}
+
+std::string command_for(const Miss& miss, const MissPlace& place) {
+  if (miss.operator_config.empty()) return "";
+  std::string command;
+  if (!place.template_dir.empty()) command = fmt::format("ATTNJIT_TEMPLATE_DIR={} ", quoted(place.template_dir));
+  command += "attnjit precompile-cache";
+  if (!place.store_path.empty()) {
+    command += fmt::format(" --cache {}", quoted(std::filesystem::path(place.store_path).parent_path().string()));
+  }
+  return command +
+         fmt::format(" --arch {} --config {}", miss.arch, to_words(operator_config_from_json(miss.operator_config)));
+}
+
+}  // namespace
+
+MissPolicy parse_miss_policy(const std::string& name, std::string_view text) {
+  if (text == "allow") return MissPolicy::kAllow;
+  if (text == "warn") return MissPolicy::kWarn;
+  if (text == "error") return MissPolicy::kError;
+  throw Error(
+      Status::kInvalidArgument,
+      fmt::format("{} is \"{}\"; it takes allow (compile what is missing), warn (say so, then compile) or error "
+                  "(never compile)",
+                  name, text));
+}
+
+void check_miss_policy(const std::string& name, MissPolicy policy) {
+  switch (policy) {
+    case MissPolicy::kAllow:
+    case MissPolicy::kWarn:
+    case MissPolicy::kError: return;
+  }
+  throw Error(Status::kInvalidArgument,
+              fmt::format("{} is {}; it is 0 (allow), 1 (warn) or 2 (error)", name, static_cast<int>(policy)));
+}
+
+Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy) {
+  Miss miss{.operator_config = plan.operator_config,
+            .kernel_config = fields.config,
+            .family = fields.family,
+            .arch = fields.target,
+            .key = fields.key().hex(),
+            .command = {},
+            .policy = policy};
+  miss.command = command_for(miss, place);
+  return miss;
+}
+
+std::string miss_text(const Miss& miss, const MissPlace& place) {
+  std::string text =
+      fmt::format("cache miss: {} on {} needs the kernel {} {} (key {}), which is neither in memory nor in ",
+                  miss.operator_config.empty() ? "an operator" : miss.operator_config, miss.arch, miss.family,
+                  miss.kernel_config, miss.key.substr(0, 12));
+  text += place.store_path.empty() ? "a cache file, because this Context has none" : place.store_path;
+  text += miss.policy == MissPolicy::kError ? ", and compiling is forbidden (miss policy error)" : "; compiling it now";
+  if (place.store_path.empty()) {
+    return text + ". Make the operator before the Context is frozen, or give it a cache folder";
+  }
+  return miss.command.empty() ? text : fmt::format("{}. Compile it ahead of time: {}", text, miss.command);
+}
+
+}  // namespace attnjit::runtime

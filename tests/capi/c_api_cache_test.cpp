@@ -1,0 +1,167 @@
+// Freeze mode, misses, counters and the size cap through the C ABI.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "attnjit/attnjit.h"
+#include "c_api_handles.h"
+
+namespace attnjit {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+struct Told {
+  std::string operator_config, arch, key, family, command;
+  int policy = -1;
+  std::size_t struct_size = 0;
+};
+
+void remember(const attnjit_miss* miss, void* user) {
+  static_cast<std::vector<Told>*>(user)->push_back(
+      {miss->operator_config, miss->arch, miss->key, miss->family, miss->command, miss->policy, miss->struct_size});
+}
+
+attnjit_status make_op(const ContextHandle& context) {
+  const attnjit_mha_varlen_config config = small_config();
+  OpHandle op;
+  return attnjit_mha_varlen_create(context.get(), &config, op.out());
+}
+
+attnjit_cache_counters counters_of(const ContextHandle& context) {
+  attnjit_cache_counters counters = ATTNJIT_CACHE_COUNTERS_INIT;
+  EXPECT_EQ(attnjit_context_counters(context.get(), &counters), ATTNJIT_OK) << attnjit_last_error();
+  return counters;
+}
+
+TEST(CApiMiss, AFrozenContextRefusesWithAStatusOfItsOwn) {
+  std::vector<Told> told;
+  attnjit_context_options options = compile_only_options();
+  options.miss = remember;
+  options.miss_user = &told;
+  ContextHandle context;
+  ASSERT_EQ(attnjit_context_create(&options, context.out()), ATTNJIT_OK) << attnjit_last_error();
+  ASSERT_EQ(attnjit_context_freeze(context.get(), ATTNJIT_MISS_ERROR), ATTNJIT_OK) << attnjit_last_error();
+
+  EXPECT_EQ(make_op(context), ATTNJIT_CACHE_MISS);
+  EXPECT_STREQ(attnjit_status_name(ATTNJIT_CACHE_MISS), "ATTNJIT_CACHE_MISS");
+  EXPECT_THAT(attnjit_last_error(), AllOf(HasSubstr("\"head_dim_qk\":32"), HasSubstr("sm_90a")));
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(nlohmann::json::parse(told[0].operator_config)["head_dim_v"], 16);
+  EXPECT_EQ(told[0].arch, "sm_90a");
+  EXPECT_EQ(told[0].key.size(), 64u);
+  EXPECT_EQ(told[0].family, "sm80_mha_varlen");
+  EXPECT_THAT(told[0].command, HasSubstr("attnjit precompile-cache"));
+  EXPECT_EQ(told[0].policy, ATTNJIT_MISS_ERROR);
+  EXPECT_EQ(told[0].struct_size, sizeof(attnjit_miss));
+  EXPECT_EQ(counters_of(context).compiles, 0);
+  EXPECT_EQ(counters_of(context).refusals, 1);
+
+  EXPECT_EQ(attnjit_context_freeze(context.get(), ATTNJIT_MISS_ALLOW), ATTNJIT_OK);
+  EXPECT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+}
+
+TEST(CApiMiss, ThePolicyOfTheOptionsHoldsFromTheStart) {
+  attnjit_context_options options = compile_only_options();
+  options.on_miss = ATTNJIT_MISS_ERROR;
+  ContextHandle context;
+  ASSERT_EQ(attnjit_context_create(&options, context.out()), ATTNJIT_OK) << attnjit_last_error();
+  EXPECT_EQ(make_op(context), ATTNJIT_CACHE_MISS);
+}
+
+TEST(CApiMiss, AnOlderCallersOptionsEndBeforeThePolicy) {
+  attnjit_context_options options = compile_only_options();
+  options.struct_size = offsetof(attnjit_context_options, on_miss);
+  std::memset(static_cast<void*>(&options.on_miss), 0x5a, sizeof options - options.struct_size);
+  ContextHandle context;
+  ASSERT_EQ(attnjit_context_create(&options, context.out()), ATTNJIT_OK) << attnjit_last_error();
+  EXPECT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+}
+
+TEST(CApiMiss, PoliciesAndSizesThatAreNoneAreRefused) {
+  const ContextHandle context = compile_only_context();
+  EXPECT_EQ(attnjit_context_freeze(context.get(), static_cast<attnjit_miss_policy>(3)), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), AllOf(HasSubstr("policy is 3"), HasSubstr("ATTNJIT_MISS_ERROR")));
+  EXPECT_EQ(attnjit_context_freeze(nullptr, ATTNJIT_MISS_ERROR), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), HasSubstr("context is NULL"));
+
+  ContextHandle none;
+  attnjit_context_options options = compile_only_options();
+  options.on_miss = -2;
+  EXPECT_EQ(attnjit_context_create(&options, none.out()), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), HasSubstr("on_miss (-1: default) is -2"));
+  options = compile_only_options();
+  options.cache_max_bytes = -2;
+  EXPECT_EQ(attnjit_context_create(&options, none.out()), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), HasSubstr("cache_max_bytes is -2"));
+}
+
+TEST(CApiCounters, SayWhatWasDone) {
+  const ContextHandle context = compile_only_context();
+  EXPECT_EQ(counters_of(context).compiles, 0);
+  ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+  ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+  const attnjit_cache_counters counters = counters_of(context);
+  EXPECT_GE(counters.compiles, 1);
+  EXPECT_EQ(counters.misses, counters.compiles);
+  EXPECT_EQ(counters.memory_hits, counters.compiles);
+  EXPECT_GT(counters.compile_seconds, 0.0);
+  EXPECT_EQ(counters.struct_size, sizeof counters);
+
+  const auto json = nlohmann::json::parse(attnjit_context_counters_json(context.get()));
+  EXPECT_EQ(json["compiles"], counters.compiles);
+  EXPECT_EQ(json["compile_seconds"], counters.compile_seconds);
+  EXPECT_STREQ(attnjit_context_counters_json(nullptr), "");
+}
+
+TEST(CApiCounters, EveryCounterHasItsPlaceInTheStruct) {
+  const ContextHandle context = compile_only_context();
+  ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+  const attnjit_cache_counters counters = counters_of(context);
+  // Both lists have one order, and both have only members of 8 bytes.
+  const char* place = reinterpret_cast<const char*>(&counters) + sizeof(std::size_t);
+  const auto json = nlohmann::ordered_json::parse(attnjit_context_counters_json(context.get()));
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_number_float()) {
+      double number = 0;
+      std::memcpy(&number, place, sizeof number);
+      EXPECT_EQ(number, value.get<double>()) << name;
+    } else {
+      std::int64_t number = 0;
+      std::memcpy(&number, place, sizeof number);
+      EXPECT_EQ(number, value.get<std::int64_t>()) << name;
+    }
+    place += 8;
+  }
+  EXPECT_EQ(place, reinterpret_cast<const char*>(&counters) + sizeof counters);
+}
+
+TEST(CApiCounters, AnOlderCallersStructIsNotWrittenPastItsEnd) {
+  const ContextHandle context = compile_only_context();
+  attnjit_cache_counters counters;
+  std::memset(&counters, 0x5a, sizeof counters);
+  counters.struct_size = offsetof(attnjit_cache_counters, compile_seconds);
+  ASSERT_EQ(attnjit_context_counters(context.get(), &counters), ATTNJIT_OK) << attnjit_last_error();
+  EXPECT_EQ(counters.store_failures, 0);
+  EXPECT_EQ(counters.struct_size, offsetof(attnjit_cache_counters, compile_seconds));
+  std::uint64_t beyond = 0;
+  std::memcpy(&beyond, &counters.compile_seconds, sizeof beyond);
+  EXPECT_EQ(beyond, 0x5a5a5a5a5a5a5a5au);
+
+  counters.struct_size = 0;
+  EXPECT_EQ(attnjit_context_counters(context.get(), &counters), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), HasSubstr("ATTNJIT_CACHE_COUNTERS_INIT"));
+  counters.struct_size = sizeof counters + 8;
+  EXPECT_EQ(attnjit_context_counters(context.get(), &counters), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_EQ(attnjit_context_counters(context.get(), nullptr), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_EQ(attnjit_context_counters(nullptr, &counters), ATTNJIT_INVALID_ARGUMENT);
+}
+
+}  // namespace
+}  // namespace attnjit
