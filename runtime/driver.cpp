@@ -74,6 +74,8 @@ Driver::Driver() {
   look_up(cuCtxGetDevice, "cuCtxGetDevice");
   look_up(cuCtxPushCurrent, "cuCtxPushCurrent");
   look_up(cuCtxPopCurrent, "cuCtxPopCurrent");
+  look_up(cuMemAlloc, "cuMemAlloc");
+  look_up(cuMemFree, "cuMemFree");
   look_up(cuLibraryLoadData, "cuLibraryLoadData");
   look_up(cuLibraryUnload, "cuLibraryUnload");
   look_up(cuLibraryGetKernel, "cuLibraryGetKernel");

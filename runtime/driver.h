@@ -40,6 +40,8 @@ class Driver {
   decltype(&::cuCtxGetDevice) cuCtxGetDevice = nullptr;
   decltype(&::cuCtxPushCurrent) cuCtxPushCurrent = nullptr;
   decltype(&::cuCtxPopCurrent) cuCtxPopCurrent = nullptr;
+  decltype(&::cuMemAlloc) cuMemAlloc = nullptr;
+  decltype(&::cuMemFree) cuMemFree = nullptr;
   decltype(&::cuLibraryLoadData) cuLibraryLoadData = nullptr;
   decltype(&::cuLibraryUnload) cuLibraryUnload = nullptr;
   decltype(&::cuLibraryGetKernel) cuLibraryGetKernel = nullptr;

@@ -73,7 +73,7 @@ LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, cons
 
 LoadedKernel::~LoadedKernel() { driver_.cuLibraryUnload(library_); }
 
-void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream) const {
+void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream, LaunchOrder order) const {
   CUlaunchConfig config{};
   config.gridDimX = ctas;
   config.gridDimY = config.gridDimZ = 1;
@@ -81,6 +81,13 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream) co
   config.blockDimY = config.blockDimZ = 1;
   config.sharedMemBytes = smem_bytes_;
   config.hStream = stream;
+  CUlaunchAttribute overlap{};
+  if (order == LaunchOrder::kOverlapsPrevious) {
+    overlap.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    overlap.value.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &overlap;
+    config.numAttrs = 1;
+  }
   void* arguments[] = {const_cast<void*>(params)};
   // A CUkernel stands for a CUfunction of whichever context launches it (CUDA driver API, cuLaunchKernelEx).
   const CUresult result = driver_.cuLaunchKernelEx(&config, reinterpret_cast<CUfunction>(kernel_), arguments, nullptr);

@@ -25,6 +25,14 @@ namespace attnjit::runtime {
 
 class Driver;
 
+/// How a launch meets the one before it in its stream.
+enum class LaunchOrder {
+  kAfterPrevious,
+  /// It may begin once every CTA of the one before has called launch_dependents() or left, and waits for its results
+  /// itself (programmatic dependent launch; SM 9.0 on). Only for a kernel that calls wait_for_prerequisites().
+  kOverlapsPrevious,
+};
+
 /// A cubin in the driver's hands. Not tied to a CUDA context: the driver loads it into each one that launches
 /// it.
 class LoadedKernel {
@@ -35,7 +43,8 @@ class LoadedKernel {
   LoadedKernel& operator=(const LoadedKernel&) = delete;
 
   /// One-dimensional grid of `ctas`; `params` is the kernel's one parameter. Throws Error(kDriverError).
-  void launch(unsigned ctas, const void* params, CUstream stream) const;
+  void launch(unsigned ctas, const void* params, CUstream stream,
+              LaunchOrder order = LaunchOrder::kAfterPrevious) const;
 
  private:
   const Driver& driver_;

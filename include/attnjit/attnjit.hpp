@@ -5,3 +5,4 @@
 #include "attnjit/error.hpp"
 #include "attnjit/mha_varlen.hpp"
 #include "attnjit/tensor.hpp"
+#include "attnjit/workspace.hpp"

@@ -73,6 +73,26 @@ CUresult context_pop(CUcontext* context) {
   context_stack.pop_back();
   return CUDA_SUCCESS;
 }
+CUresult memory_allocate(CUdeviceptr* address, std::size_t bytes) {
+  const std::lock_guard lock(mutex);
+  if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  if (fake_state.out_of_memory) return CUDA_ERROR_OUT_OF_MEMORY;
+  fake_state.allocations.push_back({context_stack.back(), bytes, false});
+  // Addresses are far apart, and say which allocation they are of.
+  *address = fake_cuda::kFirstAddress * fake_state.allocations.size();
+  return CUDA_SUCCESS;
+}
+CUresult memory_free(CUdeviceptr address) {
+  const std::lock_guard lock(mutex);
+  const std::size_t number = address / fake_cuda::kFirstAddress;
+  if (number == 0 || number > fake_state.allocations.size()) return CUDA_ERROR_INVALID_VALUE;
+  auto& allocation = fake_state.allocations[number - 1];
+  if (allocation.freed || context_stack.empty() || context_stack.back() != allocation.context) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  allocation.freed = true;
+  return CUDA_SUCCESS;
+}
 CUresult library_load(CUlibrary* library, const void*, CUjit_option*, void**, unsigned, CUlibraryOption*, void**,
                       unsigned) {
   const std::lock_guard lock(mutex);
@@ -97,8 +117,13 @@ CUresult launch_kernel(const CUlaunchConfig* config, CUfunction, void** paramete
   const std::lock_guard lock(mutex);
   if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
   const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
+  bool overlaps_previous = false;
+  for (unsigned i = 0; i < config->numAttrs; ++i) {
+    overlaps_previous |= config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION &&
+                         config->attrs[i].value.programmaticStreamSerializationAllowed != 0;
+  }
   fake_state.launches.push_back({config->gridDimX, config->blockDimX, config->sharedMemBytes, config->hStream,
-                                 context_stack.back(), {bytes, bytes + fake_state.parameter_bytes}});
+                                 context_stack.back(), {bytes, bytes + fake_state.parameter_bytes}, overlaps_previous});
   return CUDA_SUCCESS;
 }
 
@@ -117,6 +142,8 @@ const std::map<std::string, void*>& functions() {
       {"cuCtxGetDevice", reinterpret_cast<void*>(context_get_device)},
       {"cuCtxPushCurrent", reinterpret_cast<void*>(context_push)},
       {"cuCtxPopCurrent", reinterpret_cast<void*>(context_pop)},
+      {"cuMemAlloc", reinterpret_cast<void*>(memory_allocate)},
+      {"cuMemFree", reinterpret_cast<void*>(memory_free)},
       {"cuLibraryLoadData", reinterpret_cast<void*>(library_load)},
       {"cuLibraryUnload", reinterpret_cast<void*>(library_unload)},
       {"cuLibraryGetKernel", reinterpret_cast<void*>(library_get_kernel)},

@@ -16,7 +16,16 @@ struct Launch {
   CUstream stream = nullptr;
   CUcontext context = nullptr;            // current at the launch
   std::vector<unsigned char> parameter;   // of the kernel's one parameter: the first `parameter_bytes` of it
+  bool overlaps_previous = false;         // programmatic dependent launch
 };
+
+struct Allocation {
+  CUcontext context = nullptr;  // current when it was made
+  std::size_t bytes = 0;
+  bool freed = false;
+};
+/// The first allocation's address; the second one's is twice that, and so on.
+inline constexpr CUdeviceptr kFirstAddress = CUdeviceptr{1} << 40;
 
 struct State {
   int driver_version = 13000;
@@ -26,6 +35,8 @@ struct State {
   std::size_t parameter_bytes = 0;        // how much of the parameter a launch records
   int cubins_to_refuse = 0;               // the next so many cuLibraryLoadData calls refuse
   std::vector<Launch> launches;
+  std::vector<Allocation> allocations;
+  bool out_of_memory = false;
   int libraries_loaded = 0;
   int libraries_unloaded = 0;
   int primary_contexts_retained = 0;

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "attnjit/attnjit.hpp"
+#include "runtime/context_impl.h"
+#include "runtime/mha_varlen_kernels.h"
 #include "templates/shared/mha_varlen_params.h"
 #include "tests/fake_driver/fake_cuda.h"
 #include "tests/runtime/mha_varlen_case.h"
@@ -81,6 +83,20 @@ TEST_F(LaunchTest, WithoutACurrentContextThePrimaryOneServesAndIsTakenAwayAgain)
   EXPECT_EQ(fake_cuda::state().launches[0].context, fake_cuda::context_of(0));
   EXPECT_EQ(fake_cuda::state().primary_contexts_retained, 1);
   fake_cuda::set_current(nullptr);
+}
+
+TEST_F(LaunchTest, ALaunchMayOverlapThePreviousOne) {
+  using attnjit::runtime::LaunchOrder;
+  const attnjit::Context context(options());
+  fake_cuda::set_current(fake_cuda::context_of(0));
+  const auto kernels = attnjit::runtime::choose_mha_varlen(small_config(), context.impl()->features());
+  const auto kernel = context.impl()->loader().load(kernels->plans()[0]);
+  const attnjit::kernel::MhaVarlenParams params{};
+  kernel->launch(1, &params, nullptr);
+  kernel->launch(1, &params, nullptr, LaunchOrder::kOverlapsPrevious);
+  ASSERT_EQ(fake_cuda::state().launches.size(), 2u);
+  EXPECT_FALSE(fake_cuda::state().launches[0].overlaps_previous);
+  EXPECT_TRUE(fake_cuda::state().launches[1].overlaps_previous);
 }
 
 TEST_F(LaunchTest, AContextOfAnotherDeviceIsAnError) {
