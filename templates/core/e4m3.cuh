@@ -1,4 +1,4 @@
-// Two float32 into two e4m3 codes, by the instruction or in integer code.
+// Pairs of e4m3 codes from float32 and to 16-bit floats, by the instructions or in integer code.
 #pragma once
 
 #include "ptx/convert.cuh"
@@ -13,6 +13,38 @@ ATTNJIT_DEVICE u16 pack_e4m3(float low, float high) {
     return pack_e4m3_cvt(low, high);
   } else {
     return static_cast<u16>(e4m3_from_float_bits(bits_of(low)) | e4m3_from_float_bits(bits_of(high)) << 8);
+  }
+}
+
+/// Two codes into two fp16, which hold every e4m3 value exactly.
+template <bool kHasCvt>
+ATTNJIT_DEVICE u32 unpack_e4m3(u16 codes) {
+  if constexpr (kHasCvt) {
+    return unpack_e4m3_cvt(codes);
+  } else {
+    // Exponent and mantissa where fp16 has them; its bias is 8 larger, which the product with 2^8 makes good, also for
+    // subnormal numbers. A magnitude of 0x7f is NaN: all ones above the mantissa of 3 bits make it one.
+    const u32 spread = codes & 0xffu | (codes & 0xff00u) << 8;
+    const u32 magnitude = spread & 0x007f007fu;
+    const u32 value = mul_f16x2(magnitude << 7, 0x5c005c00u);
+    const u32 nan = (magnitude + 0x00010001u & 0x00800080u) >> 7;  // 1 in each half that holds 0x7f
+    return value | (spread & 0x00800080u) << 8 | nan * 0x7fffu;
+  }
+}
+
+/// Two fp16 into two elements of the products' type, each times `scale` in float32.
+template <Element kElement, bool kScaled>
+ATTNJIT_DEVICE u32 convert_pair(u32 f16_pair, float scale) {
+  if constexpr (kElement == Element::kFloat16 && !kScaled) {
+    return f16_pair;
+  } else {
+    float low = low_f16_to_float(f16_pair);
+    float high = high_f16_to_float(f16_pair);
+    if constexpr (kScaled) {
+      low *= scale;
+      high *= scale;
+    }
+    return pack_16bit<kElement>(low, high);
   }
 }
 

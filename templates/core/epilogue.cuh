@@ -1,11 +1,9 @@
-// From float32 accumulators to the output tensor: an output policy says how two neighbouring values are
-// stored.
+// From float32 accumulators to the output tensor: an output policy says how two neighbouring values are stored.
 #pragma once
 
 #include "core/e4m3.cuh"
 #include "core/warp_tile.cuh"
 #include "ptx/memory.cuh"
-#include "shared/mha_varlen_params.h"
 
 namespace attnjit::kernel {
 
@@ -14,9 +12,7 @@ template <Element kElement>
 struct Output16Bit {
   static constexpr int kBytes = 2;
   ATTNJIT_DEVICE explicit Output16Bit(const float*) {}
-  ATTNJIT_DEVICE void store_pair(u32 address, float low, float high) const {
-    store_shared(address, pack_16bit<kElement>(low, high));
-  }
+  ATTNJIT_DEVICE u32 pack(float low, float high) const { return pack_16bit<kElement>(low, high); }
 };
 
 /// e4m3 output: clamp(o / out_scale) of the float32 accumulator, by the reciprocal of the one scale in
@@ -26,8 +22,8 @@ struct OutputE4M3 {
   static constexpr int kBytes = 1;
   float inverse_scale;
   ATTNJIT_DEVICE explicit OutputE4M3(const float* out_scale) : inverse_scale(1.f / *out_scale) {}
-  ATTNJIT_DEVICE void store_pair(u32 address, float low, float high) const {
-    store_shared(address, pack_e4m3<kHasCvt>(low * inverse_scale, high * inverse_scale));
+  ATTNJIT_DEVICE u16 pack(float low, float high) const {
+    return pack_e4m3<kHasCvt>(low * inverse_scale, high * inverse_scale);
   }
 };
 
@@ -40,12 +36,19 @@ struct SelectOutput<Element::kFloat8E4M3, kHasCvt> {
   using Type = OutputE4M3<kHasCvt>;
 };
 
-/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that
-/// each global store is 16 bytes wide; `out` is the first row, `rows` of them exist.
-template <class Output, int kMTiles, int kNTiles>
+/// Where row i of a tile lies in a tensor whose rows follow each other at one stride.
+struct StridedRows {
+  u8* first;
+  i64 stride_bytes;
+  ATTNJIT_DEVICE u8* operator()(int row) const { return first + row * stride_bytes; }
+};
+
+/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each global
+/// store is 16 bytes wide. `row_address(i)` is where row i goes; `rows` of them exist.
+template <class Output, class RowAddress, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
-                               int staging_pitch_bytes, u8* out, i64 row_stride_bytes, int rows) {
-  const AccumulatorPosition at;
+                               int staging_pitch_bytes, const RowAddress& row_address, int rows) {
+  const AccumulatorPosition at{thread_index_anew() % 32};
 #pragma unroll
   for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
@@ -53,8 +56,8 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
       const u32 row = staging + at.row(m, half) * staging_pitch_bytes;
 #pragma unroll
       for (int n = 0; n < kNTiles; ++n) {
-        output.store_pair(row + at.column(n) * Output::kBytes, accumulator[m][n][2 * half],
-                          accumulator[m][n][2 * half + 1]);
+        store_shared(row + at.column(n) * Output::kBytes,
+                     output.pack(accumulator[m][n][2 * half], accumulator[m][n][2 * half + 1]));
       }
     }
   }
@@ -63,7 +66,7 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
   for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * kChunks; i += 32) {
     const int row = i / kChunks;
     const int chunk = i % kChunks;
-    store_global_16(out + row * row_stride_bytes + chunk * 16,
+    store_global_16(row_address(row) + chunk * 16,
                     load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
   }
 }

@@ -1,10 +1,29 @@
-// Which keys a query row sees. A mask answers two questions: up to which key a row sees (key_end), so that
-// tiles beyond are never visited and tiles before need no test, and the same element by element (apply).
+// Which keys a query row sees. A mask answers two questions: up to which key a row sees (key_end), so that tiles beyond
+// are never visited and tiles before need no test, and the same element by element (apply).
 #pragma once
 
 #include "core/warp_tile.cuh"
 
 namespace attnjit::kernel {
+
+/// Sets the scores of keys from key_end(row) on to -inf, of a tile whose first key is `first_key`. Selecting, never
+/// adding: NaN + -inf is NaN.
+template <class Mask, int kMTiles, int kNTiles>
+ATTNJIT_DEVICE void mask_ends(const Mask& mask, float (&scores)[kMTiles][kNTiles][4], int first_key) {
+  const AccumulatorPosition at;
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int end = mask.key_end(at.row(m, half)) - first_key - at.column(0);
+#pragma unroll
+      for (int n = 0; n < kNTiles; ++n) {
+        if (n * 8 >= end) scores[m][n][2 * half] = kMinusInfinity;
+        if (n * 8 + 1 >= end) scores[m][n][2 * half + 1] = kMinusInfinity;
+      }
+    }
+  }
+}
 
 /// Ragged end of the keys, and the causal diagonal aligned to the bottom right: row i of a sequence sees keys
 /// j <= i + len_k - len_q. Rows are counted from `first_row`; two numbers are all that a main loop has to carry.
@@ -18,22 +37,33 @@ struct CausalMask {
   /// One past the last key that `row` sees; <= 0 if it sees none.
   ATTNJIT_DEVICE int key_end(int row) const { return kCausal ? min_of(len_k, row + diagonal + 1) : len_k; }
 
-  /// Sets the scores of keys that their row does not see to -inf. Selecting, never adding: NaN + -inf is NaN.
   template <int kMTiles, int kNTiles>
   ATTNJIT_DEVICE void apply(float (&scores)[kMTiles][kNTiles][4], int first_key) const {
-    const AccumulatorPosition at;
-#pragma unroll
-    for (int m = 0; m < kMTiles; ++m) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int end = key_end(at.row(m, half)) - first_key - at.column(0);
-#pragma unroll
-        for (int n = 0; n < kNTiles; ++n) {
-          if (n * 8 >= end) scores[m][n][2 * half] = kMinusInfinity;
-          if (n * 8 + 1 >= end) scores[m][n][2 * half + 1] = kMinusInfinity;
-        }
-      }
-    }
+    mask_ends(*this, scores, first_key);
+  }
+};
+
+/// The same for rows that are the heads of one query after another, and for keys that are every world-th of the
+/// sequence: row r is query r / heads, local key j is global key j * world + rank, and query i sees the global keys
+/// up to i + total_len - len_q.
+template <bool kCausal>
+struct GroupedCausalMask {
+  int len_k;      // local keys
+  int first_row;  // rows are counted from here
+  int heads;
+  int diagonal;  // total_len - len_q - rank
+  int world;
+
+  /// One past the last local key that `row` sees; 0 if it sees none.
+  ATTNJIT_DEVICE int key_end(int row) const {
+    if constexpr (!kCausal) return len_k;
+    const int last = (first_row + row) / heads + diagonal;
+    return last < 0 ? 0 : min_of(len_k, last / world + 1);
+  }
+
+  template <int kMTiles, int kNTiles>
+  ATTNJIT_DEVICE void apply(float (&scores)[kMTiles][kNTiles][4], int first_key) const {
+    mask_ends(*this, scores, first_key);
   }
 };
 

@@ -1,16 +1,10 @@
 // Rows of a global tensor into tiles of shared memory, asynchronously, 16 bytes at a time.
 #pragma once
 
-#include "ptx/memory.cuh"
-#include "shared/mha_varlen_params.h"
+#include "core/row_copy.cuh"
+#include "shared/tensor_views.h"
 
 namespace attnjit::kernel {
-
-/// Lanes side by side that read one row: as many as it has 16-byte chunks, rounded down to a power of two, at most 8
-/// (128 contiguous bytes).
-ATTNJIT_HOST_DEVICE constexpr int lanes_per_row(int chunks) {
-  return chunks >= 8 ? 8 : chunks >= 4 ? 4 : chunks >= 2 ? 2 : 1;
-}
 
 /// One thread's share in copying tiles [kRows, kColumns] of 16-bit elements, one after another along the tokens of a
 /// head; all kThreads threads of the CTA take part. A tile's rows lie kPitch elements apart in shared memory.
@@ -36,12 +30,7 @@ class TileCopy {
     // registers that the accumulators need (up to 90 bytes of spills at dv = 128).
 #pragma unroll 1
     for (int row = thread_index() / kLanes; row < kRows; row += kRowsPerPass) {
-#pragma unroll
-      for (int chunk = 0; chunk < kChunks; chunk += kLanes) {
-        if (chunk + kLanes <= kChunks || thread_index() % kLanes < kChunks - chunk) {
-          cp_async_16(to + chunk * 16, from + chunk * 8, row < valid_rows);
-        }
-      }
+      copy_row<kChunks, kLanes>(to, from, thread_index() % kLanes, row < valid_rows);
       from += kRowsPerPass * token_stride_;
       to += kRowsPerPass * kPitch * 2;
     }

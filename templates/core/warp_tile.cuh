@@ -29,29 +29,43 @@ ATTNJIT_DEVICE void clear(float (&accumulator)[kMTiles][kNTiles][4]) {
   }
 }
 
+/// The fragment [16, 16] of the left operand whose corner is at `rows`, row-major with rows kPitch elements apart.
+template <int kPitch>
+ATTNJIT_DEVICE void load_fragment(u32 (&a)[4], u32 rows) {
+  const int lane = thread_index() % 32;
+  ldmatrix_x4(a, rows + (lane % 16 * kPitch + lane / 16 * 8) * 2);
+}
+
+/// d += a b^T for 16 columns of both: a as fragments, b [8 kNTiles, 16] with its corner at `b_rows`, row-major with rows
+/// kPitch elements apart.
+template <Element kElement, int kPitch, int kMTiles, int kNTiles>
+ATTNJIT_DEVICE void multiply_step(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][4], u32 b_rows) {
+  static_assert(kNTiles % 2 == 0);
+  const int lane = thread_index() % 32;
+  const u32 b_lane = b_rows + ((lane / 16 * 8 + lane % 8) * kPitch + lane / 8 % 2 * 8) * 2;
+#pragma unroll
+  for (int n = 0; n < kNTiles; n += 2) {
+    u32 b[4];
+    ldmatrix_x4(b, b_lane + n * 8 * kPitch * 2);
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+      mma_m16n8k16<kElement>(d[m][n], a[m], b[0], b[1]);
+      mma_m16n8k16<kElement>(d[m][n + 1], a[m], b[2], b[3]);
+    }
+  }
+}
+
 /// d += a b^T: a is [16 kMTiles, kColumns] at `a_rows` (this warp's first row), b is [8 kNTiles, kColumns] at
 /// `b_rows`, both row-major with rows kPitch elements apart.
 template <Element kElement, int kColumns, int kPitch, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void multiply_rows(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u32 b_rows) {
   static_assert(kNTiles % 2 == 0 && kColumns % 16 == 0);
-  const int lane = thread_index() % 32;
-  const u32 a_lane = a_rows + (lane % 16 * kPitch + lane / 16 * 8) * 2;
-  const u32 b_lane = b_rows + ((lane / 16 * 8 + lane % 8) * kPitch + lane / 8 % 2 * 8) * 2;
 #pragma unroll
   for (int k = 0; k < kColumns; k += 16) {
     u32 a[kMTiles][4];
 #pragma unroll
-    for (int m = 0; m < kMTiles; ++m) ldmatrix_x4(a[m], a_lane + (m * 16 * kPitch + k) * 2);
-#pragma unroll
-    for (int n = 0; n < kNTiles; n += 2) {
-      u32 b[4];
-      ldmatrix_x4(b, b_lane + (n * 8 * kPitch + k) * 2);
-#pragma unroll
-      for (int m = 0; m < kMTiles; ++m) {
-        mma_m16n8k16<kElement>(d[m][n], a[m], b[0], b[1]);
-        mma_m16n8k16<kElement>(d[m][n + 1], a[m], b[2], b[3]);
-      }
-    }
+    for (int m = 0; m < kMTiles; ++m) load_fragment<kPitch>(a[m], a_rows + (m * 16 * kPitch + k) * 2);
+    multiply_step<kElement, kPitch>(d, a, b_rows + k * 2);
   }
 }
 

@@ -155,10 +155,12 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
       }
     }
   }
-  u8* const out_rows = static_cast<u8*>(params.out) +
-                       (first_token * params.out_token_stride + rows.head * params.out_head_stride) * Output::kBytes;
+  const StridedRows out_rows{
+      static_cast<u8*>(params.out) +
+          (first_token * params.out_token_stride + rows.head * params.out_head_stride) * Output::kBytes,
+      params.out_token_stride * Output::kBytes};
   store_rows(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes, out_rows,
-             params.out_token_stride * Output::kBytes, rows.m_rows - warp_row);
+             rows.m_rows - warp_row);
 }
 
 }  // namespace attnjit::kernel

@@ -9,6 +9,13 @@
 namespace attnjit::kernel {
 
 ATTNJIT_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+/// The same, read anew at each call (volatile): for an epilogue, so that the addresses derived from it are not formed
+/// before the main loop and carried through it.
+ATTNJIT_DEVICE int thread_index_anew() {
+  u32 index;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return static_cast<int>(index);
+}
 /// Read anew at each call (volatile): what is derived from it twice is computed twice, and not carried in registers
 /// between the two places.
 ATTNJIT_DEVICE u32 block_index() {
@@ -24,6 +31,25 @@ ATTNJIT_DEVICE void sync_warp() { __syncwarp(); }
 
 /// PTX ISA 9.7.9.6, shfl.sync.bfly over all 32 lanes.
 ATTNJIT_DEVICE float shuffle_xor(float value, int lane_mask) { return __shfl_xor_sync(0xffffffffu, value, lane_mask); }
+ATTNJIT_DEVICE int shuffle_xor(int value, int lane_mask) { return __shfl_xor_sync(0xffffffffu, value, lane_mask); }
+
+/// PTX ISA 9.7.9.6, shfl.sync.up over all 32 lanes: the value of the lane `distance` below; lanes without one keep their
+/// own.
+ATTNJIT_DEVICE int shuffle_up(int value, int distance) { return __shfl_up_sync(0xffffffffu, value, distance); }
+/// PTX ISA 9.7.9.6, shfl.sync.idx over all 32 lanes: the value of `lane`.
+ATTNJIT_DEVICE int shuffle_from(int value, int lane) { return __shfl_sync(0xffffffffu, value, lane); }
+ATTNJIT_DEVICE float shuffle_from(float value, int lane) { return __shfl_sync(0xffffffffu, value, lane); }
+/// PTX ISA 9.7.13.10, vote.sync.ballot over all 32 lanes: bit l is lane l's predicate.
+ATTNJIT_DEVICE u32 ballot(bool predicate) { return __ballot_sync(0xffffffffu, predicate); }
+
+/// PTX ISA 9.7.1.16, bfind: index of the highest set bit; -1 if there is none. And of the lowest, by 9.7.1.18, brev.
+ATTNJIT_DEVICE int highest_bit(u32 bits) { return 31 - __clz(static_cast<int>(bits)); }
+ATTNJIT_DEVICE int lowest_bit(u32 bits) { return __ffs(static_cast<int>(bits)) - 1; }
+
+/// PTX ISA 9.7.13.13, griddepcontrol (SM 9.0 on). A dependent grid may start once every CTA has said so or left;
+/// waiting ends when the grids it depends on are complete and their writes visible.
+ATTNJIT_DEVICE void launch_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+ATTNJIT_DEVICE void wait_for_prerequisites() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 /// The CTA's dynamic shared memory as the one struct that lays it out.
 template <class Layout>

@@ -28,4 +28,28 @@ ATTNJIT_DEVICE u16 pack_e4m3_cvt(float low, float high) {
   return packed;
 }
 
+/// PTX ISA 9.7.9.22, cvt.rn.f16x2.e4m3x2 (SM 8.9 on): exact; NaN becomes NaN.
+ATTNJIT_DEVICE u32 unpack_e4m3_cvt(u16 codes) {
+  u32 packed;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(packed) : "h"(codes));
+  return packed;
+}
+/// PTX ISA 9.7.4.3, mul.f16x2: subnormal numbers are kept.
+ATTNJIT_DEVICE u32 mul_f16x2(u32 a, u32 b) {
+  u32 product;
+  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(product) : "r"(a), "r"(b));
+  return product;
+}
+/// PTX ISA 9.7.9.22, cvt.f32.f16 of the lower and of the upper half: exact.
+ATTNJIT_DEVICE float low_f16_to_float(u32 pair) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<u16>(pair)));
+  return value;
+}
+ATTNJIT_DEVICE float high_f16_to_float(u32 pair) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<u16>(pair >> 16)));
+  return value;
+}
+
 }  // namespace attnjit::kernel

@@ -8,6 +8,10 @@ namespace attnjit::kernel {
 struct Vec16 {
   u32 word[4];
 };
+struct alignas(8) Float2 {
+  float x;
+  float y;
+};
 
 /// PTX ISA 9.7.9.25.3.1, cp.async.cg: 16 bytes past L1 into shared memory; zeros where `valid` is false
 /// (nothing is read from `source` then).
@@ -34,12 +38,43 @@ ATTNJIT_DEVICE Vec16 load_shared_16(u32 address) {
                : "memory");
   return v;
 }
+/// PTX ISA 9.7.9.11, st.shared.v4.b32.
+ATTNJIT_DEVICE void store_shared_16(u32 address, const Vec16& v) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(v.word[0]), "r"(v.word[1]),
+               "r"(v.word[2]), "r"(v.word[3])
+               : "memory");
+}
+/// PTX ISA 9.7.9.8, ld.shared.v2.f32 and ld.shared.f32.
+ATTNJIT_DEVICE Float2 load_shared_float2(u32 address) {
+  Float2 v;
+  asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(v.x), "=f"(v.y) : "r"(address) : "memory");
+  return v;
+}
+ATTNJIT_DEVICE float load_shared_float(u32 address) {
+  float value;
+  asm volatile("ld.shared.f32 %0, [%1];" : "=f"(value) : "r"(address) : "memory");
+  return value;
+}
+/// PTX ISA 9.7.9.11, st.shared.v2.f32.
+ATTNJIT_DEVICE void store_shared(u32 address, Float2 v) {
+  asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(address), "f"(v.x), "f"(v.y) : "memory");
+}
 /// PTX ISA 9.7.9.11, st.shared.b32 and st.shared.b16.
 ATTNJIT_DEVICE void store_shared(u32 address, u32 value) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
 }
 ATTNJIT_DEVICE void store_shared(u32 address, u16 value) {
   asm volatile("st.shared.b16 [%0], %1;" ::"r"(address), "h"(value) : "memory");
+}
+/// PTX ISA 9.7.9.8, ld.global.v2.f32, and 9.7.9.11, st.global.v2.f32. Loads are left to the compiler to order.
+ATTNJIT_DEVICE Float2 load_global_float2(const float* address) { return *reinterpret_cast<const Float2*>(address); }
+ATTNJIT_DEVICE void store_global_float2(float* address, Float2 v) { *reinterpret_cast<Float2*>(address) = v; }
+/// PTX ISA 9.7.9.11, st.global.b32 and st.global.b16.
+ATTNJIT_DEVICE void store_global(void* address, u32 value) {
+  asm volatile("st.global.b32 [%0], %1;" ::"l"(address), "r"(value) : "memory");
+}
+ATTNJIT_DEVICE void store_global(void* address, u16 value) {
+  asm volatile("st.global.b16 [%0], %1;" ::"l"(address), "h"(value) : "memory");
 }
 /// PTX ISA 9.7.9.11, st.global.v4.b32.
 ATTNJIT_DEVICE void store_global_16(void* address, const Vec16& v) {

@@ -2,17 +2,9 @@
 // kernel serves a call is the host's business alone.
 #pragma once
 
-#include "shared/types.h"
+#include "shared/tensor_views.h"
 
 namespace attnjit::kernel {
-
-/// A tensor [tokens, heads, columns] whose columns are contiguous. Strides in elements; 0 is allowed for
-/// inputs (k_pe has head_stride 0: all heads share it).
-struct TokenRows {
-  const void* data;
-  i64 token_stride;
-  i64 head_stride;
-};
 
 struct MhaVarlenParams {
   // Inputs. q [Tq, H, dqk] and k [Tk, Hk, dqk] come in two column ranges: the first dqk - P columns (nope)

@@ -1,0 +1,51 @@
+// Joining the attention states (out, lse) of disjoint sets of keys:
+//   lse = ln sum_i exp(lse_i),   out = sum_i exp(lse_i - lse) out_i
+// (the "merge attention" of Juravsky et al., arXiv:2402.05099, also known from ring attention).
+#pragma once
+
+#include "core/warp_tile.cuh"
+#include "ptx/math.cuh"
+
+namespace attnjit::kernel {
+
+inline constexpr float kInfinity = __builtin_bit_cast(float, 0x7f800000u);
+
+/// An lse of +inf or NaN says nothing that can be weighed; such a state counts as one without keys.
+ATTNJIT_DEVICE float mergeable_lse(float lse) { return lse < kInfinity ? lse : kMinusInfinity; }
+
+/// The weights of `states` states of one row; the lanes of a warp share the work. lse_of(i) is state i's, natural.
+struct MergeWeights {
+  float largest = kMinusInfinity;
+  float sum = 0.f;
+
+  template <class LseOf>
+  ATTNJIT_DEVICE MergeWeights(int states, const LseOf& lse_of) {
+    const int lane = thread_index() % 32;
+    for (int i = lane; i < states; i += 32) largest = max_float(largest, mergeable_lse(lse_of(i)));
+#pragma unroll
+    for (int distance = 16; distance > 0; distance /= 2) largest = max_float(largest, shuffle_xor(largest, distance));
+    for (int i = lane; i < states; i += 32) sum += exponential(mergeable_lse(lse_of(i)));
+#pragma unroll
+    for (int distance = 16; distance > 0; distance /= 2) sum += shuffle_xor(sum, distance);
+  }
+
+  /// Of a state in the merged one; exactly 0 for a state without keys, exactly 1 for the only one that has any.
+  ATTNJIT_DEVICE float weight(float lse) const {
+    const float share = exponential(mergeable_lse(lse));
+    return share == 0.f ? 0.f : share / sum;
+  }
+  /// -inf if no state has keys.
+  ATTNJIT_DEVICE float lse() const {
+    constexpr float kLn2 = 0.693147180559945309f;
+    return sum == 0.f ? kMinusInfinity : fma_float(log2_approx(sum), kLn2, largest);
+  }
+
+ private:
+  /// exp(lse - largest).
+  ATTNJIT_DEVICE float exponential(float lse) const {
+    constexpr float kLog2E = 1.44269504088896341f;
+    return lse == kMinusInfinity ? 0.f : exp2_approx((lse - largest) * kLog2E);
+  }
+};
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,335 @@
+// MLA decode in its absorbed form over a paged latent cache, for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
+//
+// All heads share one key per token, whose first R columns are also its value. So the rows of a product are the heads
+// of one query after another, row r = query r / H, head r % H, and one CTA owns kBlockM of them (m_block) and one part
+// of the key blocks of all sequences (core/split_schedule.cuh). The grid is one-dimensional, m_block fastest: CTAs that
+// read the same keys run side by side and meet in L2. A sequence that lies in one part is finished here; pieces of
+// others go to the workspace, and sm80_mla_combine joins them.
+//
+// Four warps side by side share a tile of keys. Each multiplies a quarter of the columns of Q and K, all add up their
+// partial scores through shared memory, each works out the softmax of its rows for itself, and multiplies P with a
+// quarter of V's columns. So a tile is read from device memory once, and nearly once from shared memory, whose bandwidth
+// is what binds (with the keys instead of the columns shared out, Q is read anew by every warp for every tile: 18 %
+// slower where the cache is in L2); and the output fits in registers, kBlockM x 128 columns per warp. The price is that
+// exponentials are computed four times, for which few queries per sequence leave time.
+#pragma once
+
+#include "core/cache_format.cuh"
+#include "core/epilogue.cuh"
+#include "core/mask.cuh"
+#include "core/paged_rows.cuh"
+#include "core/softmax.cuh"
+#include "core/split_schedule.cuh"
+#include "shared/mla_decode_params.h"
+#include "shared/sm80_mla_decode_config.h"
+
+namespace attnjit::kernel {
+
+/// The tile of keys in 16 bits, for caches that are stored otherwise.
+template <bool kConverted, int kRows, int kPitch>
+struct ConvertedTile {
+  u16 converted[kRows][kPitch];
+};
+template <int kRows, int kPitch>
+struct ConvertedTile<false, kRows, kPitch> {};
+
+template <Sm80MlaDecodeConfig kConfig>
+struct Sm80MlaDecodeShared {
+  static constexpr bool kConverted = kConfig.cache != CacheFormat::kSame;
+  static constexpr int kPitch = padded_row(kConfig.latent_dim + kConfig.rope_dim);
+  static constexpr int kStoredPitch =
+      kConverted ? stored_pitch(latent_row_bytes(kConfig) + rope_row_bytes(kConfig)) : kPitch * 2;  // bytes
+  static constexpr int kPitchOutBytes = kConfig.latent_dim / kColumnWarps * bytes_of(kConfig.out_element) + kRowPadBytes;
+  static constexpr int kScorePitch = score_pitch(kConfig.block_n);
+  struct Work : ConvertedTile<kConverted, kConfig.block_n, kPitch> {
+    u8 stages[kConfig.stages][kConfig.block_n][kStoredPitch];
+    float scores[kColumnWarps][kConfig.block_m][kScorePitch];  // each warp's partial sums
+  };
+  u16 q[kConfig.block_m][kPitch];
+  union {
+    Work work;
+    u8 out[kColumnWarps][kConfig.block_m][kPitchOutBytes];  // after the last product of a piece
+  };
+};
+
+/// The rows of an m_block of one sequence: which query and head each is. Made from a few loads wherever it is needed,
+/// rather than kept: the main loop has no registers to spare for it.
+struct DecodeRows {
+  int heads;
+  int first;        // row 0 of the m_block, counted over the sequence's queries and heads
+  int count;        // rows that exist from there on
+  int len_q;        // queries of the sequence
+  i64 batch;        // for addresses: the sequence, or 0 in a packed batch
+  i64 first_query;  // for addresses: 0, or the sequence's first token in a packed batch
+
+  ATTNJIT_DEVICE DecodeRows(const MlaDecodeParams& params, int sequence, int first_row)
+      : heads(params.num_heads), first(first_row) {
+    const bool packed = params.cu_seqlens_q != nullptr;
+    batch = packed ? 0 : sequence;
+    first_query = packed ? params.cu_seqlens_q[sequence] : 0;
+    len_q = packed ? params.cu_seqlens_q[sequence + 1] - static_cast<int>(first_query) : params.max_seqlen_q;
+    count = len_q * heads - first;
+  }
+
+  template <class Pointer>
+  ATTNJIT_DEVICE i64 offset(const BatchRows<Pointer>& tensor, int row) const {
+    const int query = (first + row) / heads;
+    const int head = (first + row) % heads;
+    return batch * tensor.batch_stride + (first_query + query) * tensor.query_stride + head * tensor.head_stride;
+  }
+
+  /// Of rows from `row` on.
+  template <bool kCausal>
+  ATTNJIT_DEVICE GroupedCausalMask<kCausal> mask(const MlaDecodeParams& params, int sequence, int row) const {
+    const int len_k = params.seq_lens[sequence];
+    const int total_len = params.total_seq_lens != nullptr ? params.total_seq_lens[sequence] : len_k;
+    return {len_k, first + row, heads, total_len - len_q - params.cp_rank, params.cp_world};
+  }
+};
+
+/// Adds up the partial scores of the column warps: each leaves its own at `tile` [kColumnWarps, kRows, kPitch], and
+/// takes the sum of all. A barrier of the CTA lies between; another one has to come before the next exchange.
+template <int kRows, int kPitch, int kMTiles, int kNTiles>
+ATTNJIT_DEVICE void exchange_sums(float (&scores)[kMTiles][kNTiles][4], u32 tile, int column_warp, int warp_row) {
+  const AccumulatorPosition at;
+  const auto address = [&](int warp, int m, int half, int n) {
+    return tile + ((warp * kRows + warp_row + at.row(m, half)) * kPitch + at.column(n)) * 4;
+  };
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+#pragma unroll
+      for (int n = 0; n < kNTiles; ++n) {
+        store_shared(address(column_warp, m, half, n), Float2{scores[m][n][2 * half], scores[m][n][2 * half + 1]});
+      }
+    }
+  }
+  sync_block();
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+#pragma unroll
+      for (int n = 0; n < kNTiles; ++n) {
+        Float2 sum = load_shared_float2(address(0, m, half, n));
+#pragma unroll
+        for (int warp = 1; warp < kColumnWarps; ++warp) {
+          const Float2 more = load_shared_float2(address(warp, m, half, n));
+          sum.x += more.x;
+          sum.y += more.y;
+        }
+        scores[m][n][2 * half] = sum.x;
+        scores[m][n][2 * half + 1] = sum.y;
+      }
+    }
+  }
+}
+
+template <Sm80MlaDecodeConfig kConfig>
+ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
+  // ---- shapes
+  constexpr int kBlockM = kConfig.block_m;
+  constexpr int kBlockN = kConfig.block_n;
+  constexpr int kThreads = threads(kConfig);
+  constexpr int kColumns = kConfig.latent_dim + kConfig.rope_dim;
+  constexpr int kRowsPerWarp = kBlockM / (kConfig.warps / kColumnWarps);
+  constexpr int kMTiles = kRowsPerWarp / 16;
+  constexpr int kSteps = ceil_div(kColumns / 16, kColumnWarps);  // products of 16 columns per warp, for S
+  constexpr int kNTiles = kBlockN / 8;
+  constexpr int kOutColumns = kConfig.latent_dim / kColumnWarps;
+  static_assert(kMTiles * 16 * (kConfig.warps / kColumnWarps) == kBlockM && kBlockN % 16 == 0);
+  static_assert(kColumns % 16 == 0 && kOutColumns % 16 == 0);
+  using Output = typename SelectOutput<kConfig.out_element, kConfig.e4m3_cvt>::Type;
+
+  // ---- shared memory
+  using Shared = Sm80MlaDecodeShared<kConfig>;
+  static_assert(sizeof(Shared) == smem_bytes(kConfig));
+  Shared& shared = dynamic_shared<Shared>();
+  constexpr int kPitch = Shared::kPitch;
+  const u32 q_tile = shared_address(&shared.q);
+  const u32 stages = shared_address(&shared.work.stages);
+  const u32 scores_tile = shared_address(&shared.work.scores);
+  constexpr u32 kStageBytes = sizeof(shared.work.stages[0]);
+
+  // ---- this CTA and this warp
+  if constexpr (kConfig.dependent_launch) launch_dependents();
+  const auto m_block = [&] { return static_cast<int>(block_index() % static_cast<u32>(params.m_blocks)); };
+  const auto part = [&] { return static_cast<int>(block_index() / static_cast<u32>(params.m_blocks)); };
+  const int warp_row = thread_index() / 32 / kColumnWarps * kRowsPerWarp;
+  const int column_warp = thread_index() / 32 % kColumnWarps;
+  const auto cache_scale = [&] {
+    return kConfig.cache == CacheFormat::kE4M3 && params.cache_scale != nullptr ? *params.cache_scale : 1.f;
+  };
+
+  const SplitShare<kBlockN> share(params.seq_lens, params.batch, part(), params.parts);
+  int next = share.begin;
+  int sequence_begin = share.sequence_begin;
+  for (int sequence = share.sequence; next < share.end; ++sequence) {
+    // ---- the piece of this sequence that lies in this part
+    const int len_k = params.seq_lens[sequence];
+    const int sequence_blocks = key_blocks<kBlockN>(len_k);
+    const int n_begin = next - sequence_begin;
+    const int n_end = min_of(sequence_blocks, share.end - sequence_begin);
+    const bool whole = n_begin == 0 && n_end == sequence_blocks;
+    next = sequence_begin + n_end;
+    sequence_begin += sequence_blocks;
+    if (n_begin == 0 && thread_index() == 0 && m_block() == 0) {  // tells the joining kernel where the pieces are
+      params.first_part[sequence] = part();
+      params.last_part[sequence] = (sequence_begin - 1) / share.share;
+    }
+    const DecodeRows rows(params, sequence, m_block() * kBlockM);
+    if (rows.count <= 0) continue;
+    const int first_key_end = rows.template mask<kConfig.causal>(params, sequence, warp_row).key_end(0);
+
+    // ---- loads: Q, and the first tile of keys
+    sync_block();  // every warp is done with the piece before
+    {
+      constexpr int kLanes = 8;
+      const int lane = thread_index() % kLanes;
+#pragma unroll 1
+      for (int row = thread_index() / kLanes; row < kBlockM; row += kThreads / kLanes) {
+        const bool valid = row < rows.count;
+        const int from = valid ? row : 0;
+        const u32 to = q_tile + row * kPitch * 2 + lane * 16;
+        copy_row<kConfig.latent_dim / 8, kLanes>(
+            to, static_cast<const u16*>(params.q_nope.data) + rows.offset(params.q_nope, from) + lane * 8, lane, valid);
+        if constexpr (kConfig.rope_dim > 0) {
+          copy_row<kConfig.rope_dim / 8, kLanes>(
+              to + kConfig.latent_dim * 2,
+              static_cast<const u16*>(params.q_pe.data) + rows.offset(params.q_pe, from) + lane * 8, lane, valid);
+        }
+      }
+    }
+    const i32* const page_list = params.page_list + (params.page_begin != nullptr
+                                                         ? static_cast<i64>(params.page_begin[sequence])
+                                                         : sequence * params.page_list_stride);
+    PagedTileCopy<kBlockN, latent_row_bytes(kConfig), rope_row_bytes(kConfig), Shared::kStoredPitch, kConfig.page_size,
+                  Shared::kConverted ? 1 : 2, kThreads>
+        copy(params.latent, params.rope, page_list, len_k);
+    // A converted tile leaves its stage at once; a stage that is multiplied from is free a tile later.
+    constexpr int kAhead = Shared::kConverted ? kConfig.stages : kConfig.stages - 1;
+    int to_issue = n_begin;  // the next tile whose copy is issued
+    int free_stage = 0;      // where it goes
+    copy.look_up(to_issue * kBlockN);
+    const auto issue_next = [&] {
+      if (to_issue < n_end) {
+        copy.issue(stages + free_stage * kStageBytes);
+        copy.look_up(++to_issue * kBlockN);
+      }
+      free_stage = free_stage + 1 == kConfig.stages ? 0 : free_stage + 1;
+      cp_async_commit();
+    };
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) issue_next();
+
+    // ---- Q's columns of this warp: in registers if its rows are few
+    const int first_step = column_warp * kSteps;
+    const u32 q_at = q_tile + (warp_row * kPitch + first_step * 16) * 2;
+    const auto load_q = [&](u32(&q)[kMTiles][4], int step) {
+#pragma unroll
+      for (int m = 0; m < kMTiles; ++m) load_fragment<kPitch>(q[m], q_at + (m * 16 * kPitch + step * 16) * 2);
+    };
+    constexpr bool kKeepQ = kMTiles == 1;
+    u32 kept_q[kKeepQ ? kSteps : 1][kMTiles][4];
+    if constexpr (kKeepQ) {
+      cp_async_wait<kAhead - 1>();
+      sync_block();  // Q has landed, being in the oldest group
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) load_q(kept_q[step], step);
+    }
+
+    // ---- main loop
+    OnlineSoftmax<kMTiles> softmax(params.softmax_scale_log2 * cache_scale());
+    float out[kMTiles][kOutColumns / 8][4];
+    clear(out);
+    int stage = 0;
+#pragma unroll 1
+    for (int n_block = n_begin; n_block < n_end; ++n_block) {
+      cp_async_wait<kAhead - 1>();
+      sync_block();  // the tile has landed for every thread, and every warp is done with the one before
+      u32 tile = stages + stage * kStageBytes;
+      stage = stage + 1 == kConfig.stages ? 0 : stage + 1;
+      if constexpr (Shared::kConverted) {
+        const u32 converted = shared_address(&shared.work.converted);
+        convert_tile<kConfig, kBlockN, Shared::kStoredPitch, kPitch * 2, kThreads>(converted, tile);
+        tile = converted;
+        sync_block();  // converted, and the stage free, for every warp
+      }
+      issue_next();
+
+      // S: this warp's columns, then the sum over all warps
+      float scores[kMTiles][kNTiles][4];
+      clear(scores);
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        if (kColumns / 16 % kColumnWarps != 0 && first_step + step >= kColumns / 16) break;
+        const u32 k_at = tile + (first_step + step) * 16 * 2;
+        if constexpr (kKeepQ) {
+          multiply_step<kConfig.element, kPitch>(scores, kept_q[step], k_at);
+        } else {
+          u32 q[kMTiles][4];
+          load_q(q, step);
+          multiply_step<kConfig.element, kPitch>(scores, q, k_at);
+        }
+      }
+      exchange_sums<kBlockM, Shared::kScorePitch>(scores, scores_tile, column_warp, warp_row);
+
+      if ((n_block + 1) * kBlockN > first_key_end) {
+        DecodeRows(params, sequence, m_block() * kBlockM)
+            .template mask<kConfig.causal>(params, sequence, warp_row)
+            .apply(scores, n_block * kBlockN);
+      }
+      softmax.update(scores, out);
+      u32 probabilities[kMTiles][kNTiles / 2][4];
+      round_to_fragment<kConfig.element>(probabilities, scores);
+      multiply_columns<kConfig.element, kPitch>(out, probabilities, tile + column_warp * kOutColumns * 2);
+    }
+
+    // ---- epilogue
+    cp_async_wait<0>();
+    sync_block();  // tiles and scores give way to the output
+    softmax.finish();
+    const int thread = thread_index_anew();
+    const AccumulatorPosition out_at{thread % 32};
+    const int out_row = thread / 32 / kColumnWarps * kRowsPerWarp;
+    const int out_column = thread / 32 % kColumnWarps * kOutColumns;
+    const DecodeRows out_rows(params, sequence, m_block() * kBlockM);
+    const i64 slot = static_cast<i64>(block_index()) * 2 + (n_begin == 0 ? 1 : 0);
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int row = out_row + out_at.row(m, half);
+        const float normaliser = softmax.normaliser(m, half) * cache_scale();
+#pragma unroll
+        for (int n = 0; n < kOutColumns / 8; ++n) {
+          out[m][n][2 * half] *= normaliser;
+          out[m][n][2 * half + 1] *= normaliser;
+          if (!whole && row < out_rows.count) {
+            store_global_float2(params.partial_out + (slot * kBlockM + row) * kConfig.latent_dim +
+                                    out_column + out_at.column(n),
+                                Float2{out[m][n][2 * half], out[m][n][2 * half + 1]});
+          }
+        }
+        if (out_column == 0 && out_at.lane % 4 == 0 && row < out_rows.count) {
+          if (!whole) {
+            params.partial_lse[slot * kBlockM + row] = softmax.lse(m, half);
+          } else if (params.lse.data != nullptr) {
+            params.lse.data[out_rows.offset(params.lse, row)] = softmax.lse(m, half);
+          }
+        }
+      }
+    }
+    if (whole) {
+      const auto row_address = [&](int row) {
+        return static_cast<u8*>(params.out.data) +
+               (out_rows.offset(params.out, out_row + row) + out_column) * Output::kBytes;
+      };
+      store_rows(Output(params.out_scale), out, shared_address(&shared.out[out_column / kOutColumns][out_row]),
+                 Shared::kPitchOutBytes, row_address, out_rows.count - out_row);
+    }
+  }
+}
+
+}  // namespace attnjit::kernel
