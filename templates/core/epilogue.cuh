@@ -15,6 +15,13 @@ struct Output16Bit {
   ATTNJIT_DEVICE u32 pack(float low, float high) const { return pack_16bit<kElement>(low, high); }
 };
 
+/// float32 output, of kernels that join states.
+struct OutputFloat {
+  static constexpr int kBytes = 4;
+  ATTNJIT_DEVICE explicit OutputFloat(const float*) {}
+  ATTNJIT_DEVICE Float2 pack(float low, float high) const { return {low, high}; }
+};
+
 /// e4m3 output: clamp(o / out_scale) of the float32 accumulator, by the reciprocal of the one scale in
 /// memory.
 template <bool kHasCvt>
@@ -34,6 +41,10 @@ struct SelectOutput {
 template <bool kHasCvt>
 struct SelectOutput<Element::kFloat8E4M3, kHasCvt> {
   using Type = OutputE4M3<kHasCvt>;
+};
+template <bool kHasCvt>
+struct SelectOutput<Element::kFloat32, kHasCvt> {
+  using Type = OutputFloat;
 };
 
 /// Where row i of a tile lies in a tensor whose rows follow each other at one stride.

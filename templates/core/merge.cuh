@@ -13,20 +13,25 @@ inline constexpr float kInfinity = __builtin_bit_cast(float, 0x7f800000u);
 /// An lse of +inf or NaN says nothing that can be weighed; such a state counts as one without keys.
 ATTNJIT_DEVICE float mergeable_lse(float lse) { return lse < kInfinity ? lse : kMinusInfinity; }
 
-/// The weights of `states` states of one row; the lanes of a warp share the work. lse_of(i) is state i's, natural.
+/// The weights of `states` states of one row. lse_of(i) is state i's, natural; kLanes lanes of a warp share the work:
+/// all 32, or one, that is every lane for a row of its own.
+template <int kLanes>
 struct MergeWeights {
   float largest = kMinusInfinity;
   float sum = 0.f;
 
   template <class LseOf>
   ATTNJIT_DEVICE MergeWeights(int states, const LseOf& lse_of) {
-    const int lane = thread_index() % 32;
-    for (int i = lane; i < states; i += 32) largest = max_float(largest, mergeable_lse(lse_of(i)));
+    static_assert(kLanes == 1 || kLanes == 32);
+    const int lane = thread_index() % kLanes;
+    for (int i = lane; i < states; i += kLanes) largest = max_float(largest, mergeable_lse(lse_of(i)));
 #pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) largest = max_float(largest, shuffle_xor(largest, distance));
-    for (int i = lane; i < states; i += 32) sum += exponential(mergeable_lse(lse_of(i)));
+    for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+      largest = max_float(largest, shuffle_xor(largest, distance));
+    }
+    for (int i = lane; i < states; i += kLanes) sum += exponential(mergeable_lse(lse_of(i)));
 #pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) sum += shuffle_xor(sum, distance);
+    for (int distance = kLanes / 2; distance > 0; distance /= 2) sum += shuffle_xor(sum, distance);
   }
 
   /// Of a state in the merged one; exactly 0 for a state without keys, exactly 1 for the only one that has any.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "core/epilogue.cuh"
+#include "core/key_mask.cuh"
 #include "core/mask.cuh"
 #include "core/softmax.cuh"
 #include "core/tile_copy.cuh"
@@ -20,12 +21,20 @@
 
 namespace attnjit::kernel {
 
+/// Mask bits of a block of keys, where there is a mask.
+template <bool kMasked, int kRows>
+struct SelectMaskTile {
+  MaskWords mask[kRows];
+};
+template <int kRows>
+struct SelectMaskTile<false, kRows> {};
+
 template <Sm80MhaVarlenConfig kConfig>
 struct Sm80MhaVarlenShared {
   static constexpr int kPitchQk = padded_row(kConfig.head_dim_qk);
   static constexpr int kPitchV = padded_row(kConfig.head_dim_v);
   static constexpr int kPitchOutBytes = kConfig.head_dim_v * bytes_of(kConfig.out_element) + kRowPadBytes;
-  struct Tiles {
+  struct Tiles : SelectMaskTile<kConfig.masked, kConfig.block_m> {
     u16 q[kConfig.block_m][kPitchQk];
     u16 k[kConfig.block_n][kPitchQk];
     u16 v[kConfig.block_n][kPitchV];
@@ -53,6 +62,43 @@ struct QkTileCopy {
   ATTNJIT_DEVICE void advance(int tokens) {
     nope.advance(tokens);
     pe.advance(tokens);
+  }
+};
+
+/// What the bitmask adds to the walk over key blocks: nothing, where there is none.
+template <Sm80MhaVarlenConfig kConfig, bool kMasked = kConfig.masked>
+struct BlockMask {
+  ATTNJIT_DEVICE BlockMask(const MhaVarlenParams&, const QueryTile&, Sm80MhaVarlenShared<kConfig>&) {}
+  ATTNJIT_DEVICE AllBlocks blocks() const { return {}; }
+  ATTNJIT_DEVICE void fetch(int) const {}
+  template <class Scores>
+  ATTNJIT_DEVICE void apply(Scores&, int) const {}
+};
+
+template <Sm80MhaVarlenConfig kConfig>
+struct BlockMask<kConfig, true> {
+  const MhaVarlenParams& params;
+  const QueryTile& tile;
+  int offset;  // position in the request of the sequence's first key
+  u32 words;
+  MaskWordsCopy<kConfig.block_m, kConfig.block_n> copy;
+
+  ATTNJIT_DEVICE BlockMask(const MhaVarlenParams& call, const QueryTile& query_tile, Sm80MhaVarlenShared<kConfig>& shared)
+      : params(call),
+        tile(query_tile),
+        offset(call.key_offset != nullptr ? call.key_offset[query_tile.batch] : 0),
+        words(shared_address(&shared.tiles.mask)),
+        copy(call.mask, static_cast<i64>(query_tile.q_start) + query_tile.m_begin, query_tile.m_rows, offset, words) {
+    static_assert(sizeof(MaskWords) == kMaskRowBytes && threads(kConfig) >= kConfig.block_m);
+  }
+  ATTNJIT_DEVICE OccupiedBlocks<kConfig.block_n> blocks() const {
+    return {params.mask, mask_tile_row(tile.batch, tile.q_start, tile.m_begin), ceil_div(tile.m_rows, kMaskTile), offset};
+  }
+  /// The bits of the block that begins at `first_key`, on their way to shared memory.
+  ATTNJIT_DEVICE void fetch(int first_key) const { copy.issue(first_key); }
+  template <class Scores>
+  ATTNJIT_DEVICE void apply(Scores& scores, int warp_row) const {
+    mask_bits(scores, words + warp_row * kMaskRowBytes, offset);
   }
 };
 
@@ -88,26 +134,31 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const int tile_key_end = Mask(tile.m_begin, tile.len_q, tile.len_k).key_end(tile.m_rows - 1);
   const int n_blocks = ceil_div(max_of(0, tile_key_end), kBlockN);
   const Mask mask(tile.m_begin + warp_row, tile.len_q, tile.len_k);
+  const BlockMask<kConfig> block_mask(params, tile, shared);
+  auto blocks = block_mask.blocks();
+  const int first_block = blocks.below(n_blocks);
 
   // ---- loads
   QkTileCopy<kConfig, kBlockM>(params.q_nope, params.q_pe, tile.q_start + tile.m_begin, tile.head, q_tile)
       .issue(tile.m_rows);
-  const int last_token = tile.k_start + (n_blocks - 1) * kBlockN;
+  const int last_token = tile.k_start + first_block * kBlockN;
   QkTileCopy<kConfig, kBlockN> k_copy(params.k_nope, params.k_pe, last_token, kv_head, k_tile);
   TileCopy<kBlockN, kConfig.head_dim_v, Shared::kPitchV, threads(kConfig)> v_copy(params.v, last_token, kv_head,
                                                                                   v_tile);
-  if (n_blocks > 0) k_copy.issue(tile.len_k - (n_blocks - 1) * kBlockN);
+  if (first_block >= 0) k_copy.issue(tile.len_k - first_block * kBlockN);
   cp_async_commit();
 
   // ---- main loop: last block of keys first, since only the last ones need the mask
   OnlineSoftmax<kMTiles> softmax(params.softmax_scale_log2);
   float out[kMTiles][kOutTiles][4];
   clear(out);
-  for (int n_block = n_blocks - 1; n_block >= 0; --n_block) {
+  for (int n_block = first_block, next_block; n_block >= 0; n_block = next_block) {
+    next_block = blocks.below(n_block);
     cp_async_wait<0>();
     sync_block();  // K has landed for every thread, and every warp is done with the V before
     v_copy.issue(tile.len_k - n_block * kBlockN);
-    v_copy.advance(-kBlockN);
+    v_copy.advance((next_block - n_block) * kBlockN);
+    block_mask.fetch(n_block * kBlockN);
     cp_async_commit();
 
     float scores[kMTiles][kNTiles][4];
@@ -120,11 +171,12 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
 
     // Blocks that end before the first row's last key need no mask: they are whole for every row.
     if ((n_block + 1) * kBlockN > mask.key_end(0)) mask.apply(scores, n_block * kBlockN);
+    block_mask.apply(scores, warp_row);
     softmax.update(scores, out);
     u32 probabilities[kMTiles][kNTiles / 2][4];
     round_to_fragment<kConfig.element>(probabilities, scores);
-    k_copy.advance(-kBlockN);
-    if (n_block > 0) k_copy.issue(tile.len_k - (n_block - 1) * kBlockN);
+    k_copy.advance((next_block - n_block) * kBlockN);
+    if (next_block >= 0) k_copy.issue(tile.len_k - next_block * kBlockN);
     cp_async_commit();
     multiply_columns<kConfig.element, Shared::kPitchV>(out, probabilities, v_tile);
   }

@@ -52,7 +52,7 @@ ATTNJIT_DEVICE void sm80_mla_combine(const MlaDecodeParams& params) {
     return (owner * 2 + (piece == 0 ? 1 : 0)) * params.block_m + row % params.block_m;
   };
   const auto lse_of = [&](int piece) { return params.partial_lse[slot(piece)]; };
-  const MergeWeights weights(exists ? pieces : 0, lse_of);
+  const MergeWeights<32> weights(exists ? pieces : 0, lse_of);
   Float2 sum[kPairs];
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) sum[i] = Float2{0.f, 0.f};

@@ -307,7 +307,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
           out[m][n][2 * half] *= normaliser;
           out[m][n][2 * half + 1] *= normaliser;
           if (!whole && row < out_rows.count) {
-            store_global_float2(params.partial_out + (slot * kBlockM + row) * kConfig.latent_dim +
+            store_global(params.partial_out + (slot * kBlockM + row) * kConfig.latent_dim +
                                     out_column + out_at.column(n),
                                 Float2{out[m][n][2 * half], out[m][n][2 * half + 1]});
           }

@@ -45,6 +45,8 @@ ATTNJIT_DEVICE u32 ballot(bool predicate) { return __ballot_sync(0xffffffffu, pr
 /// PTX ISA 9.7.1.16, bfind: index of the highest set bit; -1 if there is none. And of the lowest, by 9.7.1.18, brev.
 ATTNJIT_DEVICE int highest_bit(u32 bits) { return 31 - __clz(static_cast<int>(bits)); }
 ATTNJIT_DEVICE int lowest_bit(u32 bits) { return __ffs(static_cast<int>(bits)) - 1; }
+/// PTX ISA 9.7.8.7, shf.r.wrap.b32: the lower word of (high, low) >> amount, for amounts below 32.
+ATTNJIT_DEVICE u32 funnel_right(u32 low, u32 high, u32 amount) { return __funnelshift_r(low, high, amount); }
 
 /// PTX ISA 9.7.13.13, griddepcontrol (SM 9.0 on). A dependent grid may start once every CTA has said so or left;
 /// waiting ends when the grids it depends on are complete and their writes visible.

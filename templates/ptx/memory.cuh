@@ -5,7 +5,7 @@
 
 namespace attnjit::kernel {
 
-struct Vec16 {
+struct alignas(16) Vec16 {
   u32 word[4];
 };
 struct alignas(8) Float2 {
@@ -19,6 +19,11 @@ ATTNJIT_DEVICE void cp_async_16(u32 destination, const void* source, bool valid)
   const u32 bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source), "r"(bytes)
                : "memory");
+}
+/// The same with cp.async.ca and 4 bytes, which need no more than the alignment of a word.
+ATTNJIT_DEVICE void cp_async_4(u32 destination, const void* source, bool valid) {
+  const u32 bytes = valid ? 4 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(destination), "l"(source), "r"(bytes) : "memory");
 }
 /// PTX ISA 9.7.9.25.3.2, cp.async.commit_group.
 ATTNJIT_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -44,6 +49,16 @@ ATTNJIT_DEVICE void store_shared_16(u32 address, const Vec16& v) {
                "r"(v.word[2]), "r"(v.word[3])
                : "memory");
 }
+/// PTX ISA 9.7.9.8, ld.shared.b32.
+ATTNJIT_DEVICE u32 load_shared(u32 address) {
+  u32 value;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(value) : "r"(address) : "memory");
+  return value;
+}
+/// PTX ISA 9.7.13.7, red.shared.or.b32.
+ATTNJIT_DEVICE void atomic_or_shared(u32 address, u32 bits) {
+  asm volatile("red.shared.or.b32 [%0], %1;" ::"r"(address), "r"(bits) : "memory");
+}
 /// PTX ISA 9.7.9.8, ld.shared.v2.f32 and ld.shared.f32.
 ATTNJIT_DEVICE Float2 load_shared_float2(u32 address) {
   Float2 v;
@@ -66,9 +81,11 @@ ATTNJIT_DEVICE void store_shared(u32 address, u32 value) {
 ATTNJIT_DEVICE void store_shared(u32 address, u16 value) {
   asm volatile("st.shared.b16 [%0], %1;" ::"r"(address), "h"(value) : "memory");
 }
-/// PTX ISA 9.7.9.8, ld.global.v2.f32, and 9.7.9.11, st.global.v2.f32. Loads are left to the compiler to order.
+/// PTX ISA 9.7.9.8, ld.global.v2.f32, and 9.7.9.11, st.global.v2.f32; left to the compiler to order.
 ATTNJIT_DEVICE Float2 load_global_float2(const float* address) { return *reinterpret_cast<const Float2*>(address); }
-ATTNJIT_DEVICE void store_global_float2(float* address, Float2 v) { *reinterpret_cast<Float2*>(address) = v; }
+ATTNJIT_DEVICE void store_global(void* address, Float2 value) { *static_cast<Float2*>(address) = value; }
+/// PTX ISA 9.7.9.8, ld.global.v4.b32; left to the compiler to order.
+ATTNJIT_DEVICE Vec16 load_global_16(const void* address) { return *static_cast<const Vec16*>(address); }
 /// PTX ISA 9.7.9.11, st.global.b32 and st.global.b16.
 ATTNJIT_DEVICE void store_global(void* address, u32 value) {
   asm volatile("st.global.b32 [%0], %1;" ::"l"(address), "r"(value) : "memory");

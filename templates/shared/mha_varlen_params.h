@@ -2,6 +2,7 @@
 // kernel serves a call is the host's business alone.
 #pragma once
 
+#include "shared/mask_params.h"
 #include "shared/tensor_views.h"
 
 namespace attnjit::kernel {
@@ -17,6 +18,10 @@ struct MhaVarlenParams {
   const i32* cu_seqlens_q;  // [B + 1]
   const i32* cu_seqlens_k;  // [B + 1]
   const float* out_scale;   // [1], e4m3 output only
+
+  // Masked attention only: which keys each query sees, and where in its request a sequence's first key lies.
+  KeyMask<const u32> mask;
+  const i32* key_offset;  // [B], or null: 0
 
   // Outputs.
   void* out;  // [Tq, H, dv]

@@ -12,6 +12,7 @@ namespace attnjit::kernel {
   FIELD(int, head_dim_v)      /* dv, multiple of 16, at most 256 */                    \
   FIELD(int, rope_dim)        /* P: columns of q and k that come from q_pe and k_pe */ \
   FIELD(bool, causal)         /* bottom-right aligned */                               \
+  FIELD(bool, masked)         /* by a bitmask of keys; block_n is 32 or 64 then */     \
   FIELD(int, block_m)         /* kBlockM: query rows of a CTA */                       \
   FIELD(int, block_n)         /* kBlockN: keys per step */                             \
   FIELD(int, warps)           /* each owns block_m / warps rows: 16 or 32 */           \
@@ -32,13 +33,16 @@ ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm80MhaVarlenConfig& c) 
 inline constexpr int kRowPadBytes = 16;
 ATTNJIT_HOST_DEVICE constexpr int padded_row(int columns) { return columns + kRowPadBytes / 2; }
 
-/// Bytes of dynamic shared memory: Q, K and V tiles; the output tile reuses them.
+/// Bytes of mask bits that a row has of a block of keys.
+inline constexpr int kMaskRowBytes = 16;
+
+/// Bytes of dynamic shared memory: Q, K and V tiles, and mask bits; the output tile reuses them.
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm80MhaVarlenConfig& c) {
   const int q = c.block_m * padded_row(c.head_dim_qk) * 2;
   const int k = c.block_n * padded_row(c.head_dim_qk) * 2;
   const int v = c.block_n * padded_row(c.head_dim_v) * 2;
   const int out = c.block_m * (c.head_dim_v * bytes_of(c.out_element) + kRowPadBytes);
-  return max_of(q + k + v, out);
+  return max_of(q + k + v + (c.masked ? c.block_m * kMaskRowBytes : 0), out);
 }
 
 }  // namespace attnjit::kernel

@@ -17,7 +17,7 @@ using i64 = long long;
 using u64 = unsigned long long;
 
 /// Type of the elements of a tensor as a kernel sees it.
-enum class Element : int { kFloat16 = 0, kBFloat16 = 1, kFloat8E4M3 = 2 };
+enum class Element : int { kFloat16 = 0, kBFloat16 = 1, kFloat8E4M3 = 2, kFloat32 = 3 };
 
 /// The two names through which a config's enum becomes text: the type in source, the value in JSON.
 ATTNJIT_HOST_DEVICE constexpr const char* type_name(Element) { return "Element"; }
@@ -26,11 +26,14 @@ ATTNJIT_HOST_DEVICE constexpr const char* value_name(Element element) {
     case Element::kFloat16: return "f16";
     case Element::kBFloat16: return "bf16";
     case Element::kFloat8E4M3: return "e4m3";
+    case Element::kFloat32: return "f32";
   }
   return "?";
 }
 
-ATTNJIT_HOST_DEVICE constexpr int bytes_of(Element element) { return element == Element::kFloat8E4M3 ? 1 : 2; }
+ATTNJIT_HOST_DEVICE constexpr int bytes_of(Element element) {
+  return element == Element::kFloat8E4M3 ? 1 : element == Element::kFloat32 ? 4 : 2;
+}
 
 ATTNJIT_HOST_DEVICE constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 ATTNJIT_HOST_DEVICE constexpr int max_of(int a, int b) { return a > b ? a : b; }

@@ -1,0 +1,40 @@
+// A mask of keys per query, shared by all heads, as kernels see it; and what a launch that builds one is told.
+#pragma once
+
+#include "shared/types.h"
+
+namespace attnjit::kernel {
+
+/// Queries, and keys, of a tile of the occupancy bits.
+inline constexpr int kMaskTile = 64;
+
+/// Row i of `bits` belongs to token i: bit j % 32 of word j / 32 says whether it sees the key at position j of its
+/// request. Row mask_tile_row(...) of `tiles` belongs to 64 consecutive queries of a sequence: bit t % 32 of word t / 32
+/// says whether any of them sees one of the keys 64 t to 64 t + 63.
+template <class Word>
+struct KeyMask {
+  Word* bits;  // [Tq, words]
+  i64 bits_stride;
+  Word* tiles;  // [Tq / 64 + B, tile_words]
+  i64 tiles_stride;
+  i32 words;  // of a row of `bits`: positions from 32 * words on are not visible
+  i32 tile_words;
+};
+
+/// Row of `tiles` for the queries from `row` (a multiple of 64) on of sequence `batch`, whose first query is token
+/// `q_start`. Different sequences never share a row, and all fit below Tq / 64 + B.
+ATTNJIT_HOST_DEVICE constexpr i64 mask_tile_row(int batch, int q_start, int row) {
+  return static_cast<i64>(q_start / kMaskTile) + batch + row / kMaskTile;
+}
+
+struct MaskFromTopkParams {
+  const i32* indices;  // [Tq, topk]: positions in the request; negative or from the length on: none
+  i64 indices_stride;
+  i32 topk;
+  i32 batch;                // B
+  const i32* cu_seqlens_q;  // [B + 1]
+  const i32* seq_lens;      // [B]: keys of each request
+  KeyMask<u32> mask;
+};
+
+}  // namespace attnjit::kernel
