@@ -98,6 +98,13 @@ u8* Engine::write_shared(Site site, u32 address, u32 bytes) {
   return shared + offset;
 }
 
+u8* Engine::atomic_shared(Site site, u32 address, u32 bytes) {
+  const u32 offset = checked_offset(site, address, bytes, "atomic");
+  Cta& cta = *current_->cta;
+  if (cta.shadow) report(cta.shadow->atomic(*cta.clocks, thread, site, offset, bytes));
+  return shared + offset;
+}
+
 void Engine::check_global(Site site, const void* address, u32 bytes) {
   if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) {
     fail(FaultKind::kMisaligned, fmt::format("{}: {} bytes of global memory at an address that is no multiple of {}",

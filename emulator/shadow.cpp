@@ -39,22 +39,26 @@ void Clocks::meet(int first_thread, int count) {
   }
 }
 
-std::optional<Finding> Shadow::touch(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes, bool is_write,
-                                     bool in_flight) {
+std::optional<Finding> Shadow::touch(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes, Kind kind) {
+  const bool is_write = kind != Kind::kRead;
+  const bool is_atomic = kind == Kind::kAtomic;
+  const bool in_flight = kind == Kind::kCopy;
   for (u32 index = offset / 4; index * 4 < offset + bytes; ++index) {
     Word& word = words_[index];
     const std::uint8_t mask = byte_mask(index * 4, offset, bytes);
-    const Access access{thread, clocks.now(thread), mask, is_write, in_flight, site};
+    const Access access{thread, clocks.now(thread), mask, is_write, is_atomic, in_flight, site};
     for (const Access& before : word.accesses) {
-      if ((before.bytes & mask) == 0 || (!before.is_write && !is_write)) continue;
+      if ((before.bytes & mask) == 0 || (!before.is_write && !is_write) || (before.is_atomic && is_atomic)) continue;
       if (!before.in_flight && clocks.knows(thread, before.thread, before.step)) continue;
-      const auto verb = [](const Access& a) { return a.in_flight ? "copy" : a.is_write ? "write" : "read"; };
+      const auto verb = [](const Access& a) {
+        return a.in_flight ? "copy" : a.is_atomic ? "atomic" : a.is_write ? "write" : "read";
+      };
       return Finding{FaultKind::kRace,
                      fmt::format("shared offset {} to {}: {} by {} after {} by {}; {}", index * 4, index * 4 + 3,
                                  verb(access), place(thread, site), verb(before), place(before.thread, before.site),
                                  before.in_flight ? "the copy was not waited for" : "no barrier lies between them")};
     }
-    if (!is_write && (word.written & mask) != mask) {
+    if ((!is_write || is_atomic) && (word.written & mask) != mask) {
       return Finding{FaultKind::kUninitialisedRead, fmt::format("shared offset {} to {} was never written; read by {}",
                                                                 index * 4, index * 4 + 3, place(thread, site))};
     }
@@ -71,15 +75,19 @@ std::optional<Finding> Shadow::touch(const Clocks& clocks, int thread, Site site
 }
 
 std::optional<Finding> Shadow::read(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, /*is_write=*/false, /*in_flight=*/false);
+  return touch(clocks, thread, site, offset, bytes, Kind::kRead);
 }
 
 std::optional<Finding> Shadow::write(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, /*is_write=*/true, /*in_flight=*/false);
+  return touch(clocks, thread, site, offset, bytes, Kind::kWrite);
+}
+
+std::optional<Finding> Shadow::atomic(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
+  return touch(clocks, thread, site, offset, bytes, Kind::kAtomic);
 }
 
 std::optional<Finding> Shadow::begin_copy(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, /*is_write=*/true, /*in_flight=*/true);
+  return touch(clocks, thread, site, offset, bytes, Kind::kCopy);
 }
 
 void Shadow::end_copy(const Clocks& clocks, int thread, u32 offset, u32 bytes) {

@@ -46,6 +46,8 @@ class Shadow {
   /// range.
   std::optional<Finding> read(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
   std::optional<Finding> write(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
+  /// A read and write in one: ordered against other atomic ones by itself.
+  std::optional<Finding> atomic(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
   /// An asynchronous write by `thread` begins; until it ends no access is ordered against it.
   std::optional<Finding> begin_copy(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
   void end_copy(const Clocks& clocks, int thread, u32 offset, u32 bytes);
@@ -56,6 +58,7 @@ class Shadow {
     std::uint32_t step;
     std::uint8_t bytes;  // mask within the word
     bool is_write;
+    bool is_atomic;
     bool in_flight;
     Site site;
   };
@@ -63,8 +66,8 @@ class Shadow {
     std::uint8_t written = 0;  // mask of bytes that were ever written
     std::vector<Access> accesses{};
   };
-  std::optional<Finding> touch(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes, bool is_write,
-                               bool in_flight);
+  enum class Kind { kRead, kWrite, kAtomic, kCopy };
+  std::optional<Finding> touch(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes, Kind kind);
 
   std::vector<Word> words_;
 };

@@ -141,6 +141,8 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
                  .cu_seqlens_q = static_cast<const int*>(p.cu_seqlens_q.data),
                  .cu_seqlens_k = static_cast<const int*>(p.cu_seqlens_k.data),
                  .out_scale = static_cast<const float*>(p.out_scale.data),
+                 .mask = {},
+                 .key_offset = nullptr,
                  .out = p.out.data,
                  .out_token_stride = p.out.strides[0],
                  .out_head_stride = p.out.strides[1],

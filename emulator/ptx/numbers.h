@@ -56,4 +56,13 @@ inline u32 e4m3_from_float(float value) {
   return sign | (code > 0x7eu ? 0x7eu : code);
 }
 
+inline float float_of_e4m3(u32 code) {
+  const u32 exponent = code >> 3 & 15u;
+  const float mantissa = static_cast<float>(code & 7u);
+  float magnitude =
+      exponent == 0 ? mantissa * 0x1p-9f : __builtin_ldexpf(8.f + mantissa, static_cast<int>(exponent) - 10);
+  if ((code & 0x7fu) == 0x7fu) magnitude = __builtin_nanf("");
+  return code & 0x80u ? -magnitude : magnitude;
+}
+
 }  // namespace attnjit::kernel::emulated

@@ -69,6 +69,7 @@ Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeature
           .head_dim_v = config.head_dim_v,
           .rope_dim = config.rope_dim,
           .causal = config.causal,
+          .masked = false,
           .block_m = tile.block_m,
           .block_n = tile.block_n,
           .warps = tile.warps,

@@ -54,8 +54,8 @@ struct StridedRows {
   ATTNJIT_DEVICE u8* operator()(int row) const { return first + row * stride_bytes; }
 };
 
-/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each global
-/// store is 16 bytes wide. `row_address(i)` is where row i goes; `rows` of them exist.
+/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each
+/// global store is 16 bytes wide. `row_address(i)` is where row i goes; `rows` of them exist.
 template <class Output, class RowAddress, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
                                int staging_pitch_bytes, const RowAddress& row_address, int rows) {
@@ -77,8 +77,7 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
   for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * kChunks; i += 32) {
     const int row = i / kChunks;
     const int chunk = i % kChunks;
-    store_global_16(row_address(row) + chunk * 16,
-                    load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
+    store_global_16(row_address(row) + chunk * 16, load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
   }
 }
 

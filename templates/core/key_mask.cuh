@@ -1,5 +1,5 @@
-// Attention under a bitmask of keys (top-k sparse attention): which blocks of keys a CTA visits at all, and which keys of
-// a block its rows see.
+// Attention under a bitmask of keys (top-k sparse attention): which blocks of keys a CTA visits at all, and which keys
+// of a block its rows see.
 #pragma once
 
 #include "core/mask.cuh"
@@ -16,8 +16,8 @@ struct AllBlocks {
 
 /// The blocks of kBlockN keys in which a tile bit is set for any of the CTA's queries.
 ///
-/// Keys are local to the call; `offset` is the position of the first one in its request. Bits are looked at 32 tiles at a
-/// time, so that long gaps cost nothing.
+/// Keys are local to the call; `offset` is the position of the first one in its request. Bits are looked at 32 tiles at
+/// a time, so that long gaps cost nothing.
 template <int kBlockN>
 class OccupiedBlocks {
  public:
@@ -74,7 +74,8 @@ class OccupiedBlocks {
   u32 bits_ = 0;
 };
 
-/// Bits of the CTA's rows for one block of keys, in shared memory: up to three words, since a block may begin inside one.
+/// Bits of the CTA's rows for one block of keys, in shared memory: up to three words, since a block may begin inside
+/// one.
 struct MaskWords {
   u32 word[4];
 };

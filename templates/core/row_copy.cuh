@@ -11,8 +11,8 @@ ATTNJIT_HOST_DEVICE constexpr int lanes_per_row(int chunks) {
   return chunks >= 8 ? 8 : chunks >= 4 ? 4 : chunks >= 2 ? 2 : 1;
 }
 
-/// Issues one lane's share of a row of 16-byte chunks: every kLanes-th, from its `lane` on, which `from` and `to` already
-/// point at. Zeros where `valid` is false; `from` is not read then.
+/// Issues one lane's share of a row of 16-byte chunks: every kLanes-th, from its `lane` on, which `from` and `to`
+/// already point at. Zeros where `valid` is false; `from` is not read then.
 template <int kChunks, int kLanes>
 ATTNJIT_DEVICE void copy_row(u32 to, const void* from, int lane, bool valid) {
 #pragma unroll

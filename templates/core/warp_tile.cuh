@@ -36,8 +36,8 @@ ATTNJIT_DEVICE void load_fragment(u32 (&a)[4], u32 rows) {
   ldmatrix_x4(a, rows + (lane % 16 * kPitch + lane / 16 * 8) * 2);
 }
 
-/// d += a b^T for 16 columns of both: a as fragments, b [8 kNTiles, 16] with its corner at `b_rows`, row-major with rows
-/// kPitch elements apart.
+/// d += a b^T for 16 columns of both: a as fragments, b [8 kNTiles, 16] with its corner at `b_rows`, row-major with
+/// rows kPitch elements apart.
 template <Element kElement, int kPitch, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void multiply_step(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][4], u32 b_rows) {
   static_assert(kNTiles % 2 == 0);

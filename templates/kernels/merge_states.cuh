@@ -103,8 +103,8 @@ ATTNJIT_DEVICE void merge_states(const MergeStatesParams& params) {
   // ---- outputs
   if (!exists) return;
   const Output output(params.out_scale);
-  u8* const to = static_cast<u8*>(params.out) +
-                 (token * params.out_token_stride + head * params.out_head_stride) * Output::kBytes;
+  u8* const to =
+      static_cast<u8*>(params.out) + (token * params.out_token_stride + head * params.out_head_stride) * Output::kBytes;
 #pragma unroll
   for (int i = 0; i < kChunksPerLane; ++i) {
     const int chunk = lane + i * kLanes;

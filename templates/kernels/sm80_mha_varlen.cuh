@@ -83,7 +83,8 @@ struct BlockMask<kConfig, true> {
   u32 words;
   MaskWordsCopy<kConfig.block_m, kConfig.block_n> copy;
 
-  ATTNJIT_DEVICE BlockMask(const MhaVarlenParams& call, const QueryTile& query_tile, Sm80MhaVarlenShared<kConfig>& shared)
+  ATTNJIT_DEVICE BlockMask(const MhaVarlenParams& call, const QueryTile& query_tile,
+                           Sm80MhaVarlenShared<kConfig>& shared)
       : params(call),
         tile(query_tile),
         offset(call.key_offset != nullptr ? call.key_offset[query_tile.batch] : 0),
@@ -92,7 +93,8 @@ struct BlockMask<kConfig, true> {
     static_assert(sizeof(MaskWords) == kMaskRowBytes && threads(kConfig) >= kConfig.block_m);
   }
   ATTNJIT_DEVICE OccupiedBlocks<kConfig.block_n> blocks() const {
-    return {params.mask, mask_tile_row(tile.batch, tile.q_start, tile.m_begin), ceil_div(tile.m_rows, kMaskTile), offset};
+    return {params.mask, mask_tile_row(tile.batch, tile.q_start, tile.m_begin), ceil_div(tile.m_rows, kMaskTile),
+            offset};
   }
   /// The bits of the block that begins at `first_key`, on their way to shared memory.
   ATTNJIT_DEVICE void fetch(int first_key) const { copy.issue(first_key); }

@@ -95,9 +95,10 @@ ATTNJIT_DEVICE void sm80_mla_combine(const MlaDecodeParams& params) {
   const i64 batch = packed ? 0 : sequence;
   const i64 query = first_query + row / params.num_heads;
   const i64 head = row % params.num_heads;
-  u8* const to = static_cast<u8*>(params.out.data) + (batch * params.out.batch_stride + query * params.out.query_stride +
-                                                      head * params.out.head_stride + lane * 2) *
-                                                         Output::kBytes;
+  u8* const to =
+      static_cast<u8*>(params.out.data) +
+      (batch * params.out.batch_stride + query * params.out.query_stride + head * params.out.head_stride + lane * 2) *
+          Output::kBytes;
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) store_global(to + i * 64 * Output::kBytes, output.pack(sum[i].x, sum[i].y));
   if (lane == 0 && params.lse.data != nullptr) {

@@ -8,10 +8,10 @@
 //
 // Four warps side by side share a tile of keys. Each multiplies a quarter of the columns of Q and K, all add up their
 // partial scores through shared memory, each works out the softmax of its rows for itself, and multiplies P with a
-// quarter of V's columns. So a tile is read from device memory once, and nearly once from shared memory, whose bandwidth
-// is what binds (with the keys instead of the columns shared out, Q is read anew by every warp for every tile: 18 %
-// slower where the cache is in L2); and the output fits in registers, kBlockM x 128 columns per warp. The price is that
-// exponentials are computed four times, for which few queries per sequence leave time.
+// quarter of V's columns. So a tile is read from device memory once, and nearly once from shared memory, whose
+// bandwidth is what binds (with the keys instead of the columns shared out, Q is read anew by every warp for every
+// tile: 18 % slower where the cache is in L2); and the output fits in registers, kBlockM x 128 columns per warp. The
+// price is that exponentials are computed four times, for which few queries per sequence leave time.
 #pragma once
 
 #include "core/cache_format.cuh"
@@ -39,7 +39,8 @@ struct Sm80MlaDecodeShared {
   static constexpr int kPitch = padded_row(kConfig.latent_dim + kConfig.rope_dim);
   static constexpr int kStoredPitch =
       kConverted ? stored_pitch(latent_row_bytes(kConfig) + rope_row_bytes(kConfig)) : kPitch * 2;  // bytes
-  static constexpr int kPitchOutBytes = kConfig.latent_dim / kColumnWarps * bytes_of(kConfig.out_element) + kRowPadBytes;
+  static constexpr int kPitchOutBytes =
+      kConfig.latent_dim / kColumnWarps * bytes_of(kConfig.out_element) + kRowPadBytes;
   static constexpr int kScorePitch = score_pitch(kConfig.block_n);
   struct Work : ConvertedTile<kConverted, kConfig.block_n, kPitch> {
     u8 stages[kConfig.stages][kConfig.block_n][kStoredPitch];
@@ -201,8 +202,8 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
         }
       }
     }
-    const i32* const page_list = params.page_list + (params.page_begin != nullptr
-                                                         ? static_cast<i64>(params.page_begin[sequence])
+    const i32* const page_list =
+        params.page_list + (params.page_begin != nullptr ? static_cast<i64>(params.page_begin[sequence])
                                                          : sequence * params.page_list_stride);
     PagedTileCopy<kBlockN, latent_row_bytes(kConfig), rope_row_bytes(kConfig), Shared::kStoredPitch, kConfig.page_size,
                   Shared::kConverted ? 1 : 2, kThreads>
@@ -307,9 +308,9 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
           out[m][n][2 * half] *= normaliser;
           out[m][n][2 * half + 1] *= normaliser;
           if (!whole && row < out_rows.count) {
-            store_global(params.partial_out + (slot * kBlockM + row) * kConfig.latent_dim +
-                                    out_column + out_at.column(n),
-                                Float2{out[m][n][2 * half], out[m][n][2 * half + 1]});
+            store_global(
+                params.partial_out + (slot * kBlockM + row) * kConfig.latent_dim + out_column + out_at.column(n),
+                Float2{out[m][n][2 * half], out[m][n][2 * half + 1]});
           }
         }
         if (out_column == 0 && out_at.lane % 4 == 0 && row < out_rows.count) {

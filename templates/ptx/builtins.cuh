@@ -33,8 +33,8 @@ ATTNJIT_DEVICE void sync_warp() { __syncwarp(); }
 ATTNJIT_DEVICE float shuffle_xor(float value, int lane_mask) { return __shfl_xor_sync(0xffffffffu, value, lane_mask); }
 ATTNJIT_DEVICE int shuffle_xor(int value, int lane_mask) { return __shfl_xor_sync(0xffffffffu, value, lane_mask); }
 
-/// PTX ISA 9.7.9.6, shfl.sync.up over all 32 lanes: the value of the lane `distance` below; lanes without one keep their
-/// own.
+/// PTX ISA 9.7.9.6, shfl.sync.up over all 32 lanes: the value of the lane `distance` below; lanes without one keep
+/// their own.
 ATTNJIT_DEVICE int shuffle_up(int value, int distance) { return __shfl_up_sync(0xffffffffu, value, distance); }
 /// PTX ISA 9.7.9.6, shfl.sync.idx over all 32 lanes: the value of `lane`.
 ATTNJIT_DEVICE int shuffle_from(int value, int lane) { return __shfl_sync(0xffffffffu, value, lane); }

@@ -5,7 +5,7 @@
 
 namespace attnjit::kernel {
 
-#define ATTNJIT_MASK_FROM_TOPK_FIELDS(FIELD)                                            \
+#define ATTNJIT_MASK_FROM_TOPK_FIELDS(FIELD) \
   FIELD(int, chunk_words) /* mask words that a warp builds at a time, in shared memory */
 
 struct MaskFromTopkConfig {

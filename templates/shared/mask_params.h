@@ -9,8 +9,8 @@ namespace attnjit::kernel {
 inline constexpr int kMaskTile = 64;
 
 /// Row i of `bits` belongs to token i: bit j % 32 of word j / 32 says whether it sees the key at position j of its
-/// request. Row mask_tile_row(...) of `tiles` belongs to 64 consecutive queries of a sequence: bit t % 32 of word t / 32
-/// says whether any of them sees one of the keys 64 t to 64 t + 63.
+/// request. Row mask_tile_row(...) of `tiles` belongs to 64 consecutive queries of a sequence: bit t % 32 of word t /
+/// 32 says whether any of them sees one of the keys 64 t to 64 t + 63.
 template <class Word>
 struct KeyMask {
   Word* bits;  // [Tq, words]

@@ -5,10 +5,10 @@
 
 namespace attnjit::kernel {
 
-#define ATTNJIT_MERGE_STATES_FIELDS(FIELD)                                     \
-  FIELD(Element, element)     /* of the states' out: f16, bf16 or f32 */       \
-  FIELD(Element, out_element) /* f16, bf16, f32 or e4m3 */                     \
-  FIELD(int, head_dim)        /* d: multiple of 16, at most 512 */             \
+#define ATTNJIT_MERGE_STATES_FIELDS(FIELD)                               \
+  FIELD(Element, element)     /* of the states' out: f16, bf16 or f32 */ \
+  FIELD(Element, out_element) /* f16, bf16, f32 or e4m3 */               \
+  FIELD(int, head_dim)        /* d: multiple of 16, at most 512 */       \
   FIELD(bool, e4m3_cvt)       /* has cvt.e4m3x2 (SM 8.9 on); else integer code */
 
 struct MergeStatesConfig {

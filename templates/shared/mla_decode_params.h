@@ -25,7 +25,7 @@ struct MlaDecodeParams {
   const float* out_scale;     // [1], e4m3 output only
 
   // Outputs, shaped like the queries.
-  BatchRows<void*> out;  // R columns
+  BatchRows<void*> out;   // R columns
   BatchRows<float*> lse;  // no columns; null data: not wanted
 
   // Workspace. A part is what one CTA per m_block owns of the key blocks; it can leave two pieces of sequences that it
@@ -36,13 +36,13 @@ struct MlaDecodeParams {
   i32* last_part;      // [B]: the part that it ends in
 
   i32 batch;
-  i32 num_heads;             // H
-  i32 max_seqlen_q;          // s_q, or its upper bound
-  i32 block_m;               // kBlockM of the main kernel
-  i32 m_blocks;              // query tiles of a sequence: ceil(s_q * H / kBlockM)
-  i32 parts;                 // shares that the key blocks of all sequences are cut into
-  i32 combine_rows;          // rows that one CTA of the joining kernel owns: 1, 2, 4 or 8
-  i32 cp_rank;               // local key j is global key j * cp_world + cp_rank
+  i32 num_heads;     // H
+  i32 max_seqlen_q;  // s_q, or its upper bound
+  i32 block_m;       // kBlockM of the main kernel
+  i32 m_blocks;      // query tiles of a sequence: ceil(s_q * H / kBlockM)
+  i32 parts;         // shares that the key blocks of all sequences are cut into
+  i32 combine_rows;  // rows that one CTA of the joining kernel owns: 1, 2, 4 or 8
+  i32 cp_rank;       // local key j is global key j * cp_world + cp_rank
   i32 cp_world;
   float softmax_scale_log2;  // softmax_scale * log2(e)
 };

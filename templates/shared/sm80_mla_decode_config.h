@@ -23,21 +23,21 @@ ATTNJIT_HOST_DEVICE constexpr const char* value_name(CacheFormat format) {
   return "?";
 }
 
-#define ATTNJIT_SM80_MLA_DECODE_FIELDS(FIELD)                                              \
-  FIELD(Element, element)         /* of the queries and of the products: f16 or bf16 */    \
-  FIELD(Element, out_element)     /* the same, or e4m3 (quantised by out_scale) */         \
-  FIELD(CacheFormat, cache)       /* how cache rows are stored */                          \
-  FIELD(int, latent_dim)          /* R: keys' first columns, which are also the values */  \
-  FIELD(int, rope_dim)            /* P: keys' further columns */                           \
-  FIELD(int, page_size)           /* tokens of a page; a power of two */                   \
-  FIELD(bool, causal)             /* among the new tokens, bottom-right aligned */         \
-  FIELD(int, block_m)             /* kBlockM: rows (query, head) of a CTA */               \
-  FIELD(int, block_n)             /* kBlockN: keys per step */                             \
-  FIELD(int, stages)              /* buffers for tiles of keys as they are stored */       \
-  FIELD(int, warps)               /* 4 side by side along the columns, times rows */  \
-  FIELD(int, ctas_per_sm)         /* for the register budget, and the number of parts */   \
-  FIELD(bool, e4m3_cvt)           /* has cvt of e4m3x2 (SM 8.9 on); else integer code */   \
-  FIELD(bool, dependent_launch)   /* griddepcontrol (SM 9.0 on): the joining kernel starts early */
+#define ATTNJIT_SM80_MLA_DECODE_FIELDS(FIELD)                                           \
+  FIELD(Element, element)       /* of the queries and of the products: f16 or bf16 */   \
+  FIELD(Element, out_element)   /* the same, or e4m3 (quantised by out_scale) */        \
+  FIELD(CacheFormat, cache)     /* how cache rows are stored */                         \
+  FIELD(int, latent_dim)        /* R: keys' first columns, which are also the values */ \
+  FIELD(int, rope_dim)          /* P: keys' further columns */                          \
+  FIELD(int, page_size)         /* tokens of a page; a power of two */                  \
+  FIELD(bool, causal)           /* among the new tokens, bottom-right aligned */        \
+  FIELD(int, block_m)           /* kBlockM: rows (query, head) of a CTA */              \
+  FIELD(int, block_n)           /* kBlockN: keys per step */                            \
+  FIELD(int, stages)            /* buffers for tiles of keys as they are stored */      \
+  FIELD(int, warps)             /* 4 side by side along the columns, times rows */      \
+  FIELD(int, ctas_per_sm)       /* for the register budget, and the number of parts */  \
+  FIELD(bool, e4m3_cvt)         /* has cvt of e4m3x2 (SM 8.9 on); else integer code */  \
+  FIELD(bool, dependent_launch) /* griddepcontrol (SM 9.0 on): the joining kernel starts early */
 
 struct Sm80MlaDecodeConfig {
   ATTNJIT_CONFIG_MEMBERS(ATTNJIT_SM80_MLA_DECODE_FIELDS)
@@ -77,15 +77,16 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm80MlaDecodeConfig& c) {
   const int row = padded_row(c.latent_dim + c.rope_dim) * 2;
   const int stored_row = c.cache == CacheFormat::kSame ? row : stored_pitch(latent_row_bytes(c) + rope_row_bytes(c));
   const int converted = c.cache == CacheFormat::kSame ? 0 : c.block_n * row;
-  const int work = c.stages * c.block_n * stored_row + converted + kColumnWarps * c.block_m * score_pitch(c.block_n) * 4;
+  const int work =
+      c.stages * c.block_n * stored_row + converted + kColumnWarps * c.block_m * score_pitch(c.block_n) * 4;
   const int out = kColumnWarps * c.block_m * (c.latent_dim / kColumnWarps * bytes_of(c.out_element) + kRowPadBytes);
   return c.block_m * row + max_of(work, out);
 }
 
-#define ATTNJIT_SM80_MLA_COMBINE_FIELDS(FIELD)                                             \
-  FIELD(Element, out_element)   /* f16, bf16 or e4m3 */                                    \
-  FIELD(int, latent_dim)        /* R */                                                    \
-  FIELD(bool, e4m3_cvt)         /* has cvt of e4m3x2 (SM 8.9 on); else integer code */     \
+#define ATTNJIT_SM80_MLA_COMBINE_FIELDS(FIELD)                                         \
+  FIELD(Element, out_element)   /* f16, bf16 or e4m3 */                                \
+  FIELD(int, latent_dim)        /* R */                                                \
+  FIELD(bool, e4m3_cvt)         /* has cvt of e4m3x2 (SM 8.9 on); else integer code */ \
   FIELD(bool, dependent_launch) /* as in the main kernel */
 
 struct Sm80MlaCombineConfig {
