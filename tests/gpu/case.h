@@ -7,23 +7,10 @@
 #include <vector>
 
 #include "attnjit/mha_varlen.hpp"
-#include "runtime/sm_features.h"
+#include "tests/gpu/storage.h"
+#include "tests/gpu/variant.h"
 
 namespace attnjit::gpu_tests {
-
-/// How a tensor [tokens, heads, columns] lies in its buffer. Around every tensor there is space that belongs to nobody:
-/// NaN for inputs, a poison pattern for outputs.
-enum class Storage {
-  kPacked,      ///< row-major
-  kPadded,      ///< row-major with a gap behind each row and each token
-  kHeadsFirst,  ///< [heads, tokens, columns]: a transposed view
-  kOneToken,    ///< token stride 0
-  kOneHead,     ///< head stride 0
-  kFarTokens,   ///< the last token's offset is past 2^31 elements
-  kFarHeads,    ///< the last head's offset is past 2^31 elements
-};
-
-enum class LseStorage { kNone, kHeadsFirst, kTokensFirst, kPadded };
 
 enum class Data {
   kNormal,       ///< randn
@@ -34,12 +21,6 @@ enum class Data {
 
 enum class QueryForm { kJoint, kApart };               ///< q, or q_nope and q_pe
 enum class KeyForm { kJoint, kApart, kApartPerHead };  ///< k, or k_nope with k_pe [Tk, P] or [Tk, Hk, P]
-
-/// Whose SM features the kernels are planned for; all run on this device.
-enum class Variant { kOwn, kSm80, kSm86, kSm89 };
-
-/// How many SMs the plan believes in: it chooses large tiles when there is work for all of them, small ones when not.
-enum class Tiles { kAsPlanned, kLarge, kSmall };
 
 struct Case {
   std::string name;
@@ -81,9 +62,6 @@ struct OperatorUse {
 };
 
 std::string describe(const MhaVarlenConfig& config);  // "192x128p64_bf16_causal"
-const char* to_string(Variant variant);               // "own", "sm80", ...
-/// Features that a variant plans with; `own` are those of the compile target.
-runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runtime::SmFeatures& own);
 
 /// How GoogleTest prints a case.
 void PrintTo(const Case& c, std::ostream* stream);

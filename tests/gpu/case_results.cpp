@@ -1,13 +1,10 @@
 // The second half of CaseTensors: what a call wrote, and what it should have written.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "tests/gpu/case_tensors.h"
-#include "tests/gpu/poison.h"
 #include "tests/gpu/views.h"
 
 namespace attnjit::gpu_tests {
@@ -20,61 +17,17 @@ bool Output::operator==(const Output& other) const {
          (lse.empty() || std::memcmp(lse.data(), other.lse.data(), lse.size() * sizeof(float)) == 0);
 }
 
-std::string CaseTensors::check_untouched(const DeviceBuffer& buffer, int element_bytes, std::uint32_t poison,
-                                         const char* name) const {
-  const std::vector<std::uint64_t> none{0, ~std::uint64_t{0}};
-  const DeviceBuffer result = DeviceBuffer::of(none);
-  plain_.count({.data = buffer.data(),
-                .elements = buffer.bytes() / element_bytes,
-                .element_bytes = element_bytes,
-                .pattern = poison,
-                .result = result.data<reference::u64>()},
-               nullptr);
-  const std::vector<std::uint64_t> found = result.download<std::uint64_t>();
-  if (found[0] == 0) return "";
-  return fmt::format("{} elements of {}'s buffer were written that belong to no row (the first at element {} of {}); ",
-                     found[0], name, found[1], buffer.bytes() / element_bytes);
-}
-
 Output CaseTensors::take_output() const {
   Cuda::check(Cuda::get().synchronize(), "cuCtxSynchronize");
-  const auto take = [&](const Tensor& tensor, int columns, std::uint32_t poison) {
-    const int element_bytes = size_in_bytes(tensor.dtype);
-    DeviceBuffer packed(std::int64_t{cu_q_.back()} * tensor.shape[1] * columns * element_bytes);
-    plain_.take({.source = tensor.data,
-                 .destination = packed.data(),
-                 .element_bytes = element_bytes,
-                 .tokens = cu_q_.back(),
-                 .heads = static_cast<int>(tensor.shape[1]),
-                 .columns = columns,
-                 .token_stride = tensor.strides[0],
-                 .head_stride = tensor.strides[1],
-                 .poison = poison},
-                nullptr);
-    return packed;
-  };
-  const auto missing = [](const auto& values, const auto& poison, const char* name) -> std::string {
-    const auto left = std::count(values.begin(), values.end(), poison);
-    return left == 0 ? "" : fmt::format("{} of {} elements of {} were not written; ", left, values.size(), name);
-  };
-
   Output output;
-  const DType dtype = params_.out.dtype;
-  const DeviceBuffer out = take(params_.out, config_.head_dim_v, out_poison(dtype));
-  if (dtype == DType::kFloat8E4M3) {
-    output.out_e4m3 = out.download<std::uint8_t>();
-    output.wrong_place += missing(output.out_e4m3, static_cast<std::uint8_t>(kPoisonE4M3), "out");
+  std::string& trouble = output.wrong_place;
+  if (params_.out.dtype == DType::kFloat8E4M3) {
+    output.out_e4m3 = placed_.take<std::uint8_t>(params_.out, "out", cu_q_.back(), trouble);
   } else {
-    output.out_16bit = out.download<std::uint16_t>();
-    output.wrong_place += missing(output.out_16bit, static_cast<std::uint16_t>(kPoison16), "out");
+    output.out_16bit = placed_.take<std::uint16_t>(params_.out, "out", cu_q_.back(), trouble);
   }
-  output.wrong_place += check_untouched(buffers_[out_buffer_], size_in_bytes(dtype), out_poison(dtype), "out");
-  if (!params_.lse.given()) return output;
-
-  const DeviceBuffer lse = take(params_.lse, 1, kPoisonLse);
-  output.wrong_place += missing(lse.download<std::uint32_t>(), kPoisonLse, "lse");
-  output.lse = lse.download<float>();
-  output.wrong_place += check_untouched(buffers_[lse_buffer_], 4, kPoisonLse, "lse");
+  if (params_.lse.given()) output.lse = placed_.take<float>(params_.lse, "lse", cu_q_.back(), trouble);
+  trouble += placed_.check_untouched();
   return output;
 }
 
@@ -113,8 +66,8 @@ reference::Expected CaseTensors::expected() const {
   p.magnitude = magnitude.data<double>();
   p.yardstick_out = yardstick.data<float>();
   const Element element = element_of(config_.dtype);
-  plain_.reference(p, element, nullptr);
-  plain_.yardstick(p, element, nullptr);
+  placed_.plain().reference(p, element, nullptr);
+  placed_.plain().yardstick(p, element, nullptr);
 
   reference::Expected expected{.tokens = p.tokens_q, .heads = p.heads, .columns = p.v_columns, .element = element};
   expected.out = out.download<double>();

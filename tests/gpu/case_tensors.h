@@ -1,5 +1,4 @@
-// The tensors of one case on the device: placed, filled, poisoned all around; their outputs taken and checked. The tests
-// of the emulator build the same text with another body of device.h, for which the host is the device.
+// The tensors of one case of mha_varlen on the device, and what should come of them.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +7,7 @@
 
 #include "attnjit/mha_varlen.hpp"
 #include "tests/gpu/case.h"
-#include "tests/gpu/device.h"
+#include "tests/gpu/placed_tensors.h"
 #include "tests/reference/accuracy.h"
 #include "tests/reference/plain_kernels.h"
 
@@ -38,29 +37,18 @@ class CaseTensors {
   reference::Expected expected() const;
 
  private:
-  enum class Kind { kInput, kOutput };
-  struct Placement;
-  static Placement place(Storage storage, std::int64_t tokens, std::int64_t heads, std::int64_t columns);
-  Tensor make(Kind kind, Storage storage, DType dtype, std::int64_t tokens, std::int64_t heads, std::int64_t columns);
   void make_query(const Case& c);
   void make_keys_and_values(const Case& c);
   void make_outputs(const Case& c);
-  void make_lse(const Case& c);
   void fill_inputs(const Case& c);
-  void fill(const Tensor& tensor, reference::FillParams params) const;
   void poison_sequence(int sequence) const;
-  std::string check_untouched(const DeviceBuffer& buffer, int element_bytes, std::uint32_t poison,
-                              const char* name) const;
   reference::AttentionParams attention_params() const;
 
-  const reference::PlainKernels& plain_;
+  PlacedTensors placed_;
   MhaVarlenConfig config_;
   MhaVarlenParams params_;
   int poisoned_sequence_;
   std::vector<int> cu_q_, cu_k_;
-  std::vector<DeviceBuffer> buffers_;
-  std::size_t out_buffer_ = 0;  // index into buffers_
-  std::size_t lse_buffer_ = 0;
 };
 
 }  // namespace attnjit::gpu_tests

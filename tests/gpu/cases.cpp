@@ -6,6 +6,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "runtime/mha_varlen_kernels.h"
 
@@ -184,28 +185,39 @@ std::vector<Case> small_cases() {
   return cases;
 }
 
-std::vector<OperatorUse> suite_operators() {
+std::vector<runtime::KernelPlan> mha_varlen_kernels(const runtime::SmFeatures& own) {
   std::vector<OperatorUse> operators;
-  const auto add = [&](const OperatorUse& use) {
-    if (std::find(operators.begin(), operators.end(), use) == operators.end()) operators.push_back(use);
-  };
   for (const auto& cases : {correctness_cases(), corner_cases(), performance_cases(), small_cases(), random_cases(0)}) {
-    for (const Case& c : cases) add({c.config, c.variant});
-  }
-  return operators;
-}
-
-std::vector<runtime::KernelPlan> suite_kernels(const runtime::SmFeatures& own) {
-  std::vector<runtime::KernelPlan> kernels;
-  std::set<std::string> seen;
-  for (const OperatorUse& use : suite_operators()) {
-    const runtime::SmFeatures features = features_of(use.variant, Tiles::kAsPlanned, own);
-    const auto chosen = runtime::choose_mha_varlen(use.config, features);
-    for (const runtime::KernelPlan& plan : chosen->plans()) {
-      if (seen.insert(plan.spec.family + plan.spec.config_json()).second) kernels.push_back(plan);
+    for (const Case& c : cases) {
+      const OperatorUse use{c.config, c.variant};
+      if (std::find(operators.begin(), operators.end(), use) == operators.end()) operators.push_back(use);
     }
   }
+  std::vector<runtime::KernelPlan> kernels;
+  for (const OperatorUse& use : operators) {
+    const auto chosen = runtime::choose_mha_varlen(use.config, features_of(use.variant, Tiles::kAsPlanned, own));
+    kernels.insert(kernels.end(), chosen->plans().begin(), chosen->plans().end());
+  }
   return kernels;
+}
+
+std::vector<CompileCase> mha_varlen_compile_cases() {
+  std::vector<CompileCase> cases;
+  const auto add = [&](const char* target, const MhaVarlenConfig& config) {
+    cases.push_back({target, describe(config), [config](const runtime::SmFeatures& features) {
+                       return runtime::choose_mha_varlen(config, features)->plans();
+                     }});
+  };
+  std::set<std::pair<int, int>> seen;
+  for (const MhaVarlenConfig& config : suite_configs()) {
+    if (seen.insert({config.head_dim_qk, config.head_dim_v}).second) add("sm_90a", config);
+  }
+  for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_100f", "sm_120f"}) {
+    add(target, suite_config(192, 128, 64, DType::kBFloat16, true));
+    add(target, suite_config(192, 128, 64, DType::kBFloat16, true, true));
+    add(target, suite_config(256, 256, 64, DType::kBFloat16, true));
+  }
+  return cases;
 }
 
 }  // namespace attnjit::gpu_tests

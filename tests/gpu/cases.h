@@ -1,4 +1,4 @@
-// The tables of test cases, and from them the closed list of kernels that the suite runs.
+// The tables of test cases of mha_varlen, and from them the closed list of kernels that the suite runs.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 
 #include "runtime/kernel_plan.h"
 #include "tests/gpu/case.h"
+#include "tests/gpu/operators.h"
 
 namespace attnjit::gpu_tests {
 
@@ -22,14 +23,15 @@ std::vector<Case> performance_cases();
 /// For compute-sanitizer: every path of the kernels in as little work as possible.
 std::vector<Case> small_cases();
 
-inline constexpr std::uint64_t kDefaultSeed = 20261120;
 inline constexpr int kRandomCases = 320;
 /// Each config comes up with large and with small tiles, whatever the seed.
 std::vector<Case> random_cases(std::uint64_t seed);
 
-/// Every operator that a test of the suite makes.
-std::vector<OperatorUse> suite_operators();
-/// Every kernel of those operators, each once, on an SM with these features.
-std::vector<runtime::KernelPlan> suite_kernels(const runtime::SmFeatures& own);
+// ---- the operator's row in the table of operators.h
+
+std::vector<runtime::KernelPlan> mha_varlen_kernels(const runtime::SmFeatures& own);
+/// For SM 9.0, where the kernels are run, a config of each dims; for the others those with the widest rows, the most
+/// registers and the integer conversion to e4m3.
+std::vector<CompileCase> mha_varlen_compile_cases();
 
 }  // namespace attnjit::gpu_tests

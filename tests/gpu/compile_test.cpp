@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,34 +11,15 @@
 #include "attnjit/context.hpp"
 #include "jit/compiler.h"
 #include "runtime/context_impl.h"
-#include "runtime/mha_varlen_kernels.h"
-#include "tests/gpu/cases.h"
+#include "tests/gpu/operators.h"
 
 namespace attnjit::gpu_tests {
+
+void PrintTo(const CompileCase& c, std::ostream* stream);
+
 namespace {
 
-struct CompileCase {
-  std::string target;
-  MhaVarlenConfig config;
-};
-
-void PrintTo(const CompileCase& c, std::ostream* stream) { *stream << c.target << " " << describe(c.config); }
-
-/// For SM 9.0, where the kernels are run, a config of each dims; for the others those with the widest rows, the most
-/// registers and the integer conversion to e4m3.
-std::vector<CompileCase> compile_cases() {
-  std::vector<CompileCase> cases;
-  std::set<std::pair<int, int>> seen;
-  for (const MhaVarlenConfig& config : suite_configs()) {
-    if (seen.insert({config.head_dim_qk, config.head_dim_v}).second) cases.push_back({"sm_90a", config});
-  }
-  for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_100f", "sm_120f"}) {
-    cases.push_back({target, suite_config(192, 128, 64, DType::kBFloat16, true)});
-    cases.push_back({target, suite_config(192, 128, 64, DType::kBFloat16, true, true)});
-    cases.push_back({target, suite_config(256, 256, 64, DType::kBFloat16, true)});
-  }
-  return cases;
-}
+std::string name_of(const CompileCase& c) { return c.target + "_" + c.name; }
 
 /// One loader for each target, for all tests of this program.
 runtime::KernelLoader& loader_for(const std::string& target) {
@@ -64,8 +44,7 @@ TEST_P(Compile, KeepsItsPromises) {
   if (!loader.nvrtc().supports(target)) GTEST_SKIP() << loader.nvrtc().name() << " does not know " << c.target;
   const runtime::SmFeatures features = runtime::sm_features(target);
 
-  const auto chosen = runtime::choose_mha_varlen(c.config, features);
-  for (const runtime::KernelPlan& plan : chosen->plans()) {
+  for (const runtime::KernelPlan& plan : c.plans(features)) {
     SCOPED_TRACE(plan.spec.config_json());
     const cache::Found found = loader.prepare(plan);
     const cache::Entry& entry = *found.entry;
@@ -85,11 +64,19 @@ TEST_P(Compile, KeepsItsPromises) {
   }
 }
 
-std::string name_of(const testing::TestParamInfo<CompileCase>& info) {
-  return info.param.target + "_" + describe(info.param.config);
+std::vector<CompileCase> compile_cases() {
+  std::vector<CompileCase> all;
+  for (const TestedOperator& tested : tested_operators()) {
+    for (CompileCase& c : tested.compile_cases()) all.push_back(std::move(c));
+  }
+  return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Templates, Compile, testing::ValuesIn(compile_cases()), name_of);
+INSTANTIATE_TEST_SUITE_P(Templates, Compile, testing::ValuesIn(compile_cases()),
+                         [](const auto& test) { return name_of(test.param); });
 
 }  // namespace
+
+void PrintTo(const CompileCase& c, std::ostream* stream) { *stream << name_of(c); }
+
 }  // namespace attnjit::gpu_tests

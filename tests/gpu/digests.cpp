@@ -1,5 +1,6 @@
 #include "tests/gpu/digests.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 
@@ -7,6 +8,7 @@
 #include "jit/embedded_files.h"
 #include "jit/source.h"
 #include "jit/templates.h"
+#include "tests/gpu/operators.h"
 
 namespace attnjit::gpu_tests {
 
@@ -27,17 +29,35 @@ std::string host_file(std::string_view name) {
 
 }  // namespace
 
+std::vector<std::string> embedded_host_files() {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < kHostFileCount; ++i) names.emplace_back(kHostFiles[i].name);
+  return names;
+}
+
 std::string source_digest(const std::string& family) {
   const jit::KernelSpec spec{.family = family, .config_type = {}, .params_type = {}, .fields = {}};
   return cache::sha256(jit::strip_comments(jit::Templates::embedded().closure_text(spec.header()))).hex();
 }
 
-std::string host_digest(const std::string& family) {
-  cache::DigestBuilder digest;
-  for (const std::string& name : {"runtime/kernels/" + family + ".cpp", std::string("runtime/mha_varlen_call.cpp"),
-                                  std::string("runtime/mha_varlen.cpp")}) {
-    digest.add(name, jit::strip_comments(host_file(name)));
+std::vector<std::string> host_files(const std::string& family) {
+  std::vector<std::string> files;  // in the order of the table, which the digest depends on
+  for (const TestedOperator& tested : tested_operators()) {
+    for (const FamilyUse& use : tested.families) {
+      if (family != use.name) continue;
+      for (const char* file : use.host_files) {
+        if (std::ranges::find(files, file) == files.end()) files.emplace_back(file);
+      }
+    }
   }
+  return files;
+}
+
+std::string host_digest(const std::string& family) {
+  const std::vector<std::string> files = host_files(family);
+  if (files.empty()) throw std::logic_error(family + " is in no row of tested_operators()");
+  cache::DigestBuilder digest;
+  for (const std::string& name : files) digest.add(name, jit::strip_comments(host_file(name)));
   return digest.finish().hex();
 }
 

@@ -9,6 +9,7 @@
 #include "tests/gpu/cases.h"
 #include "tests/gpu/device.h"
 #include "tests/gpu/suite.h"
+#include "tests/gpu/tested_mha_varlen.h"
 #include "tests/reference/low_precision.h"
 
 namespace attnjit::gpu_tests {
@@ -37,7 +38,7 @@ TEST_P(E4M3Conversion, IsRightForEveryBf16) {
   params.cu_seqlens_q = params.cu_seqlens_k = Tensor::contiguous(lengths.data(), DType::kInt32, {kTokens + 1});
   params.max_seqlen_q = params.max_seqlen_k = 1;
   params.softmax_scale = 0.07f;
-  suite().op(config, GetParam()).run(params, nullptr);
+  tested_mha_varlen(config, GetParam()).run(params, nullptr);
 
   const std::vector<std::uint8_t> codes = out.download<std::uint8_t>();
   int wrong = 0;

@@ -8,6 +8,7 @@
 #include "tests/gpu/case_tensors.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/suite.h"
+#include "tests/gpu/tested_mha_varlen.h"
 #include "tests/reference/accuracy.h"
 
 namespace attnjit::gpu_tests {
@@ -18,7 +19,7 @@ using testing::HasSubstr;
 class Harness : public testing::Test {
  protected:
   Harness() : case_(make_case()), tensors_(case_, suite().plain()) {
-    suite().op(case_.config).run(tensors_.params(), nullptr);
+    tested_mha_varlen(case_.config).run(tensors_.params(), nullptr);
     Cuda::check(Cuda::get().synchronize(), "cuCtxSynchronize");
   }
 
@@ -84,7 +85,7 @@ TEST_F(Harness, AWrongElementIsSeen) {
 
 TEST_F(Harness, OtherBitsAreSeen) {
   const Output first = tensors_.take_output();
-  suite().op(case_.config).run(tensors_.params(), nullptr);
+  tested_mha_varlen(case_.config).run(tensors_.params(), nullptr);
   Cuda::check(Cuda::get().synchronize(), "cuCtxSynchronize");
   plant(row(0, 0), 0x0001);
   EXPECT_FALSE(tensors_.take_output() == first);

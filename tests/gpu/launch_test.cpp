@@ -12,6 +12,7 @@
 #include "tests/gpu/cases.h"
 #include "tests/gpu/run_case.h"
 #include "tests/gpu/suite.h"
+#include "tests/gpu/tested_mha_varlen.h"
 
 namespace attnjit::gpu_tests {
 namespace {
@@ -46,7 +47,7 @@ TEST_P(GraphReplay, FollowsLengthsThatChangeOnTheDevice) {
   c.max_seqlen_slack = 100;
   CaseTensors tensors(c, suite().plain());
   const CudaStream stream;
-  const TestedOperator op(suite().fresh_context(), {c.config, Variant::kOwn}, Tiles::kAsPlanned);
+  const TestedMhaVarlen op(suite().fresh_context(), {c.config, Variant::kOwn}, Tiles::kAsPlanned);
   const CudaGraph graph(stream, [&] { op.run(tensors.params(), stream.get()); });
 
   const std::pair<std::vector<int>, std::vector<int>> lengths[] = {{{200, 0, 150}, {300, 40, 150}},
@@ -69,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(Small, GraphReplay, testing::Values(false), [](const au
 TEST(Launch, TwoStreamsAtOnce) {
   const Case cases[] = {make_case(mla(), {700, 300}, {900, 300}, 1), make_case(mha_f16(), {500, 500}, {400, 900}, 2)};
   const CaseTensors tensors[] = {CaseTensors(cases[0], suite().plain()), CaseTensors(cases[1], suite().plain())};
-  const TestedOperator* const ops[] = {&suite().op(cases[0].config), &suite().op(cases[1].config)};
+  const TestedMhaVarlen* const ops[] = {&tested_mha_varlen(cases[0].config), &tested_mha_varlen(cases[1].config)};
   const CudaStream streams[2];
   for (int i = 0; i < 20; ++i) {
     for (int s = 0; s < 2; ++s) ops[s]->run(tensors[s].params(), streams[s].get());
@@ -86,7 +87,7 @@ TEST(Launch, TwoThreadsOneOperator) {
       const CurrentDevice current(suite().options().device);
       const Case c = make_case(mla(), {300, 100 + 50 * index}, {300, 400}, 10 + static_cast<std::uint64_t>(index));
       const CaseTensors tensors(c, suite().plain());
-      const TestedOperator op(context, {c.config, Variant::kOwn}, Tiles::kAsPlanned);
+      const TestedMhaVarlen op(context, {c.config, Variant::kOwn}, Tiles::kAsPlanned);
       const CudaStream stream;
       for (int i = 0; i < 50; ++i) op.run(tensors.params(), stream.get());
       judge(c, tensors.expected(), tensors.take_output());
@@ -108,7 +109,7 @@ TEST(Launch, AThreadWithoutACurrentContextUsesThePrimaryOne) {
   std::exception_ptr failure;
   std::thread([&] {
     try {
-      suite().op(c.config).run(tensors.params(), nullptr);
+      tested_mha_varlen(c.config).run(tensors.params(), nullptr);
       CUcontext left = nullptr;
       Cuda::check(runtime::Driver::get().cuCtxGetCurrent(&left), "cuCtxGetCurrent");
       EXPECT_EQ(left, nullptr) << "the thread's current context was changed";
@@ -123,7 +124,7 @@ TEST(Launch, AThreadWithoutACurrentContextUsesThePrimaryOne) {
 TEST(Launch, TheLegacyDefaultStream) {
   const Case c = make_case(mla(), {100, 30}, {100, 90}, 4);
   const CaseTensors tensors(c, suite().plain());
-  suite().op(c.config).run(tensors.params(), nullptr);
+  tested_mha_varlen(c.config).run(tensors.params(), nullptr);
   judge(c, tensors.expected(), tensors.take_output());
 }
 
@@ -133,7 +134,7 @@ TEST(Launch, TheSameBitsInEveryRun) {
   const CudaStream stream;
   Output first;
   for (int i = 0; i < 10; ++i) {
-    suite().op(c.config).run(tensors.params(), stream.get());
+    tested_mha_varlen(c.config).run(tensors.params(), stream.get());
     const Output output = tensors.take_output();
     if (i == 0) first = output;
     ASSERT_TRUE(output == first) << "run " << i;
@@ -146,7 +147,7 @@ TEST(Launch, ARefusedCallLaunchesNothing) {
   const auto refused = [&](auto&& spoil) {
     MhaVarlenParams params = tensors.params();
     spoil(params);
-    EXPECT_THROW(suite().op(c.config).run(params, nullptr), Error);
+    EXPECT_THROW(tested_mha_varlen(c.config).run(params, nullptr), Error);
     // Nothing was written at all, so every row is reported as missing and nothing else.
     const Output output = tensors.take_output();
     EXPECT_THAT(output.wrong_place, testing::StartsWith("51200 of 51200 elements of out were not written; 400 of 400"));

@@ -11,7 +11,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/context_impl.h"
-#include "tests/gpu/cases.h"
+#include "tests/gpu/operators.h"
 #include "tests/gpu/options.h"
 #include "tests/gpu/report.h"
 #include "tests/gpu/suite.h"
@@ -24,7 +24,7 @@ int list_kernels(const CommandLine& line) {
   for (const runtime::KernelPlan& plan : kernels) {
     fmt::print("{} {} {}\n", plan.spec.family, line.arch, plan.spec.config_json());
   }
-  fmt::print("{} kernels of {} configs\n", kernels.size(), suite_configs().size());
+  fmt::print("{} kernels of {} operators\n", kernels.size(), tested_operators().size());
   return 0;
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/gpu/cases.h"
+#include "tests/gpu/dice.h"
 
 namespace attnjit::gpu_tests {
 

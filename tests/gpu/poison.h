@@ -7,16 +7,23 @@
 
 namespace attnjit::gpu_tests {
 
-/// NaN as a bf16 and as an fp16: around the inputs.
+/// NaN in every type: around the inputs.
 inline constexpr std::uint32_t kNan16 = 0xffff;
+inline constexpr std::uint32_t kNan32 = 0xffffffff;
+inline constexpr std::uint32_t kNanE4M3 = 0xff;
 // Around the outputs and in them: NaNs with a payload, which no arithmetic of a GPU yields (its results are 0x7fff,
 // 0x7fffffff, and 0x7f of the conversion to e4m3).
 inline constexpr std::uint32_t kPoison16 = 0xffa5;
 inline constexpr std::uint32_t kPoisonE4M3 = 0xff;
-inline constexpr std::uint32_t kPoisonLse = 0xffa5a5a5;
+inline constexpr std::uint32_t kPoison32 = 0xffa5a5a5;
 /// Behind the lengths.
 inline constexpr int kPoisonLength = 0x7ffffff0;
 
-inline std::uint32_t out_poison(DType dtype) { return dtype == DType::kFloat8E4M3 ? kPoisonE4M3 : kPoison16; }
+inline std::uint32_t input_poison(DType dtype) {
+  return size_in_bytes(dtype) == 1 ? kNanE4M3 : size_in_bytes(dtype) == 2 ? kNan16 : kNan32;
+}
+inline std::uint32_t out_poison(DType dtype) {
+  return size_in_bytes(dtype) == 1 ? kPoisonE4M3 : size_in_bytes(dtype) == 2 ? kPoison16 : kPoison32;
+}
 
 }  // namespace attnjit::gpu_tests

@@ -1,29 +1,10 @@
 #include <fmt/format.h>
 
-#include <random>
-
 #include "tests/gpu/cases.h"
+#include "tests/gpu/dice.h"
 
 namespace attnjit::gpu_tests {
 namespace {
-
-/// Draws the same numbers everywhere: the standard's distributions may differ between libraries, its generators not.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : generator_(seed) {}
-
-  int below(int n) { return static_cast<int>(generator_() % static_cast<std::uint64_t>(n)); }
-  int between(int low, int high) { return low + below(high - low + 1); }
-  bool chance(int percent) { return below(100) < percent; }
-  template <class T>
-  T one_of(std::initializer_list<T> choices) {
-    return choices.begin()[below(static_cast<int>(choices.size()))];
-  }
-  std::uint64_t bits() { return generator_(); }
-
- private:
-  std::mt19937_64 generator_;
-};
 
 int random_length(Dice& dice) {
   if (dice.chance(10)) return 0;

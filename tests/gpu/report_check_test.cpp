@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "runtime/context_impl.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/digests.h"
+#include "tests/gpu/operators.h"
 #include "tests/gpu/report_check.h"
 
 namespace attnjit::gpu_tests {
@@ -70,6 +72,28 @@ TEST_F(CommittedReport, ItsCubinsAreThoseOfTheSourcesAtHand) {
                  << ": the digests of the sources are compared instead";
   }
   EXPECT_EQ(joined(check_cubins(report_, kernels(), loader, 2)), "");
+}
+
+/// Else a change of it would need no run.
+TEST(TestedOperators, VouchForEveryHostHalfOfAKernel) {
+  std::set<std::string> vouched;
+  for (const TestedOperator& tested : tested_operators()) {
+    for (const FamilyUse& use : tested.families) vouched.insert(use.host_files.begin(), use.host_files.end());
+  }
+  for (const std::string& file : embedded_host_files()) {
+    if (!file.starts_with("runtime/kernels/")) continue;
+    EXPECT_TRUE(vouched.contains(file)) << file << " is in no row";
+  }
+}
+
+TEST(TestedOperators, NameTheFamiliesOfTheirKernels) {
+  const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(kTarget));
+  for (const TestedOperator& tested : tested_operators()) {
+    std::set<std::string> named, run;
+    for (const FamilyUse& use : tested.families) named.insert(use.name);
+    for (const runtime::KernelPlan& plan : tested.kernels(features)) run.insert(plan.spec.family);
+    EXPECT_EQ(named, run) << tested.name;
+  }
 }
 
 // ---- the checks can fail

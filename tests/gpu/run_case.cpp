@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/gpu/suite.h"
+#include "tests/gpu/tested_mha_varlen.h"
 
 namespace attnjit::gpu_tests {
 
@@ -23,7 +24,7 @@ void judge(const Case& c, const reference::Expected& expected, const Output& out
 
 void run_and_judge(const Case& c) {
   SCOPED_TRACE(testing::PrintToString(c));
-  const TestedOperator& op = suite().op(c.config, c.variant, c.tiles);
+  const TestedMhaVarlen& op = tested_mha_varlen(c.config, c.variant, c.tiles);
   const CaseTensors tensors(c, suite().plain());
   const CudaStream stream;
   op.run(tensors.params(), stream.get());

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "runtime/context_impl.h"
-#include "runtime/mha_varlen_kernels.h"
-#include "tests/gpu/cases.h"
+#include "tests/gpu/dice.h"
+#include "tests/gpu/operators.h"
 
 namespace attnjit::gpu_tests {
 namespace {
@@ -48,43 +48,11 @@ std::uint64_t random_seed = kDefaultSeed;
 std::uint64_t suite_seed() { return random_seed; }
 void set_suite_seed(std::uint64_t seed) { random_seed = seed; }
 
-TestedOperator::TestedOperator(const Context& context, const OperatorUse& use, Tiles tiles) : use_(use) {
-  const runtime::SmFeatures& own = context.impl()->features();
-  const runtime::SmFeatures features = features_of(use.variant, tiles, own);
-  kernels_ = runtime::choose_mha_varlen(use.config, features);
-  if (features == own) {
-    run_ = [op = MhaVarlen(context, use.config)](const MhaVarlenParams& params, Stream stream) {
-      op.run(params, stream);
-    };
-  } else {
-    run_ = [op = std::make_shared<MhaVarlen::Impl>(context, use.config, features)](
-               const MhaVarlenParams& params, Stream stream) { op->run(params, stream); };
-  }
-}
-
-void TestedOperator::run(const MhaVarlenParams& params, CUstream stream) const {
-  run_(params, stream);
-  runtime::MhaVarlenCall call = runtime::check_mha_varlen(use_.config, params);
-  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
-  if (launch.ctas > 0) suite().record(kernels_->plans()[launch.plan]);
-}
-
 Suite::Suite(const SuiteOptions& options)
     : options_(options),
       current_(options.device),
       context_(context_options(options)),
       plain_(std::make_unique<reference::ReferenceKernels>(context_.impl()->loader())) {}
-
-const TestedOperator& Suite::op(const MhaVarlenConfig& config, Variant variant, Tiles tiles) {
-  const std::string key = fmt::format("{} {} {}", describe(config), to_string(variant), static_cast<int>(tiles));
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = operators_.find(key); found != operators_.end()) return *found->second;
-  }
-  auto made = std::make_unique<TestedOperator>(context_, OperatorUse{config, variant}, tiles);
-  const std::lock_guard lock(mutex_);
-  return *operators_.try_emplace(key, std::move(made)).first->second;
-}
 
 Context Suite::fresh_context() {
   const std::lock_guard lock(mutex_);

@@ -1,21 +1,18 @@
-// What all GPU tests share: the device, the cache that they take kernels from, the operators they made, and a record of
-// every kernel that was launched.
+// What all GPU tests share, whatever their operator: the device, the cache that they take kernels from, the operators
+// they made, and a record of every kernel that was launched.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attnjit/context.hpp"
-#include "attnjit/mha_varlen.hpp"
 #include "runtime/kernel_plan.h"
-#include "runtime/mha_varlen_impl.h"
-#include "tests/gpu/case.h"
 #include "tests/gpu/device.h"
 #include "tests/reference/reference_kernels.h"
 
@@ -34,20 +31,6 @@ struct KernelRun {
   std::set<std::string> tests;
 };
 
-/// An operator as a test calls it.
-class TestedOperator {
- public:
-  TestedOperator(const Context& context, const OperatorUse& use, Tiles tiles);
-  /// Runs it, and records which kernel that was.
-  void run(const MhaVarlenParams& params, CUstream stream) const;
-
- private:
-  OperatorUse use_;
-  /// The public operator where the context's own features are used, else the inside of one with others.
-  std::function<void(const MhaVarlenParams&, Stream)> run_;
-  std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
-};
-
 class Suite {
  public:
   explicit Suite(const SuiteOptions& options);
@@ -55,14 +38,23 @@ class Suite {
   const Context& context() const { return context_; }
   const SuiteOptions& options() const { return options_; }
   const reference::ReferenceKernels& plain() const { return *plain_; }
-  /// The same operator for the same arguments.
-  const TestedOperator& op(const MhaVarlenConfig& config, Variant variant = Variant::kOwn,
-                           Tiles tiles = Tiles::kAsPlanned);
+  /// What `make` returns, made once for each key: operators, whose kernels then stay loaded.
+  template <class T, class Make>
+  const T& kept(const std::string& key, const Make& make) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = kept_.find(key); found != kept_.end()) return *static_cast<const T*>(found->second.get());
+    }
+    std::shared_ptr<const void> made = std::make_shared<const T>(make());
+    const std::lock_guard lock(mutex_);
+    return *static_cast<const T*>(kept_.try_emplace(key, std::move(made)).first->second.get());
+  }
   /// A context of its own, so that none of its kernels has been launched or loaded yet.
   Context fresh_context();
   /// Empty, or how many kernels were compiled although none should.
   std::string check_cached() const;
 
+  /// A kernel was launched by the current test.
   void record(const runtime::KernelPlan& plan);
   std::vector<KernelRun> kernels_run() const;
 
@@ -73,7 +65,7 @@ class Suite {
   std::unique_ptr<reference::ReferenceKernels> plain_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Context> fresh_contexts_;
-  std::map<std::string, std::unique_ptr<TestedOperator>> operators_;
+  std::map<std::string, std::shared_ptr<const void>> kept_;
   std::map<std::string, KernelRun> kernels_run_;  // by family and config
 };
 

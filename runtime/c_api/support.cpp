@@ -1,0 +1,54 @@
+#include "runtime/c_api/support.h"
+
+namespace attnjit::c_api {
+namespace {
+
+thread_local std::string last_text;
+
+}  // namespace
+
+attnjit_status failed(attnjit_status status, const char* text) noexcept {
+  try {
+    last_text = text;
+  } catch (...) {
+    last_text = "out of memory";  // short enough to be stored inside the string object: allocates nothing
+  }
+  return status;
+}
+
+const char* last_error() noexcept { return last_text.c_str(); }
+
+std::string with_log(const CompileError& error) {
+  std::string text = error.what();
+  const std::string& log = error.details().log;
+  if (!log.empty() && text.find(log) == std::string::npos) text += "\n" + log;
+  return text;
+}
+
+bool read_flag(std::int32_t value, const char* name) {
+  if (value != 0 && value != 1) invalid(fmt::format("{} is {}; it is 0 or 1", name, value));
+  return value == 1;
+}
+
+DType read_dtype(std::int32_t value, const char* name) {
+  if (value < ATTNJIT_FLOAT16 || value > ATTNJIT_INT32) {
+    invalid(fmt::format("{} is {}, which is no attnjit_dtype ({} to {})", name, value,
+                        static_cast<int>(ATTNJIT_FLOAT16), static_cast<int>(ATTNJIT_INT32)));
+  }
+  return static_cast<DType>(value);
+}
+
+std::string read_text(const char* text) { return text == nullptr ? "" : text; }
+
+void fail_other_device(int tensor_device, int device) {
+  invalid(fmt::format(
+      "it is on device {}, but the operator was made for device {}: copy it there, or make an operator with "
+      "a context of device {}",
+      tensor_device, device, tensor_device));
+}
+
+void fail_view(const char* name, const Error& error) {
+  throw Error(error.status(), fmt::format("{}: {}", name, error.what()));
+}
+
+}  // namespace attnjit::c_api

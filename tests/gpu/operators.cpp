@@ -1,0 +1,31 @@
+#include "tests/gpu/operators.h"
+
+#include <set>
+
+#include "tests/gpu/cases.h"
+
+namespace attnjit::gpu_tests {
+
+const std::vector<TestedOperator>& tested_operators() {
+  static const std::vector<TestedOperator> operators{
+      {"mha_varlen",
+       {{"sm80_mha_varlen",
+         {"runtime/kernels/sm80_mha_varlen.cpp", "runtime/mha_varlen_call.cpp", "runtime/mha_varlen.cpp"}}},
+       mha_varlen_kernels,
+       mha_varlen_compile_cases},
+  };
+  return operators;
+}
+
+std::vector<runtime::KernelPlan> suite_kernels(const runtime::SmFeatures& own) {
+  std::vector<runtime::KernelPlan> kernels;
+  std::set<std::string> seen;
+  for (const TestedOperator& tested : tested_operators()) {
+    for (runtime::KernelPlan& plan : tested.kernels(own)) {
+      if (seen.insert(plan.spec.family + plan.spec.config_json()).second) kernels.push_back(std::move(plan));
+    }
+  }
+  return kernels;
+}
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,65 @@
+// The tensors of one case on the device: placed, poisoned all around, filled; outputs taken out and the space around
+// them checked. Every operator's case builds on it. The tests of the emulator build the same text with another body of
+// device.h, for which the host is the device.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "attnjit/tensor.hpp"
+#include "tests/gpu/device.h"
+#include "tests/gpu/storage.h"
+#include "tests/reference/plain_kernels.h"
+
+namespace attnjit::gpu_tests {
+
+class PlacedTensors {
+ public:
+  explicit PlacedTensors(const reference::PlainKernels& plain) : plain_(plain) {}
+
+  /// [tokens, heads, columns]; NaN, and NaN around it, until it is filled.
+  Tensor input(Storage storage, DType dtype, std::int64_t tokens, std::int64_t heads, std::int64_t columns);
+  /// The same, poisoned; `name` is what faults call it.
+  Tensor output(const char* name, Storage storage, DType dtype, std::int64_t tokens, std::int64_t heads,
+                std::int64_t columns);
+  /// float32 [tokens, heads], poisoned; not given for kNone.
+  Tensor output_lse(const char* name, LseStorage storage, std::int64_t tokens, std::int64_t heads);
+  /// A dense tensor [size] with these values; behind them lies `behind`, four times.
+  Tensor vector(std::vector<int> values, int behind);
+  Tensor vector(const std::vector<float>& values);
+
+  /// Fills tokens [0, tokens of the tensor); a tensor that is not given is left alone.
+  void fill(const Tensor& tensor, reference::FillParams params) const;
+
+  /// The first `tokens` tokens of an output, row-major; poison is left in their place. What was not written is added to
+  /// `trouble`.
+  template <class T>
+  std::vector<T> take(const Tensor& tensor, const char* name, std::int64_t tokens, std::string& trouble) const {
+    std::vector<T> values = take_out(tensor, tokens).template download<T>();
+    note_missing(values.data(), static_cast<std::int64_t>(values.size()), tensor.dtype, name, trouble);
+    return values;
+  }
+  /// Empty, or what was written in the outputs' buffers that belongs to no element that take() took.
+  std::string check_untouched() const;
+
+  const reference::PlainKernels& plain() const { return plain_; }
+
+ private:
+  struct OutputBuffer {
+    const char* name;
+    DType dtype;
+    std::size_t buffer;
+  };
+  Tensor place(Storage storage, DType dtype, std::uint32_t pattern, std::int64_t tokens, std::int64_t heads,
+               std::int64_t columns);
+  DeviceBuffer take_out(const Tensor& tensor, std::int64_t tokens) const;
+  static void note_missing(const void* values, std::int64_t count, DType dtype, const char* name, std::string& trouble);
+
+  const reference::PlainKernels& plain_;
+  std::deque<DeviceBuffer> buffers_;
+  std::vector<OutputBuffer> outputs_;
+};
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,20 @@
+// How the tensors of a test case lie in memory.
+#pragma once
+
+namespace attnjit::gpu_tests {
+
+/// How a tensor [tokens, heads, columns] lies in its buffer. Around every tensor there is space that belongs to nobody:
+/// NaN for inputs, a poison pattern for outputs.
+enum class Storage {
+  kPacked,      ///< row-major
+  kPadded,      ///< row-major with a gap behind each row and each token
+  kHeadsFirst,  ///< [heads, tokens, columns]: a transposed view
+  kOneToken,    ///< token stride 0
+  kOneHead,     ///< head stride 0
+  kFarTokens,   ///< the last token's offset is past 2^31 elements
+  kFarHeads,    ///< the last head's offset is past 2^31 elements
+};
+
+enum class LseStorage { kNone, kHeadsFirst, kTokensFirst, kPadded };
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,40 @@
+#include "tests/gpu/tested_mha_varlen.h"
+
+#include <fmt/format.h>
+
+#include "runtime/context_impl.h"
+#include "runtime/mha_varlen_impl.h"
+#include "tests/gpu/suite.h"
+
+namespace attnjit::gpu_tests {
+
+TestedMhaVarlen::TestedMhaVarlen(const Context& context, const OperatorUse& use, Tiles tiles) : use_(use) {
+  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures features = features_of(use.variant, tiles, own);
+  kernels_ = runtime::choose_mha_varlen(use.config, features);
+  if (features == own) {
+    run_ = [op = MhaVarlen(context, use.config)](const MhaVarlenParams& params, Stream stream) {
+      op.run(params, stream);
+    };
+  } else {
+    run_ = [op = std::make_shared<MhaVarlen::Impl>(context, use.config, features)](
+               const MhaVarlenParams& params, Stream stream) { op->run(params, stream); };
+  }
+}
+
+void TestedMhaVarlen::run(const MhaVarlenParams& params, CUstream stream) const {
+  run_(params, stream);
+  runtime::MhaVarlenCall call = runtime::check_mha_varlen(use_.config, params);
+  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
+  if (launch.ctas > 0) suite().record(kernels_->plans()[launch.plan]);
+}
+
+const TestedMhaVarlen& tested_mha_varlen(const MhaVarlenConfig& config, Variant variant, Tiles tiles) {
+  const std::string key =
+      fmt::format("mha_varlen {} {} {}", describe(config), to_string(variant), static_cast<int>(tiles));
+  return suite().kept<TestedMhaVarlen>(key, [&] {
+    return TestedMhaVarlen(suite().context(), OperatorUse{config, variant}, tiles);
+  });
+}
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,39 @@
+// For which SM the kernels of a test case are planned; all run on the device at hand.
+#pragma once
+
+#include "runtime/sm_features.h"
+
+namespace attnjit::gpu_tests {
+
+/// Whose SM features the kernels are planned for.
+enum class Variant { kOwn, kSm80, kSm86, kSm89 };
+
+/// How many SMs the plan believes in: it chooses large tiles when there is work for all of them, small ones when not.
+enum class Tiles { kAsPlanned, kLarge, kSmall };
+
+inline const char* to_string(Variant variant) {
+  switch (variant) {
+    case Variant::kOwn: return "own";
+    case Variant::kSm80: return "sm80";
+    case Variant::kSm86: return "sm86";
+    case Variant::kSm89: return "sm89";
+  }
+  return "?";
+}
+
+/// Features that a variant plans with; `own` are those of the compile target.
+inline runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runtime::SmFeatures& own) {
+  runtime::SmFeatures features = own;
+  switch (variant) {
+    case Variant::kOwn: break;
+    case Variant::kSm80: features = runtime::sm_features({8, 0, 0}); break;
+    case Variant::kSm86: features = runtime::sm_features({8, 6, 0}); break;
+    case Variant::kSm89: features = runtime::sm_features({8, 9, 0}); break;
+  }
+  features.sm_count = own.sm_count;
+  if (tiles == Tiles::kLarge) features.sm_count = 1;
+  if (tiles == Tiles::kSmall) features.sm_count = 1 << 20;
+  return features;
+}
+
+}  // namespace attnjit::gpu_tests
