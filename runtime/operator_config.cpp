@@ -173,7 +173,9 @@ Config config_from(const Values& values) {
 
   Config config;
   std::vector<std::string_view> given;
-  for (const auto& [name, value] : values) {
+  for (const Values::value_type& entry : values) {  // no structured binding: clang 14 cannot capture one
+    const std::string& name = entry.first;
+    const Json& value = entry.second;
     const auto field = std::ranges::find(kFields, std::string_view(name), &Field<Config>::name);
     if (field == kFields.end()) {
       refuse(fmt::format("{} has no field \"{}\": allowed are {}{}", kOperator, name, fmt::join(names, ", "),
