@@ -113,13 +113,17 @@ struct KernelCache::Impl {
   std::unique_ptr<KeyLock> lock_key(const Key& key);
   EntryPointer read_store(const Request& request);
   void write_store(const Entry& entry);
+  void no_place();
   void store_failed(const char* kind, const char* consequence, const std::exception& error);
   void warn_once(const char* kind, const std::string& message);
 };
 
 KernelCache::Impl::Impl(KernelCacheOptions given)
     : options(std::move(given)), lock_path(lock_file_for(options.location)) {
-  if (!options.location.directory) return;
+  if (!options.location.directory) {
+    if (!options.location.rejected.empty()) no_place();
+    return;
+  }
   try {
     store = std::make_unique<Store>(
         *options.location.directory,
@@ -131,6 +135,15 @@ KernelCache::Impl::Impl(KernelCacheOptions given)
   } catch (const std::exception& error) {
     store_failed("open", "kernels are kept in memory only", error);
   }
+}
+
+/// No place on disk would do, although none was asked for by ":memory:": as much a failure as a file that cannot
+/// be opened, and nobody looks at `rejected` before the second start is as slow as the first.
+void KernelCache::Impl::no_place() {
+  ++counters.store_failures;
+  std::string message = "kernel cache: kernels are kept in memory only: " + options.location.reason;
+  for (const std::string& rejected : options.location.rejected) message += "; " + rejected;
+  warn_once("location", message);
 }
 
 Found KernelCache::Impl::get(const Request& request, const Compile& compile) {

@@ -82,4 +82,12 @@ void unlock_byte(int descriptor, std::uint64_t offset) {
   (void)::fcntl(descriptor, F_OFD_SETLK, &range);
 }
 
+bool process_locks_fail(int descriptor) {
+  struct flock range = byte_at(0, F_RDLCK);
+  if (::fcntl(descriptor, F_SETLK, &range) != 0) return errno != EAGAIN && errno != EACCES && errno != EINTR;
+  range.l_type = F_UNLCK;
+  (void)::fcntl(descriptor, F_SETLK, &range);
+  return false;
+}
+
 }  // namespace attnjit::cache

@@ -57,4 +57,8 @@ LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::c
                      bool* waited = nullptr);
 void unlock_byte(int descriptor, std::uint64_t offset);
 
+/// Whether locks of processes, which SQLite uses, fail for good on this file's file system. Worth asking where
+/// lock_byte() was kUnavailable: to SQLite, ENOLCK is a lock that somebody holds, and it waits in vain.
+bool process_locks_fail(int descriptor);
+
 }  // namespace attnjit::cache

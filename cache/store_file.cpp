@@ -70,7 +70,12 @@ void StoreFile::SideLock::take(LockMode mode) {
     case LockResult::kTimedOut:
       throw StoreError(fmt::format("{}: another process has held the lock for {} s", file_.path_.string(),
                                    kBusyTimeout.count() / 1000.0));
-    case LockResult::kUnavailable: break;
+    case LockResult::kUnavailable:
+      if (process_locks_fail(file_.side_file_.number())) {
+        throw StoreError(fmt::format("{}: locks fail on its file system ({}); choose a directory on a local disk",
+                                     file_.path_.string(), std::strerror(errno)));
+      }
+      break;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <random>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -40,6 +41,12 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+inline std::set<std::string> names_in(const std::filesystem::path& directory) {
+  std::set<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(directory)) names.insert(file.path().filename());
+  return names;
+}
 
 inline const CompilerId kOldCompiler{"nvrtc", 12, 9};
 inline const CompilerId kNewCompiler{"nvrtc", 13, 0};

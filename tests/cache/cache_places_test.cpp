@@ -1,0 +1,248 @@
+// Places that cannot be used, from the environment to a kernel that is served nevertheless.
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include "tests/cache/cache_trouble.h"
+
+namespace attnjit::cache {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+namespace fs = std::filesystem;
+
+constexpr uid_t kNobody = 65534;
+constexpr int kNotPossible = 77;  // a child's status: this machine does not allow what the test needs
+
+/// To root every folder is writable, so root becomes somebody else; anybody else already is.
+void become_nobody() {
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::setgid(kNobody), 0);
+  ASSERT_EQ(::setuid(kNobody), 0);
+}
+
+class CachePlaces : public ::testing::Test {
+ protected:
+  CachePlaces() {
+    fs::permissions(root_.path(), static_cast<fs::perms>(0755));
+    for (const char* name : {"temporary", "home"}) fs::create_directory(root_ / name);
+    ::chmod((root_ / "temporary").c_str(), 01777);
+  }
+  using Variables = std::map<std::string, std::string>;
+  static Location choose(Variables variables) {
+    return choose_location("", [&](const char* name) -> std::optional<std::string> {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional(found->second);
+    });
+  }
+  /// ATTNJIT_CACHE names `name`.
+  Location named(const char* name) const {
+    return choose({{"ATTNJIT_CACHE", root_ / name}, {"TMPDIR", root_ / "temporary"}});
+  }
+  /// The place was asked for by name and cannot be had: memory, one warning, one failure counted.
+  static void expect_refused(const Location& location, const std::string& why) {
+    EXPECT_FALSE(location.directory);
+    WatchedCache cache(location);
+    cache.expect_serves();
+    EXPECT_THAT(cache.warnings(),
+                ElementsAre(AllOf(HasSubstr("memory only"), HasSubstr("ATTNJIT_CACHE"), HasSubstr(why))));
+    EXPECT_EQ(cache->counters().store_failures, 1);
+  }
+  TemporaryDirectory root_;
+};
+
+TEST_F(CachePlaces, MissingFolderIsMade) {
+  WatchedCache(named("a/b")).expect_serves();
+  WatchedCache next(named("a/b"));
+  EXPECT_EQ(next.get(100), Tier::kStore);
+  EXPECT_THAT(next.warnings(), IsEmpty());
+}
+
+TEST_F(CachePlaces, MemoryByRequestIsNoTrouble) {
+  WatchedCache cache(choose({{"ATTNJIT_CACHE", ":memory:"}}));
+  cache.expect_serves();
+  EXPECT_THAT(cache.warnings(), IsEmpty());
+  EXPECT_EQ(cache->counters().store_failures, 0);
+}
+
+TEST_F(CachePlaces, UnwritableFolder) {
+  fs::create_directory(root_ / "named");
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown((root_ / "named").c_str(), kNobody, kNobody), 0);
+  }
+  ::chmod((root_ / "named").c_str(), 0555);
+  EXPECT_EQ(0, run_child([&] {
+              return checked([&] {
+                become_nobody();
+                expect_refused(named("named"), "cannot be written");
+              });
+            }));
+}
+
+TEST_F(CachePlaces, FolderThatCannotBeMade) {
+  ::chmod(root_.path().c_str(), 0555);
+  EXPECT_EQ(0, run_child([&] {
+              return checked([&] {
+                become_nobody();
+                expect_refused(named("named"), "cannot be created");
+              });
+            }));
+  ::chmod(root_.path().c_str(), 0755);
+}
+
+TEST_F(CachePlaces, FolderOfAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "giving a folder to another user needs root";
+  fs::create_directory(root_ / "named");
+  EXPECT_EQ(0, run_child([&] {
+              return checked([&] {
+                become_nobody();
+                expect_refused(named("named"), "belongs to user 0");
+              });
+            }));
+}
+
+TEST_F(CachePlaces, FolderThatOthersMayWrite) {
+  fs::create_directory(root_ / "named");
+  ::chmod((root_ / "named").c_str(), 0777);
+  expect_refused(named("named"), "everybody may write");
+}
+
+TEST_F(CachePlaces, SymbolicLink) {
+  fs::create_directory(root_ / "target");
+  fs::create_directory_symlink(root_ / "target", root_ / "named");
+  expect_refused(named("named"), "symbolic link");
+}
+
+TEST_F(CachePlaces, WithoutHomeAndXdgTheTemporaryFolderServes) {
+  const Variables variables{{"TMPDIR", root_ / "temporary"}};
+  WatchedCache(choose(variables)).expect_serves();
+  WatchedCache next(choose(variables));
+  EXPECT_EQ(next.get(100), Tier::kStore);
+  EXPECT_THAT(next.warnings(), IsEmpty());
+  EXPECT_EQ(next->location().directory, root_ / "temporary" / ("attnjit-" + std::to_string(::geteuid())).c_str());
+}
+
+TEST_F(CachePlaces, WithoutAnyPlaceMemoryServes) {
+  WatchedCache cache(choose({{"TMPDIR", root_ / "missing"}}));
+  cache.expect_serves();
+  EXPECT_THAT(cache.warnings(), ElementsAre(AllOf(HasSubstr("no place on disk"), HasSubstr("HOME: is not set"),
+                                                  HasSubstr("temporary folder"))));
+  EXPECT_EQ(cache->counters().store_failures, 1);
+}
+
+TEST_F(CachePlaces, FolderThatIsDeletedAndComesBack) {
+  WatchedCache cache(named("named"));
+  cache.expect_serves(100);
+  fs::remove_all(root_ / "named");
+  cache.expect_serves(200);
+  EXPECT_EQ(cache.warnings().size(), 3u);  // to read, to lock, to write
+  EXPECT_EQ(cache->counters().store_failures, 9);
+  fs::create_directory(root_ / "named");
+  cache.expect_serves(300);
+  EXPECT_EQ(cache->counters().store_failures, 9);
+  WatchedCache next(named("named"));
+  EXPECT_EQ(next.get(301), Tier::kStore);
+}
+
+// ---- file systems of our own: a mount that only the child process sees
+// -------------------------------------------------
+
+bool become_root_of_a_namespace() {
+  const uid_t user = ::getuid();
+  const gid_t group = ::getgid();
+  if (user == 0) return ::unshare(CLONE_NEWNS) == 0;
+  if (::unshare(CLONE_NEWNS | CLONE_NEWUSER) != 0) return false;
+  const auto write_line = [](const char* path, const std::string& line) {
+    FILE* file = std::fopen(path, "we");
+    if (!file) return false;
+    const bool written = std::fputs(line.c_str(), file) >= 0;
+    return std::fclose(file) == 0 && written;
+  };
+  const std::string to_itself = " 1\n";
+  return write_line("/proc/self/setgroups", "deny") &&
+         write_line("/proc/self/uid_map", std::to_string(user) + " " + std::to_string(user) + to_itself) &&
+         write_line("/proc/self/gid_map", std::to_string(group) + " " + std::to_string(group) + to_itself);
+}
+
+/// Runs `body` with an own tmpfs of `size` at `place`; kNotPossible where that is not allowed.
+int with_file_system(const fs::path& place, const char* size, const std::function<void()>& body) {
+  fs::create_directory(place);
+  return run_child([&] {
+    const std::string options = std::string("mode=0700,size=") + size;
+    if (!become_root_of_a_namespace() || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("none", place.c_str(), "tmpfs", 0, options.c_str()) != 0) {
+      return kNotPossible;
+    }
+    return checked(body);
+  });
+}
+
+constexpr char kNoMount[] = "a mount namespace is not allowed here (needs CAP_SYS_ADMIN or user namespaces)";
+
+TEST_F(CachePlaces, ReadOnlyFileSystem) {
+  const fs::path place = root_ / "mounted";
+  const int status = with_file_system(place, "4m", [&] {
+    WatchedCache(place / "cache").expect_serves();  // not there yet: memory
+    fs::create_directory(place / "cache");
+    WatchedCache(place / "cache").expect_serves();
+    ASSERT_EQ(::mount("none", place.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0) << std::strerror(errno);
+    // By name it is refused, else the next place is taken.
+    expect_refused(named("mounted/cache"), "Read-only file system");
+    const Location next = choose({{"XDG_CACHE_HOME", place}, {"HOME", root_ / "home"}});
+    EXPECT_EQ(next.directory, root_ / "home/.cache/attnjit");
+    // A cache that stays on it reads what there is, and tells once that nothing is kept.
+    WatchedCache cache(place / "cache");
+    EXPECT_EQ(cache.get(100), Tier::kStore);
+    cache.expect_serves(200);
+    EXPECT_THAT(cache.warnings(), ::testing::Contains(HasSubstr("not kept")).Times(1));
+    EXPECT_EQ(cache->counters().store_failures, 3);
+  });
+  if (status == kNotPossible) GTEST_SKIP() << kNoMount;
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(CachePlaces, FileSystemThatGetsFull) {
+  const fs::path place = root_ / "mounted";
+  const int status = with_file_system(place, "256k", [&] {
+    WatchedCache cache(named("mounted"));
+    int stored = 0;
+    for (int number = 0; number < 120; ++number) {
+      EXPECT_EQ(cache.get(number), Tier::kCompiled);
+      stored += cache->counters().store_failures == 0;
+    }
+    EXPECT_GT(stored, 10);
+    EXPECT_GT(cache->counters().store_failures, 10);
+    EXPECT_THAT(cache.warnings(), ElementsAre(AllOf(HasSubstr("full"), HasSubstr("not kept"))));
+    // What was kept before is still there, for this process and the next, full as the disk is.
+    WatchedCache next(named("mounted"));
+    for (int number = 0; number < stored; ++number) EXPECT_EQ(next.get(number), Tier::kStore) << number;
+    EXPECT_THAT(next->store()->verify(), IsEmpty());
+    EXPECT_THAT(next.warnings(), IsEmpty());
+  });
+  if (status == kNotPossible) GTEST_SKIP() << kNoMount;
+  EXPECT_EQ(status, 0);
+}
+
+/// Not even room for the lock files.
+TEST_F(CachePlaces, FileSystemThatIsFullFromTheStart) {
+  const fs::path place = root_ / "mounted";
+  const int status = with_file_system(place, "8k", [&] {
+    WatchedCache cache(named("mounted"));
+    cache.expect_serves();
+    EXPECT_GE(cache->counters().store_failures, 1);
+    EXPECT_GE(cache.warnings().size(), 1u);
+    EXPECT_LE(cache.warnings().size(), 3u);
+  });
+  if (status == kNotPossible) GTEST_SKIP() << kNoMount;
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace attnjit::cache

@@ -1,0 +1,25 @@
+// A disk that fails SQLite at a chosen moment: an SQLite VFS in front of the real one, which counts every call that
+// changes something on the disk and strikes at the n-th.
+#pragma once
+
+namespace attnjit::cache {
+
+enum class Strike {
+  kFullOnce,      // the call fails for want of space, the next one succeeds
+  kFullFromThen,  // and so do all that follow
+  kDie,           // the process is gone in the middle of the call, as by SIGKILL
+};
+
+class FaultyDisk {
+ public:
+  /// Makes this disk the one of all connections that are opened from now on. It works as the real one does until armed.
+  static void install();
+  /// Strikes at the n-th change from now on, 1 being the next.
+  static void strike_at(int nth, Strike strike);
+  static void heal();
+  /// Whether it struck since it was armed.
+  static bool struck();
+  static constexpr int kExitStatus = 5;  // of a process that met kDie
+};
+
+}  // namespace attnjit::cache

@@ -1,0 +1,140 @@
+// Every single change that the store makes on the disk fails in turn, or is the last that its process makes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "cache/kernel_cache.h"
+#include "tests/cache/faulty_disk.h"
+#include "tests/cache/support.h"
+
+namespace attnjit::cache {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int kStored = 5;  // kernels 0 to 4 are there before the trouble begins
+constexpr std::size_t kBytes = 60'000;
+enum class Before { kNothing, kStore };
+
+class FaultyDiskTest : public ::testing::TestWithParam<Before> {
+ protected:
+  FaultyDiskTest() { FaultyDisk::install(); }
+  ~FaultyDiskTest() override { FaultyDisk::heal(); }
+
+  /// A folder as it is before one round of a test.
+  struct Round {
+    TemporaryDirectory directory;
+    explicit Round(Before before) {
+      if (before == Before::kNothing) return;
+      Store store(directory.path());
+      for (int number = 0; number < kStored; ++number) store.put(sample_entry(number, kNewCompiler, kBytes));
+    }
+  };
+
+  std::unique_ptr<KernelCache> open(const std::filesystem::path& directory) {
+    KernelCacheOptions options;
+    options.location.directory = directory;
+    options.warn = [this](const std::string& text) { ++warnings_[text.substr(text.rfind("; "))]; };
+    return std::make_unique<KernelCache>(std::move(options));
+  }
+  static KernelCache::Request request(int number) { return {sample_fields(number), {}, false}; }
+  static KernelCache::Compile compiler(int number) {
+    return [number] { return sample_entry(number, kNewCompiler, kBytes); };
+  }
+  static void expect_served(KernelCache& cache, int number) {
+    EXPECT_EQ(cache.get(request(number), compiler(number)).entry->image, compiler(number)().image);
+  }
+  /// The next process finds all that was ever kept, and nothing that does not belong there.
+  static void expect_sound(const std::filesystem::path& directory, Before before,
+                           const ::testing::Matcher<std::vector<std::string>>& repairs = IsEmpty()) {
+    std::vector<std::string> reports;
+    Store store(directory, [&](const std::string& report) { reports.push_back(report); });
+    EXPECT_THAT(store.verify(), IsEmpty());
+    for (int number = 0; before == Before::kStore && number < kStored; ++number) {
+      const std::optional<Entry> found = store.find(sample_fields(number), {});
+      ASSERT_TRUE(found) << "kernel " << number << " is lost";
+      EXPECT_EQ(found->image, compiler(number)().image);
+    }
+    store.put(sample_entry(99));
+    EXPECT_TRUE(store.find(sample_fields(99), {}));
+    EXPECT_THAT(reports, repairs);
+    std::set<std::string> names = names_in(directory);
+    names.erase("compile.lock");
+    EXPECT_THAT(names, ElementsAre("kernels-v1.lock", "kernels-v1.sqlite"));
+  }
+
+  std::map<std::string, int> warnings_;  // by what follows from the trouble
+};
+
+TEST_P(FaultyDiskTest, NoSpaceAtEveryWriteInTurn) {
+  for (const Strike strike : {Strike::kFullOnce, Strike::kFullFromThen}) {
+    int rounds = 0;
+    for (bool struck = true; struck; ++rounds) {
+      SCOPED_TRACE(::testing::Message() << "strike " << static_cast<int>(strike) << " at change " << rounds + 1);
+      const Round round(GetParam());
+      warnings_.clear();
+      FaultyDisk::strike_at(rounds + 1, strike);
+      const auto cache = open(round.directory.path());
+      expect_served(*cache, 10);
+      expect_served(*cache, 11);
+      struck = FaultyDisk::struck();
+      FaultyDisk::heal();
+      EXPECT_EQ(cache->get(request(10), compiler(10)).tier, Tier::kMemory);
+      EXPECT_EQ(cache->counters().store_failures > 0, struck);
+      EXPECT_EQ(!warnings_.empty(), struck);
+      for (const auto& [consequence, times] : warnings_) EXPECT_EQ(times, 1) << consequence;
+      // This very cache goes on when there is space again; one that found no file to open keeps to its memory.
+      expect_served(*cache, 12);
+      EXPECT_TRUE(!cache->store() || cache->store()->find(sample_fields(12), {}));
+      expect_sound(round.directory.path(), GetParam(),
+                   GetParam() == Before::kStore ? ::testing::Matcher<std::vector<std::string>>(IsEmpty())
+                                                : AnyOf(IsEmpty(), ElementsAre(HasSubstr("was empty"))));
+      if (HasFailure()) return;
+    }
+    EXPECT_GT(rounds, 20) << "the disk was hardly written to: is it still the one that SQLite uses?";
+  }
+}
+
+TEST_P(FaultyDiskTest, KilledAtEveryWriteInTurn) {
+  int rounds = 0;
+  for (int status = FaultyDisk::kExitStatus; status == FaultyDisk::kExitStatus; ++rounds) {
+    SCOPED_TRACE(::testing::Message() << "killed at change " << rounds + 1);
+    const Round round(GetParam());
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    status = run_child([&] {
+      FaultyDisk::strike_at(rounds + 1, Strike::kDie);
+      const auto cache = open(round.directory.path());
+      for (char number = 10; number < 12; ++number) {
+        expect_served(*cache, number);
+        if (::write(ends[1], &number, 1) != 1) return 1;
+      }
+      return 0;
+    });
+    ::close(ends[1]);
+    EXPECT_THAT(status, AnyOf(0, FaultyDisk::kExitStatus));
+    // Where a new file was begun and not finished, the next process says so.
+    expect_sound(round.directory.path(), GetParam(), AnyOf(IsEmpty(), ElementsAre(HasSubstr("was empty"))));
+    Store store(round.directory.path());
+    for (char number; ::read(ends[0], &number, 1) == 1;) {
+      const std::optional<Entry> found = store.find(sample_fields(number), {});
+      ASSERT_TRUE(found) << "kernel " << int{number} << " was committed and is lost";
+      EXPECT_EQ(found->image, compiler(number)().image);
+    }
+    ::close(ends[0]);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(rounds, 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(, FaultyDiskTest, ::testing::Values(Before::kNothing, Before::kStore),
+                         [](const auto& instance) {
+                           return instance.param == Before::kNothing ? "FirstStart" : "StoreOfFive";
+                         });
+
+}  // namespace
+}  // namespace attnjit::cache

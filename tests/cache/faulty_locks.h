@@ -1,0 +1,16 @@
+// A file system whose locks fail: fcntl() of this whole program, SQLite's included, goes through here.
+#pragma once
+
+namespace attnjit::cache {
+
+enum class Locks {
+  kSound,
+  kNoOfdLocks,  // locks that belong to an open file fail with ENOLCK, those of processes work
+  kNone,        // all fail with ENOLCK, as on a network file system without a lock server
+};
+
+void set_locks(Locks locks);
+/// How many calls were refused since set_locks().
+int locks_refused();
+
+}  // namespace attnjit::cache
