@@ -82,9 +82,17 @@ std::string suggestion(std::string_view given, const std::vector<std::string_vie
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(Status::kInvalidArgument, message); }
 
+/// A value in a message. Lists and objects are not written out: that takes a stack frame per level, and they may be
+/// nested as deep as their text is long. The bytes of a KEY=VALUE word need not be UTF-8.
+std::string shown(const Json& value) {
+  if (value.is_array()) return "a list";
+  if (value.is_object()) return "an object";
+  return value.dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
 [[noreturn]] void refuse_value(const char* field, const Json& value, std::string_view allowed,
                                std::string_view hint = "") {
-  refuse(fmt::format("{} is {}, but it takes {}{}", field, value.dump(), allowed, hint));
+  refuse(fmt::format("{} is {}, but it takes {}{}", field, shown(value), allowed, hint));
 }
 
 // ---- values
@@ -247,7 +255,7 @@ std::string to_words(const OperatorConfig& config) {
 }
 
 OperatorConfig operator_config_from_json(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     refuse(
         fmt::format("an operator is a JSON object such as {{\"operator\":\"mla_prefill\",\"head_dim_qk\":192,"
@@ -255,7 +263,8 @@ OperatorConfig operator_config_from_json(std::string_view text) {
                     text));
   }
   Values values;
-  for (const auto& [name, value] : json.items()) values.emplace_back(name, value);
+  // Moved, since a copy takes a stack frame per level of nesting.
+  for (const auto& item : json.items()) values.emplace_back(item.key(), std::move(item.value()));
   return config_from(std::move(values));
 }
 

@@ -12,6 +12,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// Far deeper than anything that is allowed here. An operator is written out again to be read, with a stack frame per
+/// level.
+constexpr int kDeepest = 64;
+
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
   throw Error(Status::kInvalidArgument, fmt::format("manifest {}: {}", path.string(), what));
 }
@@ -20,8 +24,11 @@ Json parse(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) refuse(path, "cannot be read");
   try {
-    return Json::parse(file);
-  } catch (const Json::parse_error& error) {
+    return Json::parse(file, [&](int depth, Json::parse_event_t, const Json&) {
+      if (depth > kDeepest) refuse(path, fmt::format("it is nested deeper than {} levels", kDeepest));
+      return true;
+    });
+  } catch (const Json::exception& error) {  // not only parse_error: 1e999 is out_of_range
     refuse(path, error.what());
   }
 }

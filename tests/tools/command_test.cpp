@@ -196,8 +196,11 @@ TEST_F(Command, WrongManifests) {
           "operators[1]: there is no operator \"mla\"");
   refused(R"({"operators": [{"operator": "mla_prefill", "heads": 4}]})", "no field \"heads\"");
   refused(R"({"operators": [}]})", "parse error at line 1");
+  refused("1e999", "number overflow");
   refused(R"({"operator": "mla_prefill"})", "a list \"operators\"");
   refused(R"({"operators": []})", "nothing to compile");
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  refused(R"({"operators": [)" + deep + "]}", "nested deeper than 64 levels");
   expect_usage_error(precompile({"--manifest", folder_ / "nowhere.json"}), "cannot be read");
 }
 

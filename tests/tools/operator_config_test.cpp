@@ -117,6 +117,16 @@ TEST(OperatorConfig, WrongTypesAreNamed) {
   EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","head_dim_qk":"64"})"), HasSubstr("head_dim_qk is \"64\""));
   EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","dtype":16})"), HasSubstr("dtype is 16"));
   EXPECT_THAT(json_refusal(R"({"operator":7})"), HasSubstr("operator is 7"));
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","dtype":["bf16"]})"), HasSubstr("dtype is a list, but"));
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","dtype":{}})"), HasSubstr("dtype is an object, but"));
+}
+
+TEST(OperatorConfig, WhatCannotBeShownIsRefusedAllTheSame) {
+  // Bytes that are not UTF-8, and lists that take more stack to write than there is.
+  EXPECT_THAT(words_refusal({"operator=mla_prefill", "head_dim_qk=6\xff"}),
+              HasSubstr("head_dim_qk is \"6\uFFFD\", but it takes an integer"));
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_THAT(json_refusal(R"({"operator":"mla_prefill","head_dim_qk":)" + deep + "}"), HasSubstr("is a list"));
 }
 
 TEST(OperatorConfig, IntegersThatDoNotFitAreRefused) {
