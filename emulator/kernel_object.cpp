@@ -58,7 +58,8 @@ struct ScratchFolder {
 
 }  // namespace
 
-KernelObjects::KernelObjects(const fs::path& directory) : directory_(directory) {
+KernelObjects::KernelObjects(const fs::path& directory, const jit::Templates& templates)
+    : directory_(directory), templates_(&templates) {
   fs::create_directories(directory_.parent_path());
   (void)mkdir(directory_.c_str(), 0700);
   struct stat status {};
@@ -70,20 +71,20 @@ KernelObjects::KernelObjects(const fs::path& directory) : directory_(directory) 
   }
 }
 
-KernelObjects KernelObjects::beside_cache() {
+fs::path KernelObjects::beside_cache() {
   const cache::Location location = cache::choose_location("");
   if (!location.directory) {
     throw Error(Status::kInvalidArgument,
                 fmt::format("emulator: no folder to keep compiled kernels in ({}); name one in ATTNJIT_CACHE",
                             location.reason));
   }
-  return KernelObjects(*location.directory / "emulator");
+  return *location.directory / "emulator";
 }
 
-const KernelObject& KernelObjects::get(const jit::KernelSpec& spec, bool race_check, const jit::Templates& templates) {
+const KernelObject& KernelObjects::get(const jit::KernelSpec& spec, bool race_check) {
   const std::lock_guard lock(*mutex_);
   const HostCompiler compiler = find_host_compiler();
-  const KernelText text = kernel_text(spec, templates, race_check);
+  const KernelText text = kernel_text(spec, *templates_, race_check);
   const std::string digest = digest_of(text, compiler, race_check);
   if (const auto found = open_.find(digest); found != open_.end()) return found->second;
 

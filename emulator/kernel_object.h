@@ -24,20 +24,21 @@ struct KernelObject {
 
 class KernelObjects {
  public:
-  /// Objects are kept in `directory`, which is created. Who can write there decides what this process runs: it must
-  /// belong to this user, and nobody else may write it.
-  explicit KernelObjects(const std::filesystem::path& directory);
+  /// Kernels of `templates`, which must outlive this. Objects are kept in `directory`, which is created. Who can write
+  /// there decides what this process runs: it must belong to this user, and nobody else may write it.
+  explicit KernelObjects(const std::filesystem::path& directory,
+                         const jit::Templates& templates = jit::Templates::embedded());
   /// In the folder "emulator" of the place that cache/location.h chooses for kernels.
-  static KernelObjects beside_cache();
+  static std::filesystem::path beside_cache();
 
   /// Thread-safe. Throws Error(kNoCompiler), CompileError.
-  const KernelObject& get(const jit::KernelSpec& spec, bool race_check,
-                          const jit::Templates& templates = jit::Templates::embedded());
+  const KernelObject& get(const jit::KernelSpec& spec, bool race_check);
 
   const std::filesystem::path& directory() const { return directory_; }
 
  private:
   std::filesystem::path directory_;
+  const jit::Templates* templates_;
   std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();  // guards what follows
   std::map<std::string, KernelObject> open_;                            // by digest
 };

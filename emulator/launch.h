@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emulator/async_copies.h"
@@ -33,7 +34,8 @@ struct SyncSite {
 struct TraceEvent {
   u32 block;
   int warp;
-  std::string what;
+  std::string_view what;  // "cp_async"
+  std::string detail;     // "16 bytes to 128"
   Site site;
 };
 

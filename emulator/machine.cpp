@@ -182,8 +182,7 @@ bool Engine::dropped(const char* what, Site site) {
 
 void Engine::trace(const char* what, Site site, const std::string& detail) {
   if (options_.trace == nullptr || block != options_.traced_block || thread % kWarpLanes != 0) return;
-  options_.trace->push_back(
-      {block, thread / kWarpLanes, detail.empty() ? std::string(what) : fmt::format("{} ({})", what, detail), site});
+  options_.trace->push_back({block, thread / kWarpLanes, what, detail, site});
 }
 
 std::string describe_threads(const Cta& cta) {

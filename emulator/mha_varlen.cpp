@@ -1,5 +1,7 @@
 #include "emulator/mha_varlen.h"
 
+#include <chrono>
+
 #include "runtime/mha_varlen_call.h"
 
 namespace attnjit::emulator {
@@ -19,7 +21,9 @@ EmulatedMhaVarlen::Run EmulatedMhaVarlen::run(const MhaVarlenParams& params, con
   run.plan = kernels_->plans()[static_cast<std::size_t>(launch_plan.plan)];
   run.grid = {launch_plan.ctas, run.plan.threads, static_cast<u32>(run.plan.smem_bytes)};
   run.object = &objects_.get(run.plan.spec, options.race_check);
+  const auto start = std::chrono::steady_clock::now();
   run.result = launch(run.object->function, &call.params, run.grid, options);
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return run;
 }
 

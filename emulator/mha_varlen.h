@@ -21,6 +21,7 @@ class EmulatedMhaVarlen {
     Grid grid;
     LaunchResult result;
     const KernelObject* object = nullptr;  // null: there was nothing to do
+    double seconds = 0;                    // of the launch alone
   };
   /// All pointers of `params` are of host memory. Throws what the operator's run() throws, and KernelFault.
   Run run(const MhaVarlenParams& params, const LaunchOptions& options) const;

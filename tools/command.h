@@ -21,5 +21,6 @@ using Run = std::function<Exit()>;
 void add_precompile_cache(CLI::App& app, Run& run);
 void add_cache(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
+void add_emulate(CLI::App& app, Run& run);
 
 }  // namespace attnjit::tools

@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   add_precompile_cache(app, run);
   add_cache(app, run);
   add_doctor(app, run);
+  add_emulate(app, run);
 
   try {
     app.parse(argc, argv);

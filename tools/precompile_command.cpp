@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "runtime/presets.h"
 #include "tools/cache_place.h"
 #include "tools/command.h"
+#include "tools/config_words.h"
 #include "tools/devices.h"
 #include "tools/manifest.h"
 #include "tools/progress.h"
@@ -50,16 +50,6 @@ struct Summary {
   int failed = 0;
   double seconds = 0;
 };
-
-/// "operator=mla_prefill head_dim_qk=192" may come as one word, quoted, or as several.
-OperatorConfig config_from_words(const std::vector<std::string>& given) {
-  std::vector<std::string> words;
-  for (const std::string& word : given) {
-    std::istringstream stream(word);
-    for (std::string part; stream >> part;) words.push_back(part);
-  }
-  return runtime::operator_config_from_words(words);
-}
 
 std::vector<OperatorConfig> wanted_operators(const Arguments& arguments) {
   std::vector<OperatorConfig> operators;

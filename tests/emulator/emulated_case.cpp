@@ -1,7 +1,5 @@
 #include "tests/emulator/emulated_case.h"
 
-#include <fmt/format.h>
-
 #include "tests/gpu/case_tensors.h"
 #include "tests/reference/cpu_kernels.h"
 
@@ -10,32 +8,32 @@ namespace attnjit::emulator_tests {
 using gpu_tests::Case;
 using gpu_tests::CaseTensors;
 
-emulator::KernelObjects& objects() {
-  static emulator::KernelObjects kept{ATTNJIT_EMULATOR_OBJECTS};
-  return kept;
-}
-
-runtime::SmFeatures own_features() { return runtime::sm_features({9, 0, 'a'}); }
-
-std::string run_and_judge(const Case& c, const emulator::LaunchOptions& options, emulator::LaunchResult* result) {
+Judged run_and_judge(emulator::KernelObjects& objects, const Case& c, const runtime::SmFeatures& features,
+                     const emulator::LaunchOptions& options) {
+  Judged judged;
   const reference::CpuKernels plain;
   const CaseTensors tensors(c, plain);
-  const emulator::EmulatedMhaVarlen op(objects(), c.config, features_of(c.variant, c.tiles, own_features()));
+  const emulator::EmulatedMhaVarlen op(objects, c.config, features_of(c.variant, c.tiles, features));
   try {
-    const auto run = op.run(tensors.params(), options);
-    if (result != nullptr) *result = run.result;
+    judged.run = op.run(tensors.params(), options);
+    judged.seconds = judged.run.seconds;
   } catch (const emulator::KernelFault& fault) {
-    return fault.what();
+    judged.trouble = fault.what();
+    return judged;
   }
   const gpu_tests::Output output = tensors.take_output();
-  if (!output.wrong_place.empty()) return output.wrong_place;
   const reference::Expected expected = tensors.expected();
-  const reference::Verdict out =
+  judged.out =
       c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale) : judge_16bit(expected, output.out_16bit);
-  if (!out.ok()) return "out: " + out.message();
-  if (output.lse.empty()) return "";
-  const reference::Verdict lse = judge_lse(expected, output.lse);
-  return lse.ok() ? "" : "lse: " + lse.message();
+  if (!output.lse.empty()) judged.lse = judge_lse(expected, output.lse);
+  if (!output.wrong_place.empty()) {
+    judged.trouble = output.wrong_place;
+  } else if (!judged.out->ok()) {
+    judged.trouble = "out: " + judged.out->message();
+  } else if (judged.lse && !judged.lse->ok()) {
+    judged.trouble = "lse: " + judged.lse->message();
+  }
+  return judged;
 }
 
 }  // namespace attnjit::emulator_tests

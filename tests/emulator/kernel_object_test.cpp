@@ -51,6 +51,7 @@ class PlantedText : public testing::Test {
       if (file.starts_with("ptx/") || file.starts_with("shared/")) put(file, text);
     }
     put("kernels/planted.cuh", kPlanted);
+    templates_ = jit::Templates::from_directory(folder_ / "templates");
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -58,7 +59,6 @@ class PlantedText : public testing::Test {
     fs::create_directories((folder_ / "templates" / file).parent_path());
     std::ofstream(folder_ / "templates" / file) << text;
   }
-  jit::Templates templates() const { return jit::Templates::from_directory(folder_ / "templates"); }
   static jit::KernelSpec spec(int barrier) {
     const std::string value = std::to_string(barrier);
     return {"planted", "PlantedConfig", "PlantedParams", {{"barrier", value, value}}};
@@ -74,28 +74,30 @@ class PlantedText : public testing::Test {
   }
 
   fs::path folder_;
+  jit::Templates templates_;
   int out_[64] = {};
 };
 
 TEST_F(PlantedText, IsCompiledOnceAndFoundAgain) {
-  emulator::KernelObjects objects(folder_ / "objects");
-  const auto& object = objects.get(spec(1), false, templates());
+  emulator::KernelObjects objects(folder_ / "objects", templates_);
+  const auto& object = objects.get(spec(1), false);
   EXPECT_TRUE(object.compiled);
   EXPECT_FALSE(run(object, false).has_value());
   EXPECT_EQ(out_[1], 62);
 
-  emulator::KernelObjects later(folder_ / "objects");
-  EXPECT_FALSE(later.get(spec(1), false, templates()).compiled);
-  EXPECT_TRUE(later.get(spec(0), false, templates()).compiled) << "another config is another object";
+  emulator::KernelObjects later(folder_ / "objects", templates_);
+  EXPECT_FALSE(later.get(spec(1), false).compiled);
+  EXPECT_TRUE(later.get(spec(0), false).compiled) << "another config is another object";
   put("kernels/planted.cuh", std::string(kPlanted) + "// more\n");
-  EXPECT_TRUE(later.get(spec(1), false, templates()).compiled) << "another text is another object";
+  templates_ = jit::Templates::from_directory(folder_ / "templates");
+  EXPECT_TRUE(later.get(spec(1), false).compiled) << "another text is another object";
 }
 
 TEST_F(PlantedText, DirectAccessesAreCheckedForRaces) {
-  emulator::KernelObjects objects(folder_ / "objects");
-  const auto right = run(objects.get(spec(1), true, templates()), true);
+  emulator::KernelObjects objects(folder_ / "objects", templates_);
+  const auto right = run(objects.get(spec(1), true), true);
   EXPECT_FALSE(right.has_value()) << right->what();
-  const auto fault = run(objects.get(spec(0), true, templates()), true);
+  const auto fault = run(objects.get(spec(0), true), true);
   ASSERT_TRUE(fault.has_value());
   EXPECT_TRUE(fault->kind() == FaultKind::kRace || fault->kind() == FaultKind::kUninitialisedRead) << fault->what();
   if (std::system("addr2line --version >/dev/null 2>&1") == 0) {
@@ -105,9 +107,10 @@ TEST_F(PlantedText, DirectAccessesAreCheckedForRaces) {
 
 TEST_F(PlantedText, CompilerMessageIsInTheError) {
   put("kernels/planted.cuh", "#include \"ptx/builtins.cuh\"\nthis is no C++\n");
-  emulator::KernelObjects objects(folder_ / "objects");
+  templates_ = jit::Templates::from_directory(folder_ / "templates");
+  emulator::KernelObjects objects(folder_ / "objects", templates_);
   try {
-    objects.get(spec(1), false, templates());
+    objects.get(spec(1), false);
     FAIL() << "text that is no C++ compiled";
   } catch (const CompileError& error) {
     EXPECT_THAT(error.what(), HasSubstr("kernels/planted.cuh:2"));
@@ -119,7 +122,7 @@ TEST_F(PlantedText, CompilerMessageIsInTheError) {
 TEST_F(PlantedText, FolderThatOthersMayWriteIsRefused) {
   fs::create_directories(folder_ / "open");
   fs::permissions(folder_ / "open", fs::perms::all);
-  EXPECT_THROW(emulator::KernelObjects{folder_ / "open"}, Error);
+  EXPECT_THROW((emulator::KernelObjects{folder_ / "open", templates_}), Error);
 }
 
 }  // namespace

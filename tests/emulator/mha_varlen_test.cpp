@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/emulator/cases.h"
-#include "tests/emulator/emulated_case.h"
+#include "tests/emulator/run_here.h"
 
 namespace attnjit::emulator_tests {
 namespace {
@@ -23,13 +23,13 @@ TEST_P(EmulatedMhaVarlen, MatchesTheReference) {
   for (const Completion completion : {Completion::kEarly, Completion::kLate, Completion::kRandom}) {
     const emulator::LaunchOptions options{.completion = completion, .seed = c.seed};
     SCOPED_TRACE(testing::Message() << "completion " << to_string(completion) << ", seed " << options.seed);
-    EXPECT_EQ(run_and_judge(c, options), "");
+    EXPECT_EQ(run_here(c, options).trouble, "");
   }
 }
 
 TEST_P(EmulatedMhaVarlen, HasNoRace) {
   const emulator::LaunchOptions options{.seed = GetParam().seed, .race_check = true};
-  EXPECT_EQ(run_and_judge(GetParam(), options), "");
+  EXPECT_EQ(run_here(GetParam(), options).trouble, "");
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& info) { return info.param.name; }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "tests/emulator/cases.h"
-#include "tests/emulator/emulated_case.h"
+#include "tests/emulator/run_here.h"
 
 namespace attnjit::emulator_tests {
 namespace {
@@ -36,11 +36,11 @@ std::map<SyncSite, std::string> names_of(const std::set<SyncSite>& sites) {
 std::string first_sign(const std::vector<Case>& cases, const SyncSite& dropped) {
   for (const Case& c : cases) {
     const LaunchOptions race{.seed = c.seed, .race_check = true, .dropped = dropped};
-    if (std::string sign = run_and_judge(c, race); !sign.empty())
+    if (std::string sign = run_here(c, race).trouble; !sign.empty())
       return fmt::format("{}, race check: {}", c.name, sign);
     for (const Completion completion : {Completion::kEarly, Completion::kLate, Completion::kRandom}) {
       const LaunchOptions options{.completion = completion, .seed = c.seed, .dropped = dropped};
-      if (std::string sign = run_and_judge(c, options); !sign.empty()) {
+      if (std::string sign = run_here(c, options).trouble; !sign.empty()) {
         return fmt::format("{}, {}: {}", c.name, to_string(completion), sign);
       }
     }
@@ -52,9 +52,10 @@ TEST(Mutation, EverySiteIsMissed) {
   const std::vector<Case> cases = mutation_cases();
   std::set<SyncSite> sites;
   for (const Case& c : cases) {
-    emulator::LaunchResult result;
-    ASSERT_EQ(run_and_judge(c, {.seed = c.seed}, &result), "") << c.name;
-    sites.insert(result.sync_sites.begin(), result.sync_sites.end());
+    const Judged judged = run_here(c, {.seed = c.seed});
+    ASSERT_EQ(judged.trouble, "") << c.name;
+    const auto& met = judged.run.result.sync_sites;
+    sites.insert(met.begin(), met.end());
   }
   ASSERT_GE(sites.size(), 8u) << "the kernel has more barriers, waits and commits than were met";
 
