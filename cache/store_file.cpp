@@ -18,8 +18,12 @@ namespace {
 /// Our transactions take well under a millisecond to read and a few file syncs to write; who cannot get in
 /// for this long is better off without the cache.
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
-constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(5)};
+constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(2)};
 constexpr std::uint64_t kSideByte = 0;
+/// Who wants the side byte waits for it behind this one, and lets this one go when it has it. Readers pass together;
+/// a writer that waits keeps out those that come later, so that readers who always overlap cannot keep it out, and
+/// readers that wait keep out the next writer.
+constexpr std::uint64_t kGateByte = 1;
 
 std::filesystem::path with_suffix(std::filesystem::path path, const char* suffix) { return path += suffix; }
 
@@ -65,13 +69,18 @@ void StoreFile::SideLock::take(LockMode mode) {
   owner_pid_ = ::getpid();
   file_.open_side_file();
   if (!file_.side_file_.valid()) return;  // a place without room for our lock still has SQLite's
-  switch (lock_byte(file_.side_file_.number(), mode, kSideByte, kBusyTimeout, kSidePace)) {
+  const int side_file = file_.side_file_.number();
+  const LockResult gate = lock_byte(side_file, mode, kGateByte, kBusyTimeout, kSidePace);
+  const LockResult side =
+      gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, kBusyTimeout, kSidePace);
+  if (gate == LockResult::kHeld) unlock_byte(side_file, kGateByte);
+  switch (side) {
     case LockResult::kHeld: held_ = true; break;
     case LockResult::kTimedOut:
       throw StoreError(fmt::format("{}: another process has held the lock for {} s", file_.path_.string(),
                                    kBusyTimeout.count() / 1000.0));
     case LockResult::kUnavailable:
-      if (process_locks_fail(file_.side_file_.number())) {
+      if (process_locks_fail(side_file)) {
         throw StoreError(fmt::format("{}: locks fail on its file system ({}); choose a directory on a local disk",
                                      file_.path_.string(), std::strerror(errno)));
       }

@@ -206,12 +206,12 @@ TEST_F(KernelCacheTest, FailedCompileIsToldToAllWaiters) {
   const auto cache = make();
   std::atomic<int> told{0};
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 16; ++i) {
     threads.emplace_back([&] {
       try {
         cache->get(request(), [&]() -> Entry {
           ++compiles_;
-          while (cache->counters().waits < 7) std::this_thread::sleep_for(1ms);
+          while (cache->counters().waits < 15) std::this_thread::sleep_for(1ms);
           throw std::domain_error("ptxas says no");
         });
       } catch (const std::domain_error& error) {
@@ -221,7 +221,7 @@ TEST_F(KernelCacheTest, FailedCompileIsToldToAllWaiters) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(compiles_, 1);
-  EXPECT_EQ(told, 8);
+  EXPECT_EQ(told, 16);
   EXPECT_EQ(cache->counters().compile_failures, 1);
   EXPECT_EQ(cache->counters().compiles, 0);
   // The failure is not kept: a later call tries again.

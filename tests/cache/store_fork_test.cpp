@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sqlite3.h>
 
 #include <fstream>
@@ -172,6 +173,31 @@ TEST(StoreLocks, ReaderThatFindsAJournalWantsToBeAlone) {
   EXPECT_EQ(::waitpid(other, nullptr, WNOHANG), 0) << "it did not wait";
   read.end();
   EXPECT_EQ(wait_for(other), 0);
+}
+
+/// The lock is polled, so readers that always overlap would keep a writer out until it gives up after 5 s.
+TEST(StoreLocks, WriterGetsInAmongReadersThatNeverPause) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry(0, kNewCompiler, 60'000));
+  constexpr int kReaders = 12;
+  std::vector<pid_t> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.push_back(start_child([&] {
+      Store mine(directory.path());
+      while (mine.find(sample_fields(0), {})) continue;
+      return 1;
+    }));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto start = std::chrono::steady_clock::now();
+  constexpr int kWrites = 5;
+  for (int number = 1; number <= kWrites; ++number) store.put(sample_entry(number));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+  for (const pid_t reader : readers) {
+    ::kill(reader, SIGKILL);
+    EXPECT_EQ(wait_for(reader), 1000 + SIGKILL);
+  }
 }
 
 TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedFor) {
