@@ -232,7 +232,7 @@ void measure_readers(const Options& options, const std::string& folder, HostRepo
       report.add(what + ", median", spread.median, "ms");
       report.add(what + ", 99 of 100 below", spread.high, "ms");
       report.add(what + ", longest", spread.most, "ms");
-      report.add(what + ", how many", static_cast<double>(times.size()), "");
+      report.add(what + ", how many", static_cast<double>(times.size()), "calls");
     };
     add("a look-up in the store", reads);
     if (load.with_writer) add("a write", writes);
