@@ -72,15 +72,6 @@ struct Tables {
   std::set<std::string> warned;  // kinds of trouble
 };
 
-/// The side file of the key locks. Without a store a waiter gains no bytes by waiting, but the lock still
-/// keeps N processes that start together from running N compilers at once, each with a core and its memory.
-/// When ":memory:" was asked for there is no folder for it either: that request means no file at all.
-std::optional<std::filesystem::path> lock_file_for(const Location& location) {
-  const auto& folder = location.directory ? location.directory : location.lock_directory;
-  if (!folder) return std::nullopt;
-  return *folder / "compile.lock";
-}
-
 }  // namespace
 
 const char* to_string(Tier tier) {
@@ -118,8 +109,7 @@ struct KernelCache::Impl {
   void warn_once(const char* kind, const std::string& message);
 };
 
-KernelCache::Impl::Impl(KernelCacheOptions given)
-    : options(std::move(given)), lock_path(lock_file_for(options.location)) {
+KernelCache::Impl::Impl(KernelCacheOptions given) : options(std::move(given)) {
   if (!options.location.directory) {
     if (!options.location.rejected.empty()) no_place();
     return;
@@ -132,6 +122,8 @@ KernelCache::Impl::Impl(KernelCacheOptions given)
           warn_once("repair", report);
         },
         options.max_bytes);
+    // Only beside a store: who waits for another process without one gains no bytes by it.
+    lock_path = *options.location.directory / "compile.lock";
   } catch (const std::exception& error) {
     store_failed("open", "kernels are kept in memory only", error);
   }

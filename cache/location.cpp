@@ -86,16 +86,8 @@ fs::path temporary_base(const Getenv& getenv) { return non_empty(getenv, "TMPDIR
 
 fs::path temporary_directory(const fs::path& base) { return base / fmt::format("attnjit-{}", ::geteuid()); }
 
-/// For key locks when nothing is stored on disk.
-std::optional<fs::path> choose_lock_directory(const Getenv& getenv) {
-  const fs::path base = temporary_base(getenv);
-  const fs::path directory = temporary_directory(base);
-  if (refuse_base(base, /*temporary=*/true) || prepare(directory, /*allow_group=*/false)) return std::nullopt;
-  return directory;
-}
-
 /// A place that was asked for by name: used, or not replaced by another.
-Location named_place(const std::string& value, const char* name, bool allow_group, const Getenv& getenv) {
+Location named_place(const std::string& value, const char* name, bool allow_group) {
   Location location;
   if (value == kMemory) {
     location.reason = fmt::format("{} asks for memory only", name);
@@ -112,7 +104,6 @@ Location named_place(const std::string& value, const char* name, bool allow_grou
   }
   location.rejected.push_back(fmt::format("{}: {} {}", name, directory.string(), *refusal));
   location.reason = fmt::format("memory only, because {} names a place that cannot be used", name);
-  location.lock_directory = choose_lock_directory(getenv);
   return location;
 }
 
@@ -127,9 +118,9 @@ Getenv process_environment() {
 
 Location choose_location(const std::string& wanted, const Getenv& getenv) {
   const bool allow_group = getenv("ATTNJIT_CACHE_GROUP") == "1";
-  if (!wanted.empty()) return named_place(wanted, "the given cache path", allow_group, getenv);
+  if (!wanted.empty()) return named_place(wanted, "the given cache path", allow_group);
   if (const auto named = non_empty(getenv, "ATTNJIT_CACHE")) {
-    return named_place(*named, "ATTNJIT_CACHE", allow_group, getenv);
+    return named_place(*named, "ATTNJIT_CACHE", allow_group);
   }
 
   Location location;
@@ -164,7 +155,7 @@ Location choose_location(const std::string& wanted, const Getenv& getenv) {
   if (usable("temporary folder", base, refuse_base(base, true), temporary_directory(base))) return location;
 
   location.reason = "memory only, because no place on disk can be used";
-  return location;  // the folder for key locks would be the temporary one, which was just refused
+  return location;
 }
 
 }  // namespace attnjit::cache

@@ -11,9 +11,6 @@ namespace attnjit::cache {
 
 struct Location {
   std::optional<std::filesystem::path> directory;  // empty: memory only
-  /// Where the key locks are when there is no directory: a per-user temporary folder. Empty when there is a
-  /// directory, when ":memory:" asked for no file at all, or when no safe folder can be had.
-  std::optional<std::filesystem::path> lock_directory;
   std::string reason;                 // why this one, for `attnjit doctor`
   std::vector<std::string> rejected;  // "PLACE: why not", in the order tried
 };

@@ -35,8 +35,8 @@ TEST_F(FaultyLocks, WithoutAnyLocksKernelsAreKeptInMemory) {
   cache.expect_serves();
   EXPECT_GT(locks_refused(), 0);
   EXPECT_EQ(cache->store(), nullptr) << "SQLite does not work without locks";
-  EXPECT_THAT(cache.warnings(),
-              ElementsAre(AllOf(HasSubstr("locks fail"), HasSubstr("memory only")), HasSubstr("cannot be locked")));
+  EXPECT_THAT(cache.warnings(), ElementsAre(AllOf(HasSubstr("locks fail"), HasSubstr("memory only"))))
+      << "without a store no key is locked";
   EXPECT_EQ(cache->counters().store_failures, 1);
 }
 

@@ -168,30 +168,33 @@ TEST_F(KernelCacheProcesses, ForkDuringACompileDoesNotHangTheChild) {
   EXPECT_EQ(cache.get(request(0), compiler(0)).tier, Tier::kMemory);
 }
 
-TEST_F(KernelCacheProcesses, MemoryOnlyProcessesStillTakeTurns) {
-  KernelCacheOptions memory_only;
-  memory_only.location.lock_directory = directory_.path();
-  Signal start;
+TEST_F(KernelCacheProcesses, WithoutAStoreNobodyWaitsForAnother) {
+  std::filesystem::create_directory(directory_ / "kernels-v1.sqlite");  // cannot be opened
+  constexpr int kProcesses = 3;
+  Signal inside, leave;
   std::vector<pid_t> children;
-  const std::filesystem::path inside = elsewhere_ / "inside";
-  for (int child = 0; child < 4; ++child) {
-    children.push_back(start_child([&] {
-      start.take();
-      KernelCache cache(memory_only);
-      int result = 0;
-      cache.get(request(0), [&] {
-        // mkdir fails if another process is inside.
-        if (::mkdir(inside.c_str(), 0700) != 0) result = 1;
-        ::usleep(20'000);
-        ::rmdir(inside.c_str());
-        return sample_entry(0);
-      });
-      return result;
-    }));
+  for (int child = 0; child < kProcesses; ++child) {
+    children.push_back(start_child(
+        [&] {
+          KernelCacheOptions options;
+          options.location.directory = directory_.path();
+          KernelCache cache(options);
+          return cache.get(request(0),
+                           [&] {
+                             inside.give();
+                             leave.take();
+                             return sample_entry(0);
+                           }).tier == Tier::kCompiled &&
+                         !cache.store()
+                     ? 0
+                     : 1;
+        },
+        10));
   }
-  start.give(4);
+  for (int child = 0; child < kProcesses; ++child) inside.take();  // all at once; were they to wait, for ever
+  leave.give(kProcesses);
   for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
-  EXPECT_FALSE(std::filesystem::exists(directory_ / "kernels-v1.sqlite"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "compile.lock"));
 }
 
 }  // namespace

@@ -266,6 +266,32 @@ TEST_F(KernelCacheTest, WaiterThatDoesNotAcceptTheResultGetsItsOwn) {
   EXPECT_EQ(found.tier, Tier::kCompiled);
 }
 
+TEST_F(KernelCacheTest, AMissIsToldBeforeAnythingIsWaitedFor) {
+  const auto cache = make();
+  cache->get(request(1), compiler(1));
+  // Another process compiles the key: who may not miss must not wait for it either.
+  const KeyLock held(directory_ / "compile.lock", sample_fields().key(), 0ms);
+  ASSERT_EQ(held.outcome(), KeyLock::Outcome::kHeld);
+  KernelCache::Request told = request();
+  int misses = 0;
+  told.on_miss = [&] {
+    ++misses;
+    throw std::domain_error("frozen");
+  };
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(cache->get(told, forbidden), std::domain_error);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s) << "it waited for the key lock";
+  EXPECT_EQ(misses, 1);
+  told.fields = sample_fields(1);
+  EXPECT_EQ(cache->get(told, forbidden).tier, Tier::kMemory);
+  EXPECT_EQ(make()->get(told, forbidden).tier, Tier::kStore);
+  told.recompile = true;
+  EXPECT_EQ(cache->get(told, compiler(1)).tier, Tier::kCompiled);
+  EXPECT_EQ(misses, 1) << "only what is nowhere is a miss";
+  EXPECT_EQ(cache->counters().misses, 2);  // the first get() of this test was one, too
+  EXPECT_GT(cache->counters().compile_nanoseconds + cache->counters().store_read_nanoseconds, 0);
+}
+
 // ---- trouble -------------------------------------------------------------------------------------
 
 TEST_F(KernelCacheTest, StoreThatCannotBeOpenedMeansMemoryAndOneWarning) {

@@ -76,7 +76,6 @@ TEST_F(LocationTest, GoesDownTheOrder) {
   variables["TMPDIR"] = in_root("missing");
   const Location none = chosen();
   EXPECT_EQ(none.directory, std::nullopt);
-  EXPECT_EQ(none.lock_directory, std::nullopt);
   EXPECT_EQ(none.rejected.size(), 3u);
   EXPECT_THAT(none.reason, HasSubstr("memory only"));
 }
@@ -104,7 +103,6 @@ TEST_F(LocationTest, MemoryOnRequestTouchesNoFile) {
     variables["ATTNJIT_CACHE"] = by_name ? in_root("named") : ":memory:";
     const Location location = choose_location(by_name ? ":memory:" : "", environment(variables));
     EXPECT_EQ(location.directory, std::nullopt);
-    EXPECT_EQ(location.lock_directory, std::nullopt);
     EXPECT_THAT(location.reason, HasSubstr("asks for memory only"));
     EXPECT_THAT(location.rejected, IsEmpty());
   }
@@ -159,7 +157,6 @@ TEST_F(LocationTest, NamedPlaceIsNotReplacedByAnother) {
   EXPECT_EQ(location.directory, std::nullopt);
   EXPECT_THAT(location.reason, AllOf(HasSubstr("memory only"), HasSubstr("ATTNJIT_CACHE")));
   EXPECT_FALSE(fs::exists(root_ / "xdg"));
-  EXPECT_EQ(location.lock_directory, temporary_) << "processes still meet at the key locks";
 }
 
 TEST_F(LocationTest, TemporaryFolderWithoutStickyBitIsRefused) {
