@@ -1,88 +1,36 @@
-// attnjit cache ls|stat|verify|clear: looks after the cache file without compiling anything.
-#include <fmt/chrono.h>
+// attnjit cache ls|stat|verify|clear|gc: looks after the cache file without compiling anything.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <ctime>
-#include <filesystem>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cache/size_limit.h"
 #include "cache/store.h"
-#include "tools/cache_place.h"
+#include "tools/cache_view.h"
 #include "tools/command.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct Arguments {
-  std::string cache_path;
-  bool json = false;
-};
-
-/// The cache file, or that there is none yet, which is an empty cache and no error.
-struct OpenCache {
-  std::filesystem::path path;
-  std::optional<cache::Store> store;
-  std::vector<std::string> repairs;  // what opening and reading had to mend
-};
-
-/// Filled in place: the store's callback refers to it.
-void open(const Arguments& arguments, OpenCache& cache) {
-  const std::filesystem::path directory = cache_directory(arguments.cache_path);
-  cache.path = directory / cache::Store::file_name();
-  if (!std::filesystem::exists(cache.path)) return;
-  cache.store.emplace(directory, [&cache](const std::string& repair) { cache.repairs.push_back(repair); });
-}
-
-/// Damage that was met and mended on the way is told on stderr, so that it never passes in silence.
-void print_repairs(const OpenCache& cache) {
-  for (const std::string& repair : cache.repairs) fmt::print(stderr, "attnjit: warning: {}\n", repair);
-}
-
-std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} {}.{}", id.name, id.major, id.minor); }
-
-std::string time_text(std::int64_t unix_seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
-}
-
-Json to_json(const cache::Entry& entry) {
-  return {{"key", entry.fields.key().hex()},
-          {"family", entry.fields.family},
-          {"config", Json::parse(entry.fields.config)},
-          {"target", entry.fields.target},
-          {"options", entry.fields.options},
-          {"source_digest", entry.fields.source_digest},
-          {"schema", entry.fields.schema},
-          {"compiler", compiler_text(entry.compiler)},
-          {"entry_point", entry.entry_point},
-          {"resources", entry.resources},
-          {"compile_seconds", entry.compile_seconds},
-          {"created", time_text(entry.created_unix)},
-          {"local", entry.local}};
-}
-
-Exit list(const Arguments& arguments) {
-  OpenCache cache;
-  open(arguments, cache);
-  const std::vector<cache::Entry> entries = cache.store ? cache.store->list() : std::vector<cache::Entry>{};
-  print_repairs(cache);
+Exit list(const CacheArguments& arguments) {
+  OpenCache cache(arguments);
+  const std::vector<cache::Entry> entries = cache.entries();
+  cache.print_repairs();
   if (arguments.json) {
     Json rows = Json::array();
     for (const cache::Entry& entry : entries) rows.push_back(to_json(entry));
-    fmt::print("{}\n", Json{{"path", cache.path.string()}, {"entries", std::move(rows)}}.dump(2));
+    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"entries", std::move(rows)}}.dump(2));
     return kExitOk;
   }
   if (entries.empty()) {
-    fmt::print("no kernels in {}\n", cache.path.string());
+    fmt::print("no kernels in {}\n", cache.path().string());
     return kExitOk;
   }
   constexpr const char* kRow = "{:<12}  {:<20}  {:<16}  {:<8}  {:<11}  {:>9}  {}\n";
@@ -95,76 +43,114 @@ Exit list(const Arguments& arguments) {
   return kExitOk;
 }
 
-Exit stat(const Arguments& arguments) {
-  OpenCache cache;
-  open(arguments, cache);
+Exit stat(const CacheArguments& arguments) {
+  OpenCache cache(arguments);
   cache::StoreStat stat;
   stat.schema = cache::Store::kSchema;
+  const std::int64_t max_bytes = cache::max_bytes_of_environment();
   std::map<std::string, int> by_target;
-  if (cache.store) {
-    stat = cache.store->stat();
-    for (const cache::Entry& entry : cache.store->list()) ++by_target[entry.fields.target];
+  if (cache.store()) {
+    stat = cache.store()->stat();
+    for (const cache::Entry& entry : cache.entries()) ++by_target[entry.fields.target];
   }
-  print_repairs(cache);
+  cache.print_repairs();
   if (arguments.json) {
-    const Json json = {{"path", cache.path.string()},
-                       {"exists", cache.store.has_value()},
-                       {"schema", stat.schema},
-                       {"entries", stat.entries},
-                       {"image_bytes", stat.image_bytes},
-                       {"file_bytes", stat.file_bytes},
-                       {"entries_by_target", Json(by_target)}};
+    const Json json = {{"path", cache.path().string()},   {"exists", cache.store() != nullptr},
+                       {"schema", stat.schema},           {"entries", stat.entries},
+                       {"image_bytes", stat.image_bytes}, {"file_bytes", stat.file_bytes},
+                       {"max_bytes", max_bytes},          {"entries_by_target", Json(by_target)}};
     fmt::print("{}\n", json.dump(2));
     return kExitOk;
   }
-  fmt::print("path     {}{}\n", cache.path.string(), cache.store ? "" : " (not there yet)");
+  fmt::print("path     {}{}\n", cache.path().string(), cache.store() ? "" : " (not there yet)");
   fmt::print("schema   {}\n", stat.schema);
   fmt::print("kernels  {}\n", stat.entries);
   for (const auto& [target, count] : by_target) fmt::print("  {:<8} {}\n", target, count);
   fmt::print("cubins   {}\n", bytes_text(stat.image_bytes));
-  fmt::print("file     {}\n", bytes_text(stat.file_bytes));
+  fmt::print("file     {}, at most {}\n", bytes_text(stat.file_bytes), limit_text(max_bytes));
   return kExitOk;
 }
 
-Exit verify(const Arguments& arguments) {
-  OpenCache cache;
-  open(arguments, cache);
+Exit verify(const CacheArguments& arguments) {
+  OpenCache cache(arguments);
   std::vector<std::string> faults;
   std::int64_t entries = 0;
-  if (cache.store) {
-    entries = cache.store->stat().entries;
-    faults = cache.store->verify();
+  if (cache.store()) {
+    entries = cache.store()->stat().entries;
+    faults = cache.store()->verify();
   }
-  faults.insert(faults.end(), cache.repairs.begin(), cache.repairs.end());
+  faults.insert(faults.end(), cache.repairs().begin(), cache.repairs().end());
   if (arguments.json) {
-    fmt::print("{}\n", Json{{"path", cache.path.string()}, {"entries", entries}, {"faults", faults}}.dump(2));
+    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"entries", entries}, {"faults", faults}}.dump(2));
   } else {
     for (const std::string& fault : faults) fmt::print("{}\n", fault);
-    fmt::print("{}: {} kernels, {} faults\n", cache.path.string(), entries, faults.size());
+    fmt::print("{}: {} kernels, {} faults\n", cache.path().string(), entries, faults.size());
   }
   return faults.empty() ? kExitOk : kExitFailure;
 }
 
-Exit clear(const Arguments& arguments) {
-  OpenCache cache;
-  open(arguments, cache);
-  const std::int64_t removed = cache.store ? cache.store->clear() : 0;
-  print_repairs(cache);
+Exit clear(const CacheArguments& arguments) {
+  OpenCache cache(arguments);
+  const std::int64_t removed = cache.store() ? cache.store()->clear() : 0;
+  cache.print_repairs();
   if (arguments.json) {
-    fmt::print("{}\n", Json{{"path", cache.path.string()}, {"removed", removed}}.dump(2));
+    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"removed", removed}}.dump(2));
   } else {
-    fmt::print("{} kernels removed from {}\n", removed, cache.path.string());
+    fmt::print("{} kernels removed from {}\n", removed, cache.path().string());
   }
   return kExitOk;
 }
 
+struct GcArguments : CacheArguments {
+  std::string max_size;
+  std::optional<double> older_than_days;
+};
+
+/// Deletes by age, then by size. Without options it keeps the size cap, which a store that is only read does not.
+Exit collect_garbage(const GcArguments& arguments) {
+  const std::int64_t max_bytes = arguments.max_size.empty() ? cache::max_bytes_of_environment()
+                                                            : cache::parse_size("--max-size", arguments.max_size);
+  std::optional<std::int64_t> unused_since;
+  if (arguments.older_than_days) {
+    constexpr double kSecondsPerDay = 86'400;
+    unused_since = std::time(nullptr) - static_cast<std::int64_t>(*arguments.older_than_days * kSecondsPerDay);
+  }
+  OpenCache cache(arguments);
+  cache::GarbageReport report;
+  if (cache.store()) report = cache.store()->collect_garbage(max_bytes, unused_since);
+  cache.print_repairs();
+  if (arguments.json) {
+    const Json json = {{"path", cache.path().string()},           {"removed_unused", report.unused_rows},
+                       {"removed_for_size", report.evicted_rows}, {"max_bytes", max_bytes},
+                       {"bytes_before", report.bytes_before},     {"bytes_after", report.bytes_after}};
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print("{} kernels removed from {}: {} not used for so long, {} for its size; {} now, {} before, at most {}\n",
+               report.unused_rows + report.evicted_rows, cache.path().string(), report.unused_rows, report.evicted_rows,
+               bytes_text(report.bytes_after), bytes_text(report.bytes_before), limit_text(max_bytes));
+  }
+  return kExitOk;
+}
+
+void add_gc(CLI::App& command, Run& run) {
+  const auto arguments = std::make_shared<GcArguments>();
+  CLI::App* const sub = command.add_subcommand(
+      "gc", "Remove what is least recently used beyond a size, and what has not been used for long");
+  add_cache_options(*sub, *arguments);
+  sub->add_option("--max-size", arguments->max_size,
+                  "Size that the file may keep, as 500M or 2G; 0: any. Default: ATTNJIT_CACHE_MAX_SIZE, else 2G")
+      ->type_name("SIZE");
+  sub->add_option("--older-than", arguments->older_than_days, "Remove also what was last used so many days ago or more")
+      ->type_name("DAYS")
+      ->check(CLI::Range(0.0, 36'500.0));
+  sub->callback([arguments, &run] { run = [arguments] { return collect_garbage(*arguments); }; });
+}
+
 void add_action(CLI::App& command, Run& run, const char* name, const char* description,
-                Exit (*action)(const Arguments&)) {
-  const auto arguments = std::make_shared<Arguments>();
+                Exit (*action)(const CacheArguments&)) {
+  const auto arguments = std::make_shared<CacheArguments>();
   CLI::App* const sub = command.add_subcommand(name, description);
-  sub->add_option("--cache", arguments->cache_path, "Folder of the cache; default as attnjit doctor shows")
-      ->type_name("PATH");
-  sub->add_flag("--json", arguments->json, "Print one JSON object");
+  add_cache_options(*sub, *arguments);
   sub->callback([arguments, action, &run] { run = [arguments, action] { return action(*arguments); }; });
 }
 
@@ -177,6 +163,9 @@ void add_cache(CLI::App& app, Run& run) {
   add_action(*command, run, "stat", "Count kernels and bytes", stat);
   add_action(*command, run, "verify", "Check every kernel's checksum and the file; exit status 1 on faults", verify);
   add_action(*command, run, "clear", "Remove all kernels", clear);
+  add_gc(*command, run);
+  add_cache_export(*command, run);
+  add_cache_explain(*command, run);
 }
 
 }  // namespace attnjit::tools

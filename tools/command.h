@@ -20,6 +20,8 @@ using Run = std::function<Exit()>;
 
 void add_precompile_cache(CLI::App& app, Run& run);
 void add_cache(CLI::App& app, Run& run);
+void add_cache_export(CLI::App& cache, Run& run);  // these two below `attnjit cache`
+void add_cache_explain(CLI::App& cache, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 void add_emulate(CLI::App& app, Run& run);
 

@@ -7,6 +7,7 @@
 
 #include "attnjit/context.hpp"
 #include "attnjit/error.hpp"
+#include "jit/target.h"
 #include "runtime/driver.h"
 
 namespace attnjit::tools {
@@ -66,6 +67,21 @@ std::vector<std::string> detected_targets() {
   if (targets.empty())
     throw Error(Status::kNoDriver, fmt::format("the driver shows no GPU that is served{}", problems));
   return targets;
+}
+
+std::vector<std::string> wanted_targets(const std::vector<std::string>& archs) {
+  std::vector<std::string> targets;
+  for (const std::string& arch : archs) targets.push_back(jit::Target::parse(arch).name());
+  if (!targets.empty()) return targets;
+  try {
+    return detected_targets();
+  } catch (const Error& error) {
+    throw Error(
+        Status::kInvalidArgument,
+        fmt::format("no --arch is given and no GPU could be asked for its own: {}. Give the target, for example "
+                    "--arch sm_90a",
+                    error.what()));
+  }
 }
 
 }  // namespace attnjit::tools

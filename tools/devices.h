@@ -22,4 +22,8 @@ std::vector<Device> find_devices();
 /// Targets of all devices that are served, each once. Throws attnjit::Error when there is none.
 std::vector<std::string> detected_targets();
 
+/// The --arch values as target names; without any, detected_targets(). Throws Error(kInvalidArgument) that asks for
+/// --arch where neither is to be had.
+std::vector<std::string> wanted_targets(const std::vector<std::string>& archs);
+
 }  // namespace attnjit::tools

@@ -14,7 +14,6 @@
 
 #include "attnjit/error.hpp"
 #include "cache/store.h"
-#include "jit/target.h"
 #include "runtime/precompile.h"
 #include "runtime/presets.h"
 #include "tools/cache_place.h"
@@ -64,21 +63,6 @@ std::vector<OperatorConfig> wanted_operators(const Arguments& arguments) {
                 "nothing to compile: name operators by --preset, --config or a --manifest that is not empty");
   }
   return operators;
-}
-
-std::vector<std::string> wanted_targets(const Arguments& arguments) {
-  std::vector<std::string> targets;
-  for (const std::string& arch : arguments.archs) targets.push_back(jit::Target::parse(arch).name());
-  if (!targets.empty()) return targets;
-  try {
-    return detected_targets();
-  } catch (const Error& error) {
-    throw Error(
-        Status::kInvalidArgument,
-        fmt::format("no --arch is given and no GPU could be asked for its own: {}. Give the target, for example "
-                    "--arch sm_90a",
-                    error.what()));
-  }
 }
 
 Summary summarise(const std::vector<KernelReport>& reports) {
@@ -136,7 +120,7 @@ Exit precompile_cache(const Arguments& arguments) {
   Progress progress(stderr);
   runtime::PrecompileOptions options;
   options.operators = wanted_operators(arguments);
-  options.archs = wanted_targets(arguments);
+  options.archs = wanted_targets(arguments.archs);
   options.jobs = arguments.jobs;
   options.recompile = arguments.recompile;
   options.context.cache_path = directory;

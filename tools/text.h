@@ -8,13 +8,17 @@
 
 namespace attnjit::tools {
 
-/// "812 B", "31.4 KiB", "1.2 MiB".
+/// "812 B", "31.4 KiB", "1.2 MiB", "2.0 GiB".
 inline std::string bytes_text(std::int64_t bytes) {
   const double kib = static_cast<double>(bytes) / 1024;
   if (bytes < 1024) return fmt::format("{} B", bytes);
   if (kib < 1024) return fmt::format("{:.1f} KiB", kib);
-  return fmt::format("{:.1f} MiB", kib / 1024);
+  if (kib < 1024 * 1024) return fmt::format("{:.1f} MiB", kib / 1024);
+  return fmt::format("{:.1f} GiB", kib / 1024 / 1024);
 }
+
+/// Of a size limit, where 0 is none.
+inline std::string limit_text(std::int64_t bytes) { return bytes == 0 ? "any size" : bytes_text(bytes); }
 
 /// "0.42 s", "75 s", "12 min".
 inline std::string seconds_text(double seconds) {

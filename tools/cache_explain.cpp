@@ -1,0 +1,207 @@
+// attnjit cache explain: whether the kernels of an operator are cached, and if not, what about them is new.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "attnjit/error.hpp"
+#include "runtime/context_impl.h"
+#include "runtime/presets.h"
+#include "tools/cache_view.h"
+#include "tools/command.h"
+#include "tools/config_words.h"
+#include "tools/devices.h"
+
+namespace attnjit::tools {
+namespace {
+
+struct ExplainArguments : CacheArguments {
+  std::vector<std::string> archs;
+  std::vector<std::string> presets;
+  std::vector<std::vector<std::string>> configs;
+};
+
+/// Of one key field: what a lookup wants and what an entry has; null where one of them has no such field.
+struct Difference {
+  std::string field;  // "target", "config.causal"
+  Json wanted;
+  Json found;
+};
+
+Json value_or_null(const Json& object, const std::string& name) {
+  return object.contains(name) ? object[name] : Json(nullptr);
+}
+
+std::vector<Difference> compare(const cache::KeyFields& wanted, const cache::KeyFields& found) {
+  std::vector<Difference> differences;
+  const auto add = [&](const std::string& field, const Json& a, const Json& b) {
+    if (a != b) differences.push_back({field, a, b});
+  };
+  add("family", wanted.family, found.family);
+  const Json wanted_config = Json::parse(wanted.config);
+  Json found_config = Json::parse(found.config, nullptr, /*allow_exceptions=*/false);
+  if (!found_config.is_object()) found_config = Json::object();
+  for (const auto& [name, value] : wanted_config.items()) {
+    add("config." + name, value, value_or_null(found_config, name));
+  }
+  for (const auto& [name, value] : found_config.items()) {
+    if (!wanted_config.contains(name)) add("config." + name, nullptr, value);
+  }
+  add("target", wanted.target, found.target);
+  add("options", wanted.options, found.options);
+  add("source_digest", wanted.source_digest, found.source_digest);
+  add("schema", wanted.schema, found.schema);
+  return differences;
+}
+
+/// What is to be known of one kernel of the operator.
+struct Explanation {
+  std::string operator_config;
+  cache::KeyFields wanted;
+  std::vector<const cache::Entry*> rows;  // with this key, one per compiler
+  const cache::Entry* nearest = nullptr;  // if there are none: the entry with the fewest differences, newest first
+  std::vector<Difference> differences;    // of the nearest
+};
+
+Explanation explain(std::string operator_config, cache::KeyFields wanted, const std::vector<cache::Entry>& entries) {
+  Explanation result{std::move(operator_config), std::move(wanted), {}, nullptr, {}};
+  for (const cache::Entry& entry : entries) {
+    std::vector<Difference> differences = compare(result.wanted, entry.fields);
+    if (differences.empty()) {
+      result.rows.push_back(&entry);
+    } else if (result.nearest == nullptr || differences.size() < result.differences.size()) {
+      result.nearest = &entry;
+      result.differences = std::move(differences);
+    }
+  }
+  return result;
+}
+
+std::string entry_text(const cache::Entry& entry) {
+  return fmt::format("{}, made {}, last used {}{}", compiler_text(entry.compiler), time_text(entry.created_unix),
+                     time_text(entry.last_used_unix), entry.local ? ", from local templates" : "");
+}
+
+/// Why a field differs, where that is not plain from its values.
+const char* remark(const std::string& field) {
+  if (field == "source_digest") return "  (other template text: another version of the library, or local templates)";
+  if (field == "options" || field == "schema") return "  (another version of the library)";
+  return "";
+}
+
+void print_text(const Explanation& explanation) {
+  const cache::KeyFields& wanted = explanation.wanted;
+  fmt::print("{} for {}, key {}: {}\n  {}\n", wanted.family, wanted.target, wanted.key().hex().substr(0, 12),
+             explanation.rows.empty() ? "not cached" : "cached", wanted.config);
+  for (const cache::Entry* row : explanation.rows) fmt::print("  by {}\n", entry_text(*row));
+  if (!explanation.rows.empty()) return;
+  if (explanation.nearest == nullptr) {
+    fmt::print("  the cache has no kernels\n");
+    return;
+  }
+  const cache::Entry& nearest = *explanation.nearest;
+  fmt::print("  nearest: {} ({}); it differs in\n", nearest.fields.key().hex().substr(0, 12), entry_text(nearest));
+  for (const Difference& difference : explanation.differences) {
+    fmt::print("    {:<20} wanted {}, found {}{}\n", difference.field, difference.wanted.dump(),
+               difference.found.dump(), remark(difference.field));
+  }
+}
+
+Json explanation_json(const Explanation& explanation) {
+  const cache::KeyFields& wanted = explanation.wanted;
+  Json rows = Json::array();
+  for (const cache::Entry* row : explanation.rows) rows.push_back(to_json(*row));
+  Json json = {{"operator", Json::parse(explanation.operator_config)},
+               {"key", wanted.key().hex()},
+               {"family", wanted.family},
+               {"config", Json::parse(wanted.config)},
+               {"target", wanted.target},
+               {"options", wanted.options},
+               {"source_digest", wanted.source_digest},
+               {"schema", wanted.schema},
+               {"cached", !explanation.rows.empty()},
+               {"rows", std::move(rows)},
+               {"nearest", nullptr},
+               {"differences", Json::array()}};
+  if (explanation.rows.empty() && explanation.nearest != nullptr) {
+    json["nearest"] = to_json(*explanation.nearest);
+    for (const Difference& difference : explanation.differences) {
+      json["differences"].push_back(
+          {{"field", difference.field}, {"wanted", difference.wanted}, {"found", difference.found}});
+    }
+  }
+  return json;
+}
+
+std::vector<runtime::OperatorConfig> wanted_operators(const ExplainArguments& arguments) {
+  std::vector<runtime::OperatorConfig> operators;
+  for (const std::string& name : arguments.presets) {
+    const auto& more = runtime::preset(name).operators;
+    operators.insert(operators.end(), more.begin(), more.end());
+  }
+  for (const auto& words : arguments.configs) operators.push_back(config_from_words(words));
+  if (operators.empty()) {
+    throw Error(Status::kInvalidArgument, "nothing to explain: name operators by --config or --preset");
+  }
+  return operators;
+}
+
+Exit explain_cache(const ExplainArguments& arguments) {
+  const std::vector<runtime::OperatorConfig> operators = wanted_operators(arguments);
+  const std::vector<std::string> targets = wanted_targets(arguments.archs);
+  OpenCache cache(arguments);
+  const std::vector<cache::Entry> entries = cache.entries();
+  cache.print_repairs();
+
+  std::vector<Explanation> explanations;
+  for (const std::string& target : targets) {
+    // Only its key fields are wanted of this Context: it needs no cache and must not make one.
+    ContextOptions options;
+    options.device = ContextOptions::kNoDevice;
+    options.arch = target;
+    options.cache_path = ":memory:";
+    const Context context(options);
+    for (const runtime::OperatorConfig& config : operators) {
+      for (const runtime::KernelPlan& plan : runtime::plans(config, context.impl()->features())) {
+        explanations.push_back(explain(runtime::to_json(config), context.impl()->loader().key_fields(plan), entries));
+      }
+    }
+  }
+
+  bool all_cached = true;
+  Json kernels = Json::array();
+  for (const Explanation& explanation : explanations) {
+    all_cached = all_cached && !explanation.rows.empty();
+    if (arguments.json) {
+      kernels.push_back(explanation_json(explanation));
+    } else {
+      print_text(explanation);
+    }
+  }
+  if (arguments.json) {
+    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"cached", all_cached}, {"kernels", kernels}}.dump(2));
+  }
+  return all_cached ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void add_cache_explain(CLI::App& cache, Run& run) {
+  const auto arguments = std::make_shared<ExplainArguments>();
+  CLI::App* const sub = cache.add_subcommand(
+      "explain", "Say whether an operator's kernels are cached, and if not, how they differ from the nearest entry");
+  add_cache_options(*sub, *arguments);
+  sub->add_option("--arch", arguments->archs, "Targets such as sm_90a,sm_80; default: those of this machine's GPUs")
+      ->delimiter(',');
+  sub->add_option("--config", arguments->configs, "One operator as KEY=VALUE words; repeat --config for more")
+      ->type_name("KEY=VALUE");
+  sub->add_option("--preset", arguments->presets, "Models, whose operators are explained")->delimiter(',');
+  sub->callback([arguments, &run] { run = [arguments] { return explain_cache(*arguments); }; });
+}
+
+}  // namespace attnjit::tools

@@ -1,0 +1,121 @@
+// attnjit cache export: each kernel as a cubin file that cuobjdump and nvdisasm read, with a JSON file beside it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/store.h"
+#include "jit/target.h"
+#include "tools/cache_view.h"
+#include "tools/command.h"
+#include "tools/text.h"
+
+namespace attnjit::tools {
+namespace {
+
+struct ExportArguments : CacheArguments {
+  std::string directory;
+  std::vector<std::string> families;
+  std::vector<std::string> archs;
+  bool local = false;
+};
+
+bool is_among(const std::vector<std::string>& wanted, const std::string& name) {
+  return wanted.empty() || std::ranges::find(wanted, name) != wanted.end();
+}
+
+/// "sm80_mha_varlen-sm_90a-nvrtc13.0-1d0691f9916d": sorts by what people look for, and is one kernel's.
+std::string base_name(const cache::Entry& entry) {
+  return fmt::format("{}-{}-{}{}.{}-{}", entry.fields.family, entry.fields.target, entry.compiler.name,
+                     entry.compiler.major, entry.compiler.minor, entry.fields.key().hex().substr(0, 12));
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  errno = 0;
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) throw std::runtime_error(fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno)));
+}
+
+/// Writes both files; the JSON as it is also listed.
+Json export_entry(const cache::Entry& entry, const std::filesystem::path& directory) {
+  const std::string name = base_name(entry);
+  Json json = to_json(entry);
+  json["cubin"] = name + ".cubin";
+  json["cubin_bytes"] = entry.image.size();
+  json["log"] = entry.log;
+  write_file(directory / (name + ".cubin"), {reinterpret_cast<const char*>(entry.image.data()), entry.image.size()});
+  // A log is the compiler's bytes, which need not be UTF-8.
+  write_file(directory / (name + ".json"), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return json;
+}
+
+Exit export_cache(const ExportArguments& arguments) {
+  std::vector<std::string> targets;
+  for (const std::string& arch : arguments.archs) targets.push_back(jit::Target::parse(arch).name());
+  const std::filesystem::path directory = arguments.directory;
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) throw std::runtime_error(fmt::format("{} cannot be created: {}", directory.string(), error.message()));
+
+  OpenCache cache(arguments);
+  Json kernels = Json::array();
+  std::int64_t bytes = 0;
+  int local = 0;
+  for (const cache::Entry& listed : cache.entries()) {
+    if (!is_among(arguments.families, listed.fields.family) || !is_among(targets, listed.fields.target)) continue;
+    if (listed.local && !arguments.local) {
+      ++local;
+      continue;
+    }
+    // One image at a time: together they may be larger than memory. A row that proves bad is gone by now, and told.
+    const auto entry = cache.store()->find(listed.fields, {.exactly = listed.compiler, .accepts = {}});
+    if (!entry) continue;
+    Json json = export_entry(*entry, directory);
+    bytes += static_cast<std::int64_t>(entry->image.size());
+    json.erase("log");
+    kernels.push_back(std::move(json));
+  }
+  cache.print_repairs();
+  if (arguments.json) {
+    fmt::print("{}\n", Json{{"path", cache.path().string()},
+                            {"directory", directory.string()},
+                            {"left_out_local", local},
+                            {"kernels", std::move(kernels)}}
+                           .dump(2));
+  } else {
+    fmt::print(
+        "{} kernels of {} written to {}, {}{}\n", kernels.size(), cache.path().string(), directory.string(),
+        bytes_text(bytes),
+        local == 0 ? "" : fmt::format("; {} made from local templates left out (--local takes them too)", local));
+  }
+  return cache.repairs().empty() ? kExitOk : kExitFailure;
+}
+
+}  // namespace
+
+void add_cache_export(CLI::App& cache, Run& run) {
+  const auto arguments = std::make_shared<ExportArguments>();
+  CLI::App* const sub =
+      cache.add_subcommand("export", "Write each kernel as a .cubin file that cuobjdump reads, and a .json beside it");
+  add_cache_options(*sub, *arguments);
+  sub->add_option("directory", arguments->directory, "Folder to write to; made if need be")
+      ->required()
+      ->type_name("DIR");
+  sub->add_option("--family", arguments->families, "Only kernels of these families")->delimiter(',');
+  sub->add_option("--arch", arguments->archs, "Only kernels for these targets, as sm_90a,sm_80")->delimiter(',');
+  sub->add_flag("--local", arguments->local, "Also kernels made from templates of ATTNJIT_TEMPLATE_DIR");
+  sub->callback([arguments, &run] { run = [arguments] { return export_cache(*arguments); }; });
+}
+
+}  // namespace attnjit::tools
