@@ -54,7 +54,7 @@ LaunchResult Engine::run() {
     if (next == nullptr) break;
     switch_to(next);  // comes back when a CTA is done or something is wrong
     current_ = nullptr;
-    if (fault_) throw KernelFault(fault_->kind, fault_->message);
+    if (fault_) throw KernelFault(*fault_);
   }
   LaunchResult result;
   result.switches = switches_;
@@ -87,19 +87,29 @@ void Engine::start(Cta& cta, u32 block_index) {
 
 void Engine::run_thread(void* engine) {
   Engine& self = *static_cast<Engine*>(engine);
-  self.kernel_(&self, self.params_);
-  Thread& ended = *self.current_;
-  self.trace("exit", {"", 0});
+  Thread* next = nullptr;
+  try {
+    self.kernel_(&self, self.params_);
+    next = self.end_thread();
+  } catch (const KernelFault& fault) {
+    self.fault_ = fault;
+  }
+  self.switch_to(next, /*current_ends=*/true);
+}
+
+Thread* Engine::end_thread() {
+  Thread& ended = *current_;
+  trace("exit", {"", 0});
   ended.state = Thread::State::kExited;
-  self.warp_of(ended).ready &= ~(u32{1} << ended.index % kWarpLanes);
+  warp_of(ended).ready &= ~(u32{1} << ended.index % kWarpLanes);
   Cta& cta = *ended.cta;
   if (--cta.live == 0) {
     cta.running = false;
-    self.switch_to(nullptr, /*current_ends=*/true);
+    return nullptr;
   }
-  Thread* const next = self.next_thread();
-  if (next == nullptr) self.fail_deadlock();
-  self.switch_to(next, /*current_ends=*/true);
+  Thread* const next = next_thread();
+  if (next == nullptr) fail_deadlock();
+  return next;
 }
 
 Thread* Engine::next_thread() {
@@ -181,12 +191,6 @@ void Engine::release_warp(Warp& warp) {
   warp.ready = ~u32{0};
   for (int lane = 0; lane < kWarpLanes; ++lane) warp.lane(lane).state = Thread::State::kReady;
   warp.first_lane = static_cast<int>(random_.below(kWarpLanes));
-}
-
-void Engine::fail(FaultKind kind, const std::string& message) {
-  fault_ = Fault{kind, message};
-  switch_to(nullptr, /*current_ends=*/true);
-  std::abort();  // nobody comes back to a thread that failed
 }
 
 void Engine::fail_deadlock() {

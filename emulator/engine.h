@@ -36,6 +36,8 @@ class Engine final : public Machine {
   // ---- scheduler
   void start(Cta& cta, u32 block_index);
   static void run_thread(void* engine);
+  /// The thread that runs has come to its end; who goes on, or null when its CTA is done.
+  Thread* end_thread();
   /// The thread that runs waits, and others go on until it is ready again.
   void wait(Thread::State state, Site site, const char* what);
   void make_ready(Thread& ready);
@@ -47,7 +49,8 @@ class Engine final : public Machine {
   void release_warp(Warp& warp);
 
   // ---- checks
-  [[noreturn]] void fail(FaultKind kind, const std::string& message);
+  /// Throws, so that what stands on the thread's stack is destroyed; run_thread() catches.
+  [[noreturn]] static void fail(FaultKind kind, const std::string& message) { throw KernelFault(kind, message); }
   [[noreturn]] void fail_deadlock();
   u32 checked_offset(Site site, u32 address, u32 bytes, const char* what);
   void report(const std::optional<Finding>& finding);
@@ -68,11 +71,7 @@ class Engine final : public Machine {
   std::vector<u32> blocks_;                 // not yet started, the next one last
   Fiber host_;
   Thread* current_ = nullptr;
-  struct Fault {
-    FaultKind kind;
-    std::string message;
-  };
-  std::optional<Fault> fault_;
+  std::optional<KernelFault> fault_;
   struct KnownSite {
     const char* what;
     Site site;

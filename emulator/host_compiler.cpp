@@ -81,9 +81,11 @@ int run_program(const std::vector<std::string>& command, const fs::path& folder,
 
 HostCompiler find_host_compiler() {
   std::vector<std::string> candidates{ATTNJIT_EMULATOR_COMPILER, "g++", "clang++", "c++"};
-  const bool sanitized = *ATTNJIT_EMULATOR_SANITIZER != '\0';
-  if (!sanitized && !environment("CXX").empty()) candidates.insert(candidates.begin(), environment("CXX"));
-  if (sanitized) candidates.resize(1);
+  if (*ATTNJIT_EMULATOR_SANITIZER != '\0') {
+    candidates.resize(1);
+  } else if (!environment("CXX").empty()) {
+    candidates = {environment("CXX")};
+  }
   for (const std::string& candidate : candidates) {
     HostCompiler compiler{words(candidate), ""};
     if (compiler.command.empty()) continue;

@@ -13,9 +13,9 @@ struct HostCompiler {
   std::string identity;
 };
 
-/// The first that is there of: CXX, the compiler that built this program, g++, clang++, c++. A program that was built
-/// with sanitizers takes the one that built it, whose runtime it carries. Throws Error(kNoCompiler) that lists what was
-/// looked for.
+/// What CXX names and nothing else; without it the first that is there of: the compiler that built this program, g++,
+/// clang++, c++. A program that was built with sanitizers takes the one that built it, whose runtime it carries. Throws
+/// Error(kNoCompiler) that lists what was looked for.
 HostCompiler find_host_compiler();
 
 /// Options for a kernel's translation unit, whose text lies below `folder`. With race checks it is instrumented by

@@ -15,8 +15,9 @@ using gpu_tests::Storage;
 using gpu_tests::Tiles;
 using gpu_tests::Variant;
 
-// Seven configs, nine kernels with both tiles of kMla and kFull: bf16 and fp16, causal and not, 16 and 32 rows per
-// warp, dims that tiles divide and such that they do not, e4m3 by the instruction and by integer code.
+// Six configs, nine kernels with both tiles of kMla and kFull and the two e4m3 conversions: bf16 and fp16, causal and
+// not, 16 and 32 rows per warp, dims that tiles divide and such that they do not, e4m3 by the instruction and by
+// integer code.
 const MhaVarlenConfig kMla{.head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64};
 const MhaVarlenConfig kFull{.head_dim_qk = 64, .head_dim_v = 64, .dtype = DType::kFloat16, .causal = false};
 const MhaVarlenConfig kOdd{.head_dim_qk = 80, .head_dim_v = 48};

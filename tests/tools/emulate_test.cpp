@@ -54,7 +54,8 @@ class Emulate : public ::testing::Test {
   TemporaryFolder folder_;
   Environment environment_ = {{"ATTNJIT_CACHE", folder_ / "cache"},
                               {"ATTNJIT_LIBCUDA", "/nonexistent/libcuda.so.1"},
-                              {"ATTNJIT_TEMPLATE_DIR", std::nullopt}};
+                              {"ATTNJIT_TEMPLATE_DIR", std::nullopt},
+                              {"CXX", std::nullopt}};
 };
 
 TEST_F(Emulate, RunsACaseInEachModeAndChecksIt) {
@@ -110,6 +111,16 @@ TEST_F(Emulate, AMissingWaitInTemplatesOnDiskFails) {
   EXPECT_EQ(race.status, 1);
   EXPECT_THAT(race.out, AllOf(HasSubstr("WRONG"), HasSubstr("race: "), HasSubstr("the copy was not waited for"),
                               HasSubstr("_copy.cuh:")));
+}
+
+TEST_F(Emulate, WithoutACompilerItSaysWhatToDo) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "takes the compiler that built it, whose sanitizers it carries";
+#endif
+  environment_["CXX"] = "/nonexistent/c++ -m64";
+  const CommandResult result = run({"--batch", "q3"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("/nonexistent/c++ -m64"), HasSubstr("Install g++")));
 }
 
 TEST_F(Emulate, BadArgumentsAreUsageErrors) {
