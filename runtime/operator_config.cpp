@@ -15,6 +15,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/mha_varlen_kernels.h"
+#include "runtime/mla_decode_kernels.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -28,7 +29,8 @@ using Values = std::vector<std::pair<std::string, Json>>;
 template <class Config>
 struct Field {
   const char* name;
-  std::variant<int Config::*, bool Config::*, DType Config::*, std::optional<DType> Config::*> member;
+  std::variant<int Config::*, bool Config::*, DType Config::*, std::optional<DType> Config::*, CacheFormat Config::*>
+      member;
   bool required = false;
 };
 
@@ -50,8 +52,25 @@ struct Operator<MhaVarlenConfig> {
   }};
 };
 
+template <>
+struct Operator<MlaDecodeConfig> {
+  static constexpr std::array kNames = {"mla_decode"};
+  static constexpr std::array<Field<MlaDecodeConfig>, 7> kFields = {{
+      {"kv_lora_rank", &MlaDecodeConfig::kv_lora_rank, true},
+      {"rope_dim", &MlaDecodeConfig::rope_dim, true},
+      {"dtype", &MlaDecodeConfig::dtype},
+      {"cache_format", &MlaDecodeConfig::cache_format},
+      {"page_size", &MlaDecodeConfig::page_size},
+      {"causal", &MlaDecodeConfig::causal},
+      {"out_dtype", &MlaDecodeConfig::out_dtype},
+  }};
+};
+
 std::vector<KernelPlan> plans_of(const MhaVarlenConfig& config, const SmFeatures& features) {
   return choose_mha_varlen(config, features)->plans();
+}
+std::vector<KernelPlan> plans_of(const MlaDecodeConfig& config, const SmFeatures& features) {
+  return choose_mla_decode(config, features)->plans();
 }
 
 // ---- errors
@@ -113,9 +132,13 @@ constexpr std::array<DTypeName, 7> kDTypeNames = {{
 }};
 constexpr std::string_view kDTypesAllowed = "float16 (f16, fp16), bfloat16 (bf16) or float8_e4m3 (e4m3)";
 
+/// By value.
+constexpr std::array<std::string_view, 3> kCacheFormatNames = {"same", "e4m3", "e4m3_rows"};
+
 Json write(int value) { return value; }
 Json write(bool value) { return value; }
 Json write(DType value) { return to_string(value); }
+Json write(CacheFormat value) { return kCacheFormatNames.at(static_cast<std::size_t>(value)); }
 Json write(const std::optional<DType>& value) { return value ? write(*value) : Json(nullptr); }
 
 bool fits_int(const Json& value) {
@@ -149,6 +172,17 @@ void read(const char* field, const Json& value, DType& into) {
     refuse_value(field, value, kDTypesAllowed, suggestion(given, names));
   }
   into = found->dtype;
+}
+
+void read(const char* field, const Json& value, CacheFormat& into) {
+  constexpr std::string_view kAllowed = "same (the queries' type), e4m3 or e4m3_rows (656 bytes)";
+  if (!value.is_string()) refuse_value(field, value, kAllowed);
+  const std::string& given = value.get_ref<const std::string&>();
+  const auto found = std::ranges::find(kCacheFormatNames, given);
+  if (found == kCacheFormatNames.end()) {
+    refuse_value(field, value, kAllowed, suggestion(given, {kCacheFormatNames.begin(), kCacheFormatNames.end()}));
+  }
+  into = static_cast<CacheFormat>(found - kCacheFormatNames.begin());
 }
 
 void read(const char* field, const Json& value, std::optional<DType>& into) {

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "attnjit/mha_varlen.hpp"
+#include "attnjit/mla_decode.hpp"
 #include "runtime/kernel_plan.h"
 #include "runtime/sm_features.h"
 
 namespace attnjit::runtime {
 
 /// Any operator's config. A new operator is one more alternative.
-using OperatorConfig = std::variant<MhaVarlenConfig>;
+using OperatorConfig = std::variant<MhaVarlenConfig, MlaDecodeConfig>;
 
 /// {"operator":"mla_prefill","head_dim_qk":192,...}: every field, in order.
 std::string to_json(const OperatorConfig& config);

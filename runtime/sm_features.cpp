@@ -34,6 +34,7 @@ SmFeatures sm_features(const jit::Target& target) {
   features.smem_per_sm = smem_per_sm;
   features.smem_per_cta = smem_per_sm - kReservedSmemPerCta;
   features.e4m3_cvt = target.number() >= 89;
+  features.dependent_launch = target.number() >= 90;
   return features;
 }
 

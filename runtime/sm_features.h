@@ -11,8 +11,9 @@ struct SmFeatures {
   int smem_per_cta = 0;  // bytes of dynamic shared memory a CTA may have (opt-in limit)
   int smem_per_sm = 0;   // bytes for all CTAs of an SM; each also takes kReservedSmemPerCta
   int registers_per_sm = 65536;
-  int sm_count = 132;     // of the device; without one, that of an H100 or H200: it only steers tile choice
-  bool e4m3_cvt = false;  // cvt to e4m3 (8.9 on)
+  int sm_count = 132;             // of the device; without one, that of an H100 or H200: it only steers tile choice
+  bool e4m3_cvt = false;          // cvt to and from e4m3 (8.9 on)
+  bool dependent_launch = false;  // griddepcontrol (9.0 on)
   bool operator==(const SmFeatures&) const = default;
 };
 

@@ -46,6 +46,7 @@ typedef enum attnjit_dtype {
 
 typedef struct attnjit_context attnjit_context;
 typedef struct attnjit_mha_varlen attnjit_mha_varlen;
+typedef struct attnjit_mla_decode attnjit_mla_decode;
 typedef struct CUstream_st* attnjit_stream; /* a CUstream or cudaStream_t */
 
 ATTNJIT_API const char* attnjit_version(void);   /* "0.1.0" */
@@ -182,6 +183,75 @@ ATTNJIT_API void attnjit_mha_varlen_destroy(attnjit_mha_varlen* op); /* NULL is 
 /* Checks and launches; no allocation, no synchronisation. */
 ATTNJIT_API attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op,
                                                   const attnjit_mha_varlen_params* params, attnjit_stream stream);
+
+/* ---- mla_decode: see attnjit/mla_decode.hpp for shapes and meaning ----------------------------------------------- */
+
+/* Values of attnjit::CacheFormat. */
+typedef enum attnjit_cache_format {
+  ATTNJIT_CACHE_SAME = 0,     /* as dtype */
+  ATTNJIT_CACHE_E4M3 = 1,     /* e4m3, one float32 scale for the whole cache */
+  ATTNJIT_CACHE_E4M3_ROWS = 2 /* 656 bytes: 512 e4m3, 4 float32 scales, 64 bf16 */
+} attnjit_cache_format;
+
+typedef struct attnjit_mla_decode_config {
+  size_t struct_size;
+  int32_t kv_lora_rank; /* R */
+  int32_t rope_dim;     /* P */
+  int32_t dtype;        /* attnjit_dtype, of q */
+  int32_t cache_format; /* attnjit_cache_format */
+  int32_t page_size;    /* 1, 16, 32, 64 or 128 */
+  int32_t causal;       /* 0 or 1 */
+  int32_t out_dtype;    /* attnjit_dtype; -1: as dtype */
+  int32_t reserved;     /* 0 */
+} attnjit_mla_decode_config;
+#define ATTNJIT_MLA_DECODE_CONFIG_INIT \
+  {sizeof(attnjit_mla_decode_config), 0, 0, ATTNJIT_BFLOAT16, ATTNJIT_CACHE_SAME, 64, 1, -1, 0}
+
+/* NULL for what is not given. With cu_seqlens_q q, out and lse are packed: [Tq, H, ..]. */
+typedef struct attnjit_mla_decode_params {
+  size_t struct_size;
+  const DLTensor* q;              /* [B, s_q, H, R + P], or q_nope and q_pe */
+  const DLTensor* q_nope;         /* [B, s_q, H, R] */
+  const DLTensor* q_pe;           /* [B, s_q, H, P] */
+  const DLTensor* cache;          /* [pages, page_size, R + P], or latent and rope; e4m3 [.., 656] of E4M3_ROWS */
+  const DLTensor* latent;         /* [pages, page_size, R] */
+  const DLTensor* rope;           /* [pages, page_size, P] */
+  const DLTensor* cache_scale;    /* optional float32 [1], of ATTNJIT_CACHE_E4M3 */
+  const DLTensor* block_table;    /* int32 [B, max_pages], or kv_indptr and kv_indices */
+  const DLTensor* kv_indptr;      /* int32 [B + 1] */
+  const DLTensor* kv_indices;     /* int32 [any] */
+  const DLTensor* seq_lens;       /* int32 [B] */
+  const DLTensor* cu_seqlens_q;   /* int32 [B + 1], of packed tokens */
+  const DLTensor* total_seq_lens; /* optional int32 [B], of interleaved shards */
+  const DLTensor* out;            /* [B, s_q, H, R] */
+  const DLTensor* lse;            /* optional float32 [B, s_q, H] */
+  const DLTensor* out_scale;      /* float32 [1], for e4m3 output */
+  void* workspace;                /* on the device; NULL: what attnjit_mla_decode_reserve() made for the stream */
+  size_t workspace_bytes;
+  int32_t max_seqlen_q; /* of packed tokens */
+  int32_t cp_rank;
+  int32_t cp_world;
+  float softmax_scale;
+} attnjit_mla_decode_params;
+#define ATTNJIT_MLA_DECODE_PARAMS_INIT                                                                               \
+  {sizeof(attnjit_mla_decode_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+   NULL, NULL, NULL, NULL, 0, 0, 0, 1, 0.0f}
+
+/* Compiles or loads the operator's kernels. */
+ATTNJIT_API attnjit_status attnjit_mla_decode_create(const attnjit_context* context,
+                                                     const attnjit_mla_decode_config* config,
+                                                     attnjit_mla_decode** op);
+ATTNJIT_API void attnjit_mla_decode_destroy(attnjit_mla_decode* op); /* NULL is fine */
+/* Bytes of workspace that every call of at most `batch` sequences, `max_seqlen_q` queries each and `num_heads` heads
+ * gets by with. */
+ATTNJIT_API attnjit_status attnjit_mla_decode_workspace_bytes(const attnjit_mla_decode* op, int32_t batch,
+                                                              int32_t max_seqlen_q, int32_t num_heads, size_t* bytes);
+/* Allocates workspace for such calls on `stream`, ahead of time. It lives as long as the operator. */
+ATTNJIT_API attnjit_status attnjit_mla_decode_reserve(const attnjit_mla_decode* op, attnjit_stream stream,
+                                                      int32_t batch, int32_t max_seqlen_q, int32_t num_heads);
+/* Checks and launches; no allocation, no synchronisation. */
+ATTNJIT_API attnjit_status attnjit_mla_decode_run(const attnjit_mla_decode* op,
+                                                  const attnjit_mla_decode_params* params, attnjit_stream stream);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -4,5 +4,6 @@
 #include "attnjit/context.hpp"
 #include "attnjit/error.hpp"
 #include "attnjit/mha_varlen.hpp"
+#include "attnjit/mla_decode.hpp"
 #include "attnjit/tensor.hpp"
 #include "attnjit/workspace.hpp"

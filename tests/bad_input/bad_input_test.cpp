@@ -7,6 +7,7 @@
 
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/mha_varlen_operation.h"
+#include "tests/bad_input/mla_decode_operation.h"
 #include "tests/bad_input/rows.h"
 #include "tests/fake_driver/fake_cuda.h"
 
@@ -14,7 +15,7 @@ namespace attnjit::bad_input {
 
 std::vector<Row> all_rows() {
   std::vector<Row> all;
-  for (std::vector<Row> rows : {context_rows(), compiler_rows(), mha_varlen_rows()}) {
+  for (std::vector<Row> rows : {context_rows(), compiler_rows(), mha_varlen_rows(), mla_decode_rows()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   return all;
@@ -65,6 +66,13 @@ TEST_P(GoodInput, IsLaunched) {
   const Outcome outcome = attempt(GetParam(), fake_device(), &operation);
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+}
+
+TEST_P(GoodInput, OfDecodeIsLaunchedTwice) {
+  const MlaDecodeOperation operation;
+  const Outcome outcome = attempt(GetParam(), fake_device(), &operation);
+  EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
+  EXPECT_EQ(fake_cuda::state().launches.size(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, GoodInput, testing::Values(Api::kCpp, Api::kC),

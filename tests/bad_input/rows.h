@@ -23,6 +23,7 @@ inline void PrintTo(const Row& row, std::ostream* stream) { *stream << row.name;
 std::vector<Row> context_rows();     // device and target
 std::vector<Row> compiler_rows();    // NVRTC, templates, cubins that the driver refuses
 std::vector<Row> mha_varlen_rows();  // config and arguments
+std::vector<Row> mla_decode_rows();  // config, arguments and workspace
 
 /// All of them: what the test runs.
 std::vector<Row> all_rows();

@@ -171,29 +171,31 @@ TEST_F(KernelCacheProcesses, ForkDuringACompileDoesNotHangTheChild) {
 TEST_F(KernelCacheProcesses, WithoutAStoreNobodyWaitsForAnother) {
   std::filesystem::create_directory(directory_ / "kernels-v1.sqlite");  // cannot be opened
   constexpr int kProcesses = 3;
-  Signal inside, leave;
+  const auto inside = [&] {
+    int count = 0;
+    for (int i = 0; i < kProcesses; ++i) count += std::filesystem::exists(elsewhere_.path() / std::to_string(i));
+    return count;
+  };
   std::vector<pid_t> children;
   for (int child = 0; child < kProcesses; ++child) {
-    children.push_back(start_child(
-        [&] {
-          KernelCacheOptions options;
-          options.location.directory = directory_.path();
-          KernelCache cache(options);
-          return cache.get(request(0),
-                           [&] {
-                             inside.give();
-                             leave.take();
-                             return sample_entry(0);
-                           }).tier == Tier::kCompiled &&
-                         !cache.store()
-                     ? 0
-                     : 1;
-        },
-        10));
+    children.push_back(start_child([&, child] {
+      KernelCacheOptions options;
+      options.location.directory = directory_.path();
+      KernelCache cache(options);
+      if (cache.store()) return 1;
+      bool all_at_once = false;
+      cache.get(request(0), [&] {
+        std::filesystem::create_directory(elsewhere_.path() / std::to_string(child));
+        for (int pause = 0; pause < 1000 && !all_at_once; ++pause) {
+          all_at_once = inside() == kProcesses;
+          ::usleep(5'000);
+        }
+        return sample_entry(0);
+      });
+      return all_at_once ? 0 : 2;
+    }));
   }
-  for (int child = 0; child < kProcesses; ++child) inside.take();  // all at once; were they to wait, for ever
-  leave.give(kProcesses);
-  for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0) << "2: it had to wait for another's compile";
   EXPECT_FALSE(std::filesystem::exists(directory_ / "compile.lock"));
 }
 

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <ctime>
 #include <set>
+#include <thread>
 
 #include "attnjit/error.hpp"
 #include "cache/kernel_cache.h"
@@ -204,6 +205,22 @@ TEST(UseStamps, ARecentStampIsNotWrittenAgain) {
   store.note_use(*store.find(entry.fields, {}));
   store.flush_uses();
   EXPECT_EQ(std::filesystem::last_write_time(store.path()), written);
+}
+
+TEST(UseStamps, OneOfManyProcessesThatUseARowWritesItsStamp) {
+  TemporaryDirectory directory;
+  Store first(directory.path());
+  Store second(directory.path());
+  first.put(sample_entry());
+  const Entry old = *first.find(sample_fields(), {});
+  first.note_use(old);
+  first.flush_uses();
+  const std::int64_t stamp = last_used(first, 0);
+  ASSERT_GT(stamp, old.last_used_unix);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a stamp has whole seconds
+  second.note_use(old);
+  second.flush_uses();
+  EXPECT_EQ(last_used(first, 0), stamp);
 }
 
 TEST(UseStamps, OfAKilledProcessAreLostAndNothingElse) {

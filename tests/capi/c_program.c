@@ -24,6 +24,11 @@ _Static_assert(sizeof(attnjit_mha_varlen_params) == 120, "size of attnjit_mha_va
 _Static_assert(offsetof(attnjit_mha_varlen_params, q) == 8, "q");
 _Static_assert(offsetof(attnjit_mha_varlen_params, cu_seqlens_k) == 96, "cu_seqlens_k");
 _Static_assert(offsetof(attnjit_mha_varlen_params, softmax_scale) == 112, "softmax_scale");
+_Static_assert(sizeof(attnjit_mla_decode_config) == 40, "size of attnjit_mla_decode_config");
+_Static_assert(offsetof(attnjit_mla_decode_config, out_dtype) == 32, "out_dtype of attnjit_mla_decode_config");
+_Static_assert(sizeof(attnjit_mla_decode_params) == 168, "size of attnjit_mla_decode_params");
+_Static_assert(offsetof(attnjit_mla_decode_params, workspace) == 136, "workspace");
+_Static_assert(offsetof(attnjit_mla_decode_params, softmax_scale) == 164, "softmax_scale of attnjit_mla_decode_params");
 
 #define EXPECT(condition)                           \
   do {                                              \

@@ -20,6 +20,7 @@ TEST(SmFeatures, LimitsAreThoseOfTheProgrammingGuide) {
     const auto features = sm_features(Target::parse(row.target));
     EXPECT_EQ(features.smem_per_cta, row.smem_kib * 1024) << row.target;
     EXPECT_EQ(features.e4m3_cvt, row.e4m3_cvt) << row.target;
+    EXPECT_EQ(features.dependent_launch, features.sm >= 90) << row.target;
     EXPECT_EQ(features.sm, Target::parse(row.target).number());
   }
 }

@@ -164,5 +164,38 @@ TEST(OperatorConfig, PlansFollowTheConfig) {
   EXPECT_THROW(plans(MhaVarlenConfig{.head_dim_qk = 65, .head_dim_v = 64, .out_dtype = {}}, features), Error);
 }
 
+const MlaDecodeConfig kDecode{.kv_lora_rank = 512,
+                              .rope_dim = 64,
+                              .dtype = DType::kFloat16,
+                              .cache_format = CacheFormat::kE4M3Rows,
+                              .page_size = 1,
+                              .causal = false,
+                              .out_dtype = DType::kFloat8E4M3};
+
+TEST(OperatorConfig, DecodeHasEveryFieldInOrder) {
+  EXPECT_EQ(to_json(kDecode),
+            R"({"operator":"mla_decode","kv_lora_rank":512,"rope_dim":64,"dtype":"float16","cache_format":"e4m3_rows",)"
+            R"("page_size":1,"causal":false,"out_dtype":"float8_e4m3"})");
+}
+
+TEST(OperatorConfig, DecodeRoundTrip) {
+  for (const CacheFormat format : {CacheFormat::kSame, CacheFormat::kE4M3, CacheFormat::kE4M3Rows}) {
+    MlaDecodeConfig config = kDecode;
+    config.cache_format = format;
+    EXPECT_EQ(std::get<MlaDecodeConfig>(operator_config_from_json(to_json(config))), config);
+  }
+  const auto from_words =
+      operator_config_from_words({"operator=mla_decode", "kv_lora_rank=256", "rope_dim=32", "cache_format=e4m3"});
+  EXPECT_EQ(std::get<MlaDecodeConfig>(from_words),
+            (MlaDecodeConfig{.kv_lora_rank = 256, .rope_dim = 32, .cache_format = CacheFormat::kE4M3}));
+}
+
+TEST(OperatorConfig, AnUnknownCacheFormatIsNamed) {
+  EXPECT_THAT(words_refusal({"operator=mla_decode", "kv_lora_rank=512", "rope_dim=64", "cache_format=e4m3_row"}),
+              AllOf(HasSubstr("cache_format is \"e4m3_row\""), HasSubstr("same (the queries' type), e4m3 or e4m3_rows"),
+                    HasSubstr("did you mean e4m3_rows?")));
+  EXPECT_THAT(words_refusal({"operator=mla_decode", "kv_lora_rank=512"}), HasSubstr("mla_decode needs rope_dim"));
+}
+
 }  // namespace
 }  // namespace attnjit::runtime

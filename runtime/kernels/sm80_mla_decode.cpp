@@ -1,0 +1,226 @@
+#include "runtime/kernels/sm80_mla_decode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <optional>
+
+#include "attnjit/error.hpp"
+#include "runtime/workspace.h"
+#include "templates/shared/sm80_mla_decode_config.h"
+
+namespace attnjit::runtime {
+namespace {
+
+using kernel::Element;
+using kernel::Sm80MlaCombineConfig;
+using kernel::Sm80MlaDecodeConfig;
+
+/// A tile size and what it is for.
+struct TileChoice {
+  int block_m;
+  int block_n;
+  int stages;
+  int warps;
+  int ctas_per_sm;                // a row is for SMs whose shared memory allows them
+  bool converted;                 // for caches that are converted to 16 bits, or for those that are not
+  int max_latent_integer = 9999;  // R up to this one where the conversion is integer code
+};
+
+// Of each block_m, in order of preference: the first row that fits the SM's shared memory is taken. The comment names
+// the limit that binds. Shared memory in KB is of (R, P) = (512, 64); with R = 256 all rows but those of 64 fit 99 KB.
+constexpr TileChoice kTiles[] = {
+    // 16 rows: 16 heads or fewer, one query.
+    {16, 32, 2, 4, 2, false},  // 101 KB: two CTAs on 228 KB, one of which loads while the other one multiplies
+    {16, 32, 2, 4, 2, true},   // 101 KB, 109 KB of 656-byte rows
+    {16, 32, 2, 4, 1, false},  // 164 KB of shared memory: one CTA
+    {16, 32, 2, 4, 1, true},   // the same
+    {16, 16, 3, 4, 1, false},  // 79 KB, of 99 KB of shared memory; three stages keep as many bytes on their way
+    {16, 16, 3, 4, 1, true},   // 70 KB, 76 KB
+    // 32 rows.
+    {32, 32, 2, 4, 1, false},      // registers: 128 (output) + 32 (scores), one CTA
+    {32, 32, 2, 4, 1, true, 256},  // the same; 129 KB, 137 KB
+    {32, 16, 3, 4, 1, true},  // registers: 16 scores fewer for the constants of integer code. 94 KB: fits 99 KB, too
+    // 64 rows: all others. Eight warps use each row of keys twice as often.
+    {64, 32, 2, 8, 1, false},      // 186 KB of 227 KB
+    {64, 32, 1, 8, 1, true, 256},  // 168 KB, 172 KB: a second stage would take 186 KB, 194 KB and gained nothing
+};
+constexpr int kBlockMs[] = {16, 32, 64};
+
+Element element_of(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat16: return Element::kFloat16;
+    case DType::kFloat8E4M3: return Element::kFloat8E4M3;
+    default: return Element::kBFloat16;
+  }
+}
+
+kernel::CacheFormat format_of(CacheFormat format) {
+  switch (format) {
+    case CacheFormat::kE4M3: return kernel::CacheFormat::kE4M3;
+    case CacheFormat::kE4M3Rows: return kernel::CacheFormat::kE4M3Block;
+    default: return kernel::CacheFormat::kSame;
+  }
+}
+
+Sm80MlaDecodeConfig kernel_config(const MlaDecodeConfig& config, const SmFeatures& features, const TileChoice& tile) {
+  const Element out = element_of(config.out_dtype.value_or(config.dtype));
+  return {.element = element_of(config.dtype),
+          .out_element = out,
+          .cache = format_of(config.cache_format),
+          .latent_dim = config.kv_lora_rank,
+          .rope_dim = config.rope_dim,
+          .page_size = config.page_size,
+          .causal = config.causal,
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .stages = tile.stages,
+          .warps = tile.warps,
+          .ctas_per_sm = tile.ctas_per_sm,
+          // Where nothing is e4m3 it changes nothing; left off, kernels of all SMs with the same tile are the same.
+          .e4m3_cvt = (out == Element::kFloat8E4M3 || config.cache_format != CacheFormat::kSame) && features.e4m3_cvt,
+          .dependent_launch = features.dependent_launch};
+}
+
+std::optional<Sm80MlaDecodeConfig> choose_tile(int block_m, const MlaDecodeConfig& config, const SmFeatures& features) {
+  for (const TileChoice& tile : kTiles) {
+    if (tile.block_m != block_m || tile.converted != (config.cache_format != CacheFormat::kSame)) continue;
+    if (tile.converted && !features.e4m3_cvt && config.kv_lora_rank > tile.max_latent_integer) continue;
+    const Sm80MlaDecodeConfig candidate = kernel_config(config, features, tile);
+    const int smem = smem_bytes(candidate);
+    if (smem <= features.smem_per_cta && tile.ctas_per_sm * (smem + kReservedSmemPerCta) <= features.smem_per_sm) {
+      return candidate;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Rows of the joining kernel's CTAs: its eight warps share the pieces of a row where there are many.
+int combine_rows(int parts, int batch) {
+  const std::int64_t b = batch;
+  return parts > 16 * b ? 1 : parts > 8 * b ? 2 : parts > 4 * b ? 4 : 8;
+}
+
+/// Where in the workspace what lies.
+struct WorkspaceLayout {
+  std::size_t partial_lse;
+  std::size_t first_part;
+  std::size_t last_part;
+  std::size_t end;
+
+  /// Of a grid of `ctas`; each leaves two pieces.
+  WorkspaceLayout(std::int64_t ctas, int block_m, int latent_dim, int batch) {
+    const std::size_t rows = static_cast<std::size_t>(ctas) * 2 * static_cast<std::size_t>(block_m);
+    const std::size_t numbers = static_cast<std::size_t>(batch) * sizeof(int);
+    partial_lse = aligned_workspace(rows * static_cast<std::size_t>(latent_dim) * sizeof(float));
+    first_part = partial_lse + aligned_workspace(rows * sizeof(float));
+    last_part = first_part + aligned_workspace(numbers);
+    end = last_part + aligned_workspace(numbers);
+  }
+};
+
+class Sm80MlaDecodeKernels final : public MlaDecodeKernels {
+ public:
+  Sm80MlaDecodeKernels(const MlaDecodeConfig& config, const SmFeatures& features) : sm_count_(features.sm_count) {
+    for (const int block_m : kBlockMs) {
+      if (const auto tile = choose_tile(block_m, config, features)) {
+        configs_.push_back(*tile);
+        plans_.push_back(make_plan("sm80_mla_decode", "Sm80MlaDecodeConfig", "MlaDecodeParams", *tile));
+      }
+    }
+    const Sm80MlaDecodeConfig& any = configs_.front();
+    const Sm80MlaCombineConfig combine{.out_element = any.out_element,
+                                       .latent_dim = any.latent_dim,
+                                       .e4m3_cvt = any.out_element == Element::kFloat8E4M3 && features.e4m3_cvt,
+                                       .dependent_launch = features.dependent_launch};
+    plans_.push_back(make_plan("sm80_mla_combine", "Sm80MlaCombineConfig", "MlaDecodeParams", combine));
+  }
+
+  const std::vector<KernelPlan>& plans() const override { return plans_; }
+
+  Launch launch(MlaDecodeCall& call) const override {
+    kernel::MlaDecodeParams& p = call.params;
+    if (p.batch == 0 || call.rows() == 0) return {};
+    const int chosen = choose(call.rows());
+    const Sm80MlaDecodeConfig& config = configs_[chosen];
+    p.block_m = config.block_m;
+    p.m_blocks = kernel::ceil_div(call.rows(), config.block_m);
+    p.parts = std::max(1, resident_ctas(config) / p.m_blocks);
+    p.combine_rows = combine_rows(p.parts, p.batch);
+    const int ctas = p.parts * p.m_blocks;
+
+    Launch launch;
+    launch.steps[launch.count++] = {.plan = chosen, .ctas = static_cast<unsigned>(ctas)};
+    launch.workspace_bytes = WorkspaceLayout(pieces_of(p), p.block_m, config.latent_dim, p.batch).end;
+    if (p.parts == 1) return launch;  // every sequence is whole
+    const std::int64_t combine_ctas = std::int64_t{p.batch} * kernel::ceil_div(call.rows(), p.combine_rows);
+    if (combine_ctas > std::numeric_limits<int>::max()) {
+      throw Error(Status::kInvalidArgument,
+                  fmt::format("mla_decode: {} sequences x {} rows (queries x heads) are more CTAs than a grid has "
+                              "(2^31 - 1): split the batch",
+                              p.batch, call.rows()));
+    }
+    launch.steps[launch.count++] = {
+        .plan = static_cast<int>(plans_.size()) - 1,
+        .ctas = static_cast<unsigned>(combine_ctas),
+        .order = config.dependent_launch ? LaunchOrder::kOverlapsPrevious : LaunchOrder::kAfterPrevious};
+    return launch;
+  }
+
+  void set_workspace(MlaDecodeCall& call, void* workspace) const override {
+    kernel::MlaDecodeParams& p = call.params;
+    const WorkspaceLayout layout(pieces_of(p), p.block_m, configs_.front().latent_dim, p.batch);
+    char* const data = static_cast<char*>(workspace);
+    p.partial_out = reinterpret_cast<float*>(data);
+    p.partial_lse = reinterpret_cast<float*>(data + layout.partial_lse);
+    p.first_part = reinterpret_cast<int*>(data + layout.first_part);
+    p.last_part = reinterpret_cast<int*>(data + layout.last_part);
+  }
+
+  std::size_t workspace_bytes(const MlaDecodeBounds& bounds) const override {
+    // A grid of several parts has no more CTAs than the device holds at once, and one of a single part leaves no
+    // pieces.
+    std::size_t most = 0;
+    for (int i = 0; i <= choose(bounds.max_seqlen_q * bounds.num_heads); ++i) {
+      const Sm80MlaDecodeConfig& config = configs_[i];
+      most =
+          std::max(most, WorkspaceLayout(resident_ctas(config), config.block_m, config.latent_dim, bounds.batch).end);
+    }
+    return most;
+  }
+
+ private:
+  /// The smallest tile that holds all rows of a sequence, else the largest there is.
+  int choose(int rows) const {
+    for (std::size_t i = 0; i + 1 < configs_.size(); ++i) {
+      if (rows <= configs_[i].block_m) return static_cast<int>(i);
+    }
+    return static_cast<int>(configs_.size()) - 1;
+  }
+  int resident_ctas(const Sm80MlaDecodeConfig& config) const { return sm_count_ * config.ctas_per_sm; }
+  static std::int64_t pieces_of(const kernel::MlaDecodeParams& p) {
+    return p.parts == 1 ? 0 : std::int64_t{p.parts} * p.m_blocks;
+  }
+
+  int sm_count_;
+  std::vector<Sm80MlaDecodeConfig> configs_;  // of the main kernel, block_m rising; beside plans_
+  std::vector<KernelPlan> plans_;             // the joining kernel last
+};
+
+}  // namespace
+
+std::string sm80_mla_decode_refusal(const MlaDecodeConfig& config, const SmFeatures& features) {
+  // Every config that passes the operator's own check has a tile on every SM from 8.0 on; were that to change, the
+  // reason would be the shared memory.
+  if (choose_tile(kBlockMs[0], config, features)) return "";
+  return fmt::format("no tile of {} + {} columns fits the {} bytes of shared memory of this SM", config.kv_lora_rank,
+                     config.rope_dim, features.smem_per_cta);
+}
+
+std::unique_ptr<MlaDecodeKernels> make_sm80_mla_decode(const MlaDecodeConfig& config, const SmFeatures& features) {
+  return std::make_unique<Sm80MlaDecodeKernels>(config, features);
+}
+
+}  // namespace attnjit::runtime
