@@ -226,6 +226,10 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
 
     // ---- Q's columns of this warp: in registers if its rows are few
     const int first_step = column_warp * kSteps;
+    // Four warps share steps unevenly where their number is no multiple of four: the last one has fewer.
+    const auto exists = [&](int step) {
+      return kColumns / 16 % kColumnWarps == 0 || first_step + step < kColumns / 16;
+    };
     const u32 q_at = q_tile + (warp_row * kPitch + first_step * 16) * 2;
     const auto load_q = [&](u32(&q)[kMTiles][4], int step) {
 #pragma unroll
@@ -237,7 +241,9 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
       cp_async_wait<kAhead - 1>();
       sync_block();  // Q has landed, being in the oldest group
 #pragma unroll
-      for (int step = 0; step < kSteps; ++step) load_q(kept_q[step], step);
+      for (int step = 0; step < kSteps; ++step) {
+        if (exists(step)) load_q(kept_q[step], step);
+      }
     }
 
     // ---- main loop
@@ -264,7 +270,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
       clear(scores);
 #pragma unroll
       for (int step = 0; step < kSteps; ++step) {
-        if (kColumns / 16 % kColumnWarps != 0 && first_step + step >= kColumns / 16) break;
+        if (!exists(step)) break;
         const u32 k_at = tile + (first_step + step) * 16 * 2;
         if constexpr (kKeepQ) {
           multiply_step<kConfig.element, kPitch>(scores, kept_q[step], k_at);
@@ -287,8 +293,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
       multiply_columns<kConfig.element, kPitch>(out, probabilities, tile + column_warp * kOutColumns * 2);
     }
 
-    // ---- epilogue
-    cp_async_wait<0>();
+    // ---- epilogue: no copy is under way, since the last tile was waited for
     sync_block();  // tiles and scores give way to the output
     softmax.finish();
     const int thread = thread_index_anew();

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "tests/reference/cpu_attention.h"
+#include "tests/reference/cpu_decode.h"
 #include "tests/reference/low_precision.h"
 
 namespace attnjit::reference {
@@ -38,6 +39,14 @@ void CpuKernels::reference(const AttentionParams& params, Element element, CUstr
 
 void CpuKernels::yardstick(const AttentionParams& params, Element element, CUstream) const {
   yardstick_on_cpu(params, element);
+}
+
+void CpuKernels::decode_reference(const DecodeParams& params, Element element, CUstream) const {
+  decode_reference_on_cpu(params, element);
+}
+
+void CpuKernels::decode_yardstick(const DecodeParams& params, Element element, CUstream) const {
+  decode_yardstick_on_cpu(params, element);
 }
 
 void CpuKernels::fill(const FillParams& p, CUstream) const {
@@ -77,6 +86,12 @@ void CpuKernels::count(const CountParams& p, CUstream) const {
   for (i64 i = 0; i < p.elements; ++i) {
     if (std::memcmp(static_cast<const char*>(p.data) + i * p.element_bytes, &p.pattern, bytes) == 0) continue;
     if (p.result[0]++ == 0) p.result[1] = static_cast<u64>(i);
+  }
+}
+
+void CpuKernels::scatter(const ScatterParams& p, CUstream) const {
+  for (i64 row = 0; row < p.rows; ++row) {
+    std::memcpy(p.destination + p.offsets[row], p.source + row * p.row_bytes, static_cast<std::size_t>(p.row_bytes));
   }
 }
 

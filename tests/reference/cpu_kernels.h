@@ -10,9 +10,12 @@ class CpuKernels final : public PlainKernels {
  public:
   void reference(const AttentionParams& params, Element element, CUstream stream) const override;
   void yardstick(const AttentionParams& params, Element element, CUstream stream) const override;
+  void decode_reference(const DecodeParams& params, Element element, CUstream stream) const override;
+  void decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const override;
   void fill(const FillParams& params, CUstream stream) const override;
   void take(const TakeParams& params, CUstream stream) const override;
   void count(const CountParams& params, CUstream stream) const override;
+  void scatter(const ScatterParams& params, CUstream stream) const override;
 };
 
 }  // namespace attnjit::reference

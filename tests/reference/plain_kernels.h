@@ -4,6 +4,7 @@
 
 #include <cuda.h>
 
+#include "tests/reference/device/decode_params.h"
 #include "tests/reference/device/params.h"
 
 namespace attnjit::reference {
@@ -16,9 +17,13 @@ class PlainKernels {
   virtual void reference(const AttentionParams& params, Element element, CUstream stream) const = 0;
   /// Writes yardstick_out.
   virtual void yardstick(const AttentionParams& params, Element element, CUstream stream) const = 0;
+  /// The same of MLA decode.
+  virtual void decode_reference(const DecodeParams& params, Element element, CUstream stream) const = 0;
+  virtual void decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const = 0;
   virtual void fill(const FillParams& params, CUstream stream) const = 0;
   virtual void take(const TakeParams& params, CUstream stream) const = 0;
   virtual void count(const CountParams& params, CUstream stream) const = 0;
+  virtual void scatter(const ScatterParams& params, CUstream stream) const = 0;
 };
 
 }  // namespace attnjit::reference

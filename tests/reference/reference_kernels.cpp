@@ -73,7 +73,8 @@ cache::Entry compile(runtime::KernelLoader& loader, const cache::KeyFields& fiel
 
 std::string device_text() {
   std::string text;
-  for (const char* name : {"params.h", "numbers.cuh", "attention.cuh", "tensors.cuh"}) {
+  for (const char* name :
+       {"params.h", "decode_params.h", "numbers.cuh", "attention.cuh", "decode.cuh", "tensors.cuh"}) {
     text += as_part(embedded_text(name));
   }
   return text;
@@ -98,9 +99,14 @@ ReferenceKernels::ReferenceKernels(runtime::KernelLoader& loader) : driver_(runt
               .reference_f16 = kernel("attnjit_reference_f16"),
               .yardstick_bf16 = kernel("attnjit_yardstick_bf16"),
               .yardstick_f16 = kernel("attnjit_yardstick_f16"),
+              .decode_reference_bf16 = kernel("attnjit_decode_reference_bf16"),
+              .decode_reference_f16 = kernel("attnjit_decode_reference_f16"),
+              .decode_yardstick_bf16 = kernel("attnjit_decode_yardstick_bf16"),
+              .decode_yardstick_f16 = kernel("attnjit_decode_yardstick_f16"),
               .fill = kernel("attnjit_reference_fill"),
               .take = kernel("attnjit_reference_take"),
-              .count = kernel("attnjit_reference_count")};
+              .count = kernel("attnjit_reference_count"),
+              .scatter = kernel("attnjit_reference_scatter")};
 }
 
 ReferenceKernels::~ReferenceKernels() { driver_.cuLibraryUnload(library_); }
@@ -136,6 +142,22 @@ void ReferenceKernels::yardstick(const AttentionParams& params, Element element,
   attend(kernels_.yardstick_bf16, kernels_.yardstick_f16, params, element, stream);
 }
 
+void ReferenceKernels::decode(CUkernel bf16, CUkernel f16, const DecodeParams& params, Element element,
+                              CUstream stream) const {
+  constexpr int kRowsPerBlock = 4;  // kDecodeWarps of device/decode.cuh
+  const i64 rows = i64{params.tokens} * params.heads;
+  launch(element == Element::kBFloat16 ? bf16 : f16, (rows + kRowsPerBlock - 1) / kRowsPerBlock, kRowsPerBlock * 32,
+         &params, stream);
+}
+
+void ReferenceKernels::decode_reference(const DecodeParams& params, Element element, CUstream stream) const {
+  decode(kernels_.decode_reference_bf16, kernels_.decode_reference_f16, params, element, stream);
+}
+
+void ReferenceKernels::decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const {
+  decode(kernels_.decode_yardstick_bf16, kernels_.decode_yardstick_f16, params, element, stream);
+}
+
 namespace {
 
 constexpr unsigned kThreads = 256;
@@ -155,6 +177,10 @@ void ReferenceKernels::take(const TakeParams& params, CUstream stream) const {
 
 void ReferenceKernels::count(const CountParams& params, CUstream stream) const {
   launch(kernels_.count, blocks_for(params.elements), kThreads, &params, stream);
+}
+
+void ReferenceKernels::scatter(const ScatterParams& params, CUstream stream) const {
+  launch(kernels_.scatter, blocks_for(i64{params.rows} * params.row_bytes), kThreads, &params, stream);
 }
 
 }  // namespace attnjit::reference

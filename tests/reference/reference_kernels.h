@@ -28,15 +28,20 @@ class ReferenceKernels final : public PlainKernels {
 
   void reference(const AttentionParams& params, Element element, CUstream stream) const override;
   void yardstick(const AttentionParams& params, Element element, CUstream stream) const override;
+  void decode_reference(const DecodeParams& params, Element element, CUstream stream) const override;
+  void decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const override;
   void fill(const FillParams& params, CUstream stream) const override;
   void take(const TakeParams& params, CUstream stream) const override;
   void count(const CountParams& params, CUstream stream) const override;
+  void scatter(const ScatterParams& params, CUstream stream) const override;
 
  private:
   struct Kernels {
-    CUkernel reference_bf16, reference_f16, yardstick_bf16, yardstick_f16, fill, take, count;
+    CUkernel reference_bf16, reference_f16, yardstick_bf16, yardstick_f16, decode_reference_bf16, decode_reference_f16,
+        decode_yardstick_bf16, decode_yardstick_f16, fill, take, count, scatter;
   };
   void attend(CUkernel bf16, CUkernel f16, const AttentionParams& params, Element element, CUstream stream) const;
+  void decode(CUkernel bf16, CUkernel f16, const DecodeParams& params, Element element, CUstream stream) const;
   void launch(CUkernel kernel, i64 blocks, unsigned threads, const void* params, CUstream stream) const;
 
   const runtime::Driver& driver_;

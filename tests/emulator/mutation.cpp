@@ -1,0 +1,76 @@
+#include "tests/emulator/mutation.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace attnjit::emulator_tests {
+namespace {
+
+using emulator::Completion;
+using emulator::LaunchOptions;
+using emulator::SyncSite;
+
+/// A site's name that outlives changes elsewhere in its file: "cp_async_wait 2 of kernels/x.cuh", counted from the top.
+std::map<SyncSite, std::string> names_of(const std::set<SyncSite>& sites) {
+  std::map<SyncSite, std::string> names;
+  std::map<std::string, int> count;
+  for (const SyncSite& site : sites) {  // sorted by what, file, line
+    names[site] = fmt::format("{} {} of {}", site.what, ++count[site.what + site.file], site.file);
+  }
+  return names;
+}
+
+/// The first sign that the site is missing; empty if there is none.
+std::string first_sign(const std::vector<MutationCase>& cases, const SyncSite& dropped) {
+  for (const MutationCase& c : cases) {
+    const LaunchOptions race{.seed = c.seed, .race_check = true, .dropped = dropped};
+    if (std::string sign = c.run(race, nullptr); !sign.empty()) return fmt::format("{}, race check: {}", c.name, sign);
+    for (const Completion completion : {Completion::kEarly, Completion::kLate, Completion::kRandom}) {
+      const LaunchOptions options{.completion = completion, .seed = c.seed, .dropped = dropped};
+      if (std::string sign = c.run(options, nullptr); !sign.empty()) {
+        return fmt::format("{}, {}: {}", c.name, to_string(completion), sign);
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+void expect_every_site_missed(const std::string& kernel, const std::vector<MutationCase>& cases, std::size_t sites) {
+  std::set<SyncSite> met;
+  for (const MutationCase& c : cases) {
+    emulator::LaunchResult result;
+    ASSERT_EQ(c.run({.seed = c.seed}, &result), "") << c.name;
+    met.insert(result.sync_sites.begin(), result.sync_sites.end());
+  }
+  ASSERT_GE(met.size(), sites) << "the kernel has more barriers, waits and commits than were met";
+
+  std::ifstream file(ATTNJIT_MUTATION_SURVIVORS);
+  const nlohmann::json listed = nlohmann::json::parse(file).value(kernel, nlohmann::json::object());
+  std::set<std::string> survivors;
+  for (const auto& [site, name] : names_of(met)) {
+    const std::string sign = first_sign(cases, site);
+    if (sign.empty()) {
+      survivors.insert(name);
+      EXPECT_TRUE(listed.contains(name))
+          << name << " (" << site.file << ":" << site.line
+          << ") can be dropped and no case shows it: add a case that does, or list it in " << ATTNJIT_MUTATION_SURVIVORS
+          << " with the reason why nothing needs it";
+    } else {
+      testing::Test::RecordProperty(name, sign.substr(0, 200));
+    }
+  }
+  for (const auto& [name, reason] : listed.items()) {
+    EXPECT_GT(reason.get<std::string>().size(), 20u) << name << " is listed without a reason";
+    EXPECT_TRUE(survivors.contains(name))
+        << name << " is listed as a survivor, but is missed when dropped, or is no more";
+  }
+}
+
+}  // namespace attnjit::emulator_tests
