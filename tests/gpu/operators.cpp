@@ -3,6 +3,7 @@
 #include <set>
 
 #include "tests/gpu/cases.h"
+#include "tests/gpu/decode_cases.h"
 
 namespace attnjit::gpu_tests {
 
@@ -13,6 +14,13 @@ const std::vector<TestedOperator>& tested_operators() {
          {"runtime/kernels/sm80_mha_varlen.cpp", "runtime/mha_varlen_call.cpp", "runtime/mha_varlen.cpp"}}},
        mha_varlen_kernels,
        mha_varlen_compile_cases},
+      {"mla_decode",
+       {{"sm80_mla_decode",
+         {"runtime/kernels/sm80_mla_decode.cpp", "runtime/mla_decode_call.cpp", "runtime/mla_decode.cpp"}},
+        {"sm80_mla_combine",
+         {"runtime/kernels/sm80_mla_decode.cpp", "runtime/mla_decode_call.cpp", "runtime/mla_decode.cpp"}}},
+       mla_decode_kernels,
+       mla_decode_compile_cases},
   };
   return operators;
 }

@@ -1,0 +1,33 @@
+// The tables of mla_decode's test cases, and from them the closed list of kernels that the suite runs of it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/kernel_plan.h"
+#include "tests/gpu/decode_case.h"
+#include "tests/gpu/operators.h"
+
+namespace attnjit::gpu_tests {
+
+/// At most 40: each is compiled, for up to three tiles. Random cases draw from these.
+const std::vector<MlaDecodeConfig>& decode_configs();
+/// The one of decode_configs() with these fields; throws std::logic_error when there is none.
+MlaDecodeConfig decode_config(int kv_lora_rank, int rope_dim, DType dtype, CacheFormat format, int page_size,
+                              bool causal, bool e4m3_output = false);
+
+std::vector<DecodeCase> decode_correctness_cases();
+std::vector<DecodeCase> decode_corner_cases();
+std::vector<DecodeCase> decode_performance_cases();
+/// For compute-sanitizer: every path of the kernels in as little work as possible.
+std::vector<DecodeCase> decode_small_cases();
+
+inline constexpr int kRandomDecodeCases = 320;
+/// Each config comes up with each tile, whatever the seed.
+std::vector<DecodeCase> random_decode_cases(std::uint64_t seed);
+
+/// For the table of operators.
+std::vector<runtime::KernelPlan> mla_decode_kernels(const runtime::SmFeatures& own);
+std::vector<CompileCase> mla_decode_compile_cases();
+
+}  // namespace attnjit::gpu_tests

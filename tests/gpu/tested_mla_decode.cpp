@@ -1,0 +1,42 @@
+#include "tests/gpu/tested_mla_decode.h"
+
+#include <fmt/format.h>
+
+#include "runtime/context_impl.h"
+#include "runtime/mla_decode_impl.h"
+#include "tests/gpu/suite.h"
+
+namespace attnjit::gpu_tests {
+
+TestedMlaDecode::TestedMlaDecode(const Context& context, const DecodeCase& c) : config_(c.config) {
+  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures features = features_of(c, own);
+  kernels_ = runtime::choose_mla_decode(config_, features);
+  if (features == own) {
+    run_ = [op = MlaDecode(context, config_)](const MlaDecodeParams& params, Stream stream) { op.run(params, stream); };
+  } else {
+    run_ = [op = std::make_shared<MlaDecode::Impl>(context, config_, features)](
+               const MlaDecodeParams& params, Stream stream) { op->run(params, stream); };
+  }
+}
+
+DeviceBuffer TestedMlaDecode::workspace(const MlaDecodeBounds& bounds) const {
+  DeviceBuffer buffer(static_cast<std::int64_t>(kernels_->workspace_bytes(bounds)));
+  buffer.fill(0xff, 1);
+  return buffer;
+}
+
+void TestedMlaDecode::run(MlaDecodeParams params, const DeviceBuffer& workspace, CUstream stream) const {
+  params.workspace = {workspace.data(), static_cast<std::size_t>(workspace.bytes())};
+  run_(params, stream);
+  runtime::MlaDecodeCall call = runtime::check_mla_decode(config_, params);
+  const runtime::MlaDecodeKernels::Launch launch = kernels_->launch(call);
+  for (int i = 0; i < launch.count; ++i) suite().record(kernels_->plans()[launch.steps[i].plan]);
+}
+
+const TestedMlaDecode& tested_mla_decode(const DecodeCase& c) {
+  const std::string key = fmt::format("mla_decode {} {} {}", describe(c.config), to_string(c.variant), c.sms);
+  return suite().kept<TestedMlaDecode>(key, [&] { return TestedMlaDecode(suite().context(), c); });
+}
+
+}  // namespace attnjit::gpu_tests
