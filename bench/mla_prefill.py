@@ -188,11 +188,12 @@ def driver_version():
         return "unknown"
 
 
-def parse_arguments():
+def parse_arguments(doc=__doc__, cells_example="'q4k h128 *'"):
+    """The command line of an attention benchmark."""
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--kernel", default="generic", help="name of the suite, kept in each row")
-    parser.add_argument("--cells", default="*", help="comma-separated patterns of cell names, such as 'q4k h128 *'")
+    parser.add_argument("--cells", default="*", help=f"comma-separated patterns of cell names, such as {cells_example}")
     parser.add_argument("--rounds", type=int, default=9, help="timed calls of each side per cell")
     parser.add_argument("--budget-seconds", type=float, default=480, help="start no further cell after this time")
     parser.add_argument("--cache", help="folder of the kernel cache (default: attnjit's own)")
@@ -207,6 +208,18 @@ def parse_arguments():
     if arguments.out and not (arguments.commit and arguments.nvrtc):
         parser.error("--out keeps rows for good: say what was measured by --commit and --nvrtc")
     return arguments
+
+
+def make_facts(arguments):
+    """What every row says of the run."""
+    return {
+        "kernel": arguments.kernel,
+        "command": shlex.join(["python3", *sys.argv]),
+        "commit": arguments.commit,
+        "driver": driver_version(),
+        "nvrtc": arguments.nvrtc,
+        "date": arguments.date,
+    }
 
 
 def main():
@@ -231,14 +244,7 @@ def main():
         causal: MhaVarlen(context, head_dim_qk=192, head_dim_v=128, rope_dim=64, causal=causal)
         for causal in {cell.causal for cell in cells}
     }
-    facts = {
-        "kernel": arguments.kernel,
-        "command": shlex.join(["python3", *sys.argv]),
-        "commit": arguments.commit,
-        "driver": driver_version(),
-        "nvrtc": arguments.nvrtc,
-        "date": arguments.date,
-    }
+    facts = make_facts(arguments)
     print(f"{torch.cuda.get_device_name()}, driver {facts['driver']}, torch {torch.__version__}, {context.arch}")
 
     timer = Timer()
