@@ -25,7 +25,7 @@ class Engine final : public Machine {
   u32 shared_address(const void* pointer) override;
   const u8* read_shared(Site site, u32 address, u32 bytes) override;
   u8* write_shared(Site site, u32 address, u32 bytes) override;
-  u8* atomic_shared(Site site, u32 address, u32 bytes) override;
+  void atomic_or_shared(Site site, u32 address, u32 bits) override;
   void check_global(Site site, const void* address, u32 bytes) override;
   void async_copy(Site site, u32 destination, const void* source, u32 bytes, u32 valid) override;
   void async_commit(Site site) override;

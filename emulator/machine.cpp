@@ -98,11 +98,14 @@ u8* Engine::write_shared(Site site, u32 address, u32 bytes) {
   return shared + offset;
 }
 
-u8* Engine::atomic_shared(Site site, u32 address, u32 bytes) {
-  const u32 offset = checked_offset(site, address, bytes, "atomic");
+void Engine::atomic_or_shared(Site site, u32 address, u32 bits) {
+  const u32 offset = checked_offset(site, address, sizeof(bits), "atomic");
   Cta& cta = *current_->cta;
-  if (cta.shadow) report(cta.shadow->atomic(*cta.clocks, thread, site, offset, bytes));
-  return shared + offset;
+  if (cta.shadow) report(cta.shadow->atomic(*cta.clocks, thread, site, offset, sizeof(bits)));
+  u32 value;
+  std::memcpy(&value, shared + offset, sizeof(value));
+  value |= bits;
+  std::memcpy(shared + offset, &value, sizeof(value));
 }
 
 void Engine::check_global(Site site, const void* address, u32 bytes) {

@@ -50,8 +50,9 @@ class Machine {
   /// address that is no multiple of `bytes`, and in a launch that checks for races at one.
   virtual const u8* read_shared(Site site, u32 address, u32 bytes) = 0;
   virtual u8* write_shared(Site site, u32 address, u32 bytes) = 0;
-  /// The same for an atomic operation, which no other thread's comes between.
-  virtual u8* atomic_shared(Site site, u32 address, u32 bytes) = 0;
+  /// The same for an atomic operation, which no other thread's comes between. Done here: were it done in kernel text, a
+  /// check for races would see its two halves.
+  virtual void atomic_or_shared(Site site, u32 address, u32 bits) = 0;
   /// The same for global memory: only the alignment is checked.
   virtual void check_global(Site site, const void* address, u32 bytes) = 0;
 

@@ -39,11 +39,7 @@ ATTNJIT_DEVICE u32 load_shared(u32 address, Site site = Site::here()) {
   return value;
 }
 ATTNJIT_DEVICE void atomic_or_shared(u32 address, u32 bits, Site site = Site::here()) {
-  u8* const word = machine().atomic_shared(site, address, 4);
-  u32 value;
-  __builtin_memcpy(&value, word, 4);
-  value |= bits;
-  __builtin_memcpy(word, &value, 4);
+  machine().atomic_or_shared(site, address, bits);
 }
 ATTNJIT_DEVICE Float2 load_shared_float2(u32 address, Site site = Site::here()) {
   Float2 v;

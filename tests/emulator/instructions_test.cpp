@@ -176,5 +176,30 @@ TEST(Instructions, ShuffleXor) {
   for (int lane = 0; lane < 32; ++lane) EXPECT_EQ(out[static_cast<std::size_t>(lane)], static_cast<float>(lane ^ 5));
 }
 
+void set_bits(const Tiles& p) {
+  const u32 words = shared_address(machine().shared);
+  const int lane = thread_index();
+  if (lane < 2) store_shared(words + static_cast<u32>(lane) * 4, u32{0});
+  sync_warp();
+  atomic_or_shared(words + static_cast<u32>(lane % 2) * 4, 1u << lane);
+  sync_warp();
+  p.fragments[lane][0] = load_shared(words + static_cast<u32>(lane % 2) * 4);
+  p.fragments[lane][1] = ballot(lane % 3 == 0);
+  p.fragments[lane][2] = funnel_right(0x12345678u, 0x9abcdef0u, static_cast<u32>(lane));
+  p.fragments[lane][3] = static_cast<u32>(highest_bit(lane == 0 ? 0u : (2u << lane) - 1)) << 16 |
+                         static_cast<u32>(lowest_bit(1u << lane));
+}
+
+TEST(Instructions, BitsOfWordsAndOfAWarp) {
+  std::uint32_t results[32][4];
+  ASSERT_FALSE((run_planted<Tiles, set_bits>({nullptr, results, nullptr}, kOneWarp, {.race_check = true})));
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    EXPECT_EQ(results[lane][0], lane % 2 == 0 ? 0x55555555u : 0xaaaaaaaau);
+    EXPECT_EQ(results[lane][1], 0x49249249u);
+    EXPECT_EQ(results[lane][2], static_cast<std::uint32_t>(0x9abcdef012345678ull >> lane)) << lane;
+    EXPECT_EQ(results[lane][3], (lane == 0 ? 0xffffu : lane) << 16 | lane) << lane;
+  }
+}
+
 }  // namespace
 }  // namespace attnjit::emulator_tests
