@@ -7,14 +7,15 @@
 namespace attnjit::emulator {
 
 EmulatedMhaVarlen::EmulatedMhaVarlen(KernelObjects& objects, const MhaVarlenConfig& config,
-                                     const runtime::SmFeatures& features)
-    : objects_(objects), config_(config) {
-  runtime::check_mha_varlen_config(config);
-  kernels_ = runtime::choose_mha_varlen(config, features);
-}
+                                     const runtime::SmFeatures& features, runtime::KeyMasking masking)
+    : objects_(objects), config_(config), kernels_(runtime::choose_mha_varlen(config, features, masking)) {}
 
 EmulatedMhaVarlen::Run EmulatedMhaVarlen::run(const MhaVarlenParams& params, const LaunchOptions& options) const {
   runtime::MhaVarlenCall call = runtime::check_mha_varlen(config_, params);
+  return run(call, options);
+}
+
+EmulatedMhaVarlen::Run EmulatedMhaVarlen::run(runtime::MhaVarlenCall& call, const LaunchOptions& options) const {
   const runtime::MhaVarlenKernels::Launch launch_plan = kernels_->launch(call);
   Run run;
   if (launch_plan.ctas == 0) return run;

@@ -14,7 +14,8 @@ namespace attnjit::emulator {
 class EmulatedMhaVarlen {
  public:
   /// Throws what the operator throws for a config that no kernel serves.
-  EmulatedMhaVarlen(KernelObjects& objects, const MhaVarlenConfig& config, const runtime::SmFeatures& features);
+  EmulatedMhaVarlen(KernelObjects& objects, const MhaVarlenConfig& config, const runtime::SmFeatures& features,
+                    runtime::KeyMasking masking = runtime::KeyMasking::kNone);
 
   struct Run {
     runtime::KernelPlan plan;
@@ -25,6 +26,8 @@ class EmulatedMhaVarlen {
   };
   /// All pointers of `params` are of host memory. Throws what the operator's run() throws, and KernelFault.
   Run run(const MhaVarlenParams& params, const LaunchOptions& options) const;
+  /// Of a checked call, which has a mask where the kernels take one.
+  Run run(runtime::MhaVarlenCall& call, const LaunchOptions& options) const;
 
  private:
   KernelObjects& objects_;

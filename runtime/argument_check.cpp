@@ -91,14 +91,19 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
   }
 }
 
-void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
-                         Access access) const {
-  layout(name, t, dtype, shape, access, kRowAlignment);
+void ArgumentCheck::contiguous_columns(const char* name, const Tensor& t) const {
   const int last = t.rank - 1;
   if (t.shape[last] > 1 && t.strides[last] != 1) [[unlikely]] {
     fail(
         fmt::format("{} has stride {} in its last dim; it must be 1: make the rows contiguous", name, t.strides[last]));
   }
+}
+
+void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+                         Access access) const {
+  layout(name, t, dtype, shape, access, kRowAlignment);
+  contiguous_columns(name, t);
+  const int last = t.rank - 1;
   const std::int64_t elements_per_unit = kRowAlignment / element_bytes(dtype);
   for (int dim = 0; dim < last; ++dim) {
     if (t.shape[dim] > 1 && !is_multiple(t.strides[dim], elements_per_unit)) [[unlikely]] {
@@ -111,6 +116,12 @@ void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::in
 void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                              Access access) const {
   layout(name, t, dtype, shape, access, element_bytes(dtype));
+}
+
+void ArgumentCheck::words(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+                          Access access) const {
+  layout(name, t, dtype, shape, access, element_bytes(dtype));
+  contiguous_columns(name, t);
 }
 
 void ArgumentCheck::vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const {

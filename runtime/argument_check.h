@@ -19,11 +19,15 @@ enum class Access { kInput, kOutput };
 class ArgumentCheck {
  public:
   constexpr explicit ArgumentCheck(const char* operator_name) : operator_(operator_name) {}
+  constexpr const char* operator_name() const { return operator_; }
 
   /// A tensor whose last dim is contiguous and whose rows start at multiples of 16 bytes; other strides >= 0,
   /// and > 0 for outputs.
   void rows(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
             Access access) const;
+  /// The same where rows need no more than the alignment of their elements.
+  void words(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+             Access access) const;
   /// A tensor with free strides, aligned to its elements.
   void elements(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                 Access access) const;
@@ -40,6 +44,7 @@ class ArgumentCheck {
  private:
   void layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape, Access access,
               std::int64_t alignment) const;
+  void contiguous_columns(const char* name, const Tensor& t) const;
   const char* operator_;
 };
 

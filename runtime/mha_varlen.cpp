@@ -6,30 +6,29 @@
 
 namespace attnjit {
 
-MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features)
-    : context_(context), config_(config), kernels_(runtime::choose_mha_varlen(config, features)) {
-  runtime::KernelLoader& loader = context_.impl()->loader();
-  for (const runtime::KernelPlan& plan : kernels_->plans()) {
-    if (context_.impl()->has_device()) {
-      loaded_.push_back(loader.load(plan));
-    } else {
-      loader.prepare(plan);
-    }
-  }
-}
+MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features,
+                      runtime::KeyMasking masking)
+    : context_(context),
+      config_(config),
+      kernels_(runtime::choose_mha_varlen(config, features, masking)),
+      loaded_(context, kernels_->plans()) {}
 
 void MhaVarlen::Impl::run(const MhaVarlenParams& params, Stream stream) const {
   runtime::MhaVarlenCall call = runtime::check_mha_varlen(config_, params);
-  if (loaded_.empty()) [[unlikely]] {
-    throw Error(Status::kInvalidArgument,
-                "this operator was made by a Context without a device: it compiles and caches, and cannot "
-                "run. Make a "
-                "Context of a device");
-  }
-  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
-  if (launch.ctas == 0) return;
+  const runtime::MhaVarlenKernels::Launch planned = plan(call);
+  if (planned.ctas == 0) return;
   const Context::Impl::CurrentContext current(*context_.impl());
-  loaded_[launch.plan]->launch(launch.ctas, &call.params, stream);
+  launch(planned, call, stream);
+}
+
+runtime::MhaVarlenKernels::Launch MhaVarlen::Impl::plan(runtime::MhaVarlenCall& call) const {
+  loaded_.check();
+  return kernels_->launch(call);
+}
+
+void MhaVarlen::Impl::launch(const runtime::MhaVarlenKernels::Launch& launch, const runtime::MhaVarlenCall& call,
+                             Stream stream) const {
+  loaded_[launch.plan].launch(launch.ctas, &call.params, stream);
 }
 
 MhaVarlen::MhaVarlen(const Context& context, const MhaVarlenConfig& config)

@@ -10,8 +10,6 @@
 namespace attnjit::runtime {
 namespace {
 
-constexpr ArgumentCheck kCheck("mha_varlen");
-
 /// q or k in both of its forms, as two column ranges.
 struct ColumnRanges {
   kernel::TokenRows nope;
@@ -34,100 +32,101 @@ struct Names {
 constexpr Names kQueryNames{"q", "q_nope", "q_pe", "give either q, or q_nope and q_pe"};
 constexpr Names kKeyNames{"k", "k_nope", "k_pe", "give either k, or k_nope and k_pe"};
 
-ColumnRanges check_columns(const Names& names, const MhaVarlenConfig& config, const Tensor& joint, const Tensor& nope,
-                           const Tensor& pe, std::int64_t tokens, std::int64_t heads) {
+ColumnRanges check_columns(const ArgumentCheck& check, const Names& names, const MhaVarlenConfig& config,
+                           const Tensor& joint, const Tensor& nope, const Tensor& pe, std::int64_t tokens,
+                           std::int64_t heads) {
   const std::int64_t nope_columns = config.head_dim_qk - config.rope_dim;
   if (joint.given()) {
-    kCheck.absent(names.nope, nope, names.which_form);
-    kCheck.absent(names.pe, pe, names.which_form);
-    kCheck.rows(names.joint, joint, config.dtype, {tokens, heads, config.head_dim_qk}, Access::kInput);
+    check.absent(names.nope, nope, names.which_form);
+    check.absent(names.pe, pe, names.which_form);
+    check.rows(names.joint, joint, config.dtype, {tokens, heads, config.head_dim_qk}, Access::kInput);
     return {token_rows(joint, 0), token_rows(joint, nope_columns), joint.shape[0], joint.shape[1]};
   }
-  kCheck.given(names.nope, nope, names.which_form);
-  kCheck.rows(names.nope, nope, config.dtype, {tokens, heads, nope_columns}, Access::kInput);
+  check.given(names.nope, nope, names.which_form);
+  check.rows(names.nope, nope, config.dtype, {tokens, heads, nope_columns}, Access::kInput);
   ColumnRanges ranges{token_rows(nope, 0), {}, nope.shape[0], nope.shape[1]};
   if (config.rope_dim == 0) {
-    kCheck.absent(names.pe, pe, "the operator was made with rope_dim = 0");
+    check.absent(names.pe, pe, "the operator was made with rope_dim = 0");
     return ranges;
   }
   if (pe.rank == 2) {  // one row per token, shared by all heads
-    kCheck.rows(names.pe, pe, config.dtype, {ranges.tokens, config.rope_dim}, Access::kInput);
+    check.rows(names.pe, pe, config.dtype, {ranges.tokens, config.rope_dim}, Access::kInput);
     ranges.pe = {pe.data, pe.strides[0], 0};
   } else {
-    kCheck.rows(names.pe, pe, config.dtype, {ranges.tokens, ranges.heads, config.rope_dim}, Access::kInput);
+    check.rows(names.pe, pe, config.dtype, {ranges.tokens, ranges.heads, config.rope_dim}, Access::kInput);
     ranges.pe = token_rows(pe, 0);
   }
   return ranges;
 }
 
-void check_head_dim(const char* name, int value) {
+void check_head_dim(const ArgumentCheck& check, const char* name, int value) {
   if (value < 16 || value > 256 || value % 16 != 0) {
-    throw Error(
-        Status::kUnsupported,
-        fmt::format("mha_varlen: {} is {}; it must be a multiple of 16 from 16 to 256. The nearest that is served "
-                    "is {}: pad the tensors with zero columns",
-                    name, value, std::min(256, std::max(16, (value + 15) / 16 * 16))));
+    throw Error(Status::kUnsupported,
+                fmt::format("{}: {} is {}; it must be a multiple of 16 from 16 to 256. The nearest that is served "
+                            "is {}: pad the tensors with zero columns",
+                            check.operator_name(), name, value, std::min(256, std::max(16, (value + 15) / 16 * 16))));
   }
 }
 
 }  // namespace
 
-void check_mha_varlen_config(const MhaVarlenConfig& config) {
-  check_head_dim("head_dim_qk", config.head_dim_qk);
-  check_head_dim("head_dim_v", config.head_dim_v);
+void check_mha_varlen_config(const MhaVarlenConfig& config, const ArgumentCheck& check) {
+  check_head_dim(check, "head_dim_qk", config.head_dim_qk);
+  check_head_dim(check, "head_dim_v", config.head_dim_v);
   if (config.rope_dim < 0 || config.rope_dim > config.head_dim_qk || config.rope_dim % 16 != 0) {
     throw Error(Status::kUnsupported,
-                fmt::format("mha_varlen: rope_dim is {}; it must be a multiple of 16 from 0 to head_dim_qk ({})",
-                            config.rope_dim, config.head_dim_qk));
+                fmt::format("{}: rope_dim is {}; it must be a multiple of 16 from 0 to head_dim_qk ({})",
+                            check.operator_name(), config.rope_dim, config.head_dim_qk));
   }
   if (config.dtype != DType::kBFloat16 && config.dtype != DType::kFloat16) {
-    throw Error(Status::kUnsupported,
-                fmt::format("mha_varlen: dtype is {}; bfloat16 and float16 are served", to_string(config.dtype)));
+    throw Error(Status::kUnsupported, fmt::format("{}: dtype is {}; bfloat16 and float16 are served",
+                                                  check.operator_name(), to_string(config.dtype)));
   }
   const DType out = config.out_dtype.value_or(config.dtype);
   if (out != config.dtype && out != DType::kFloat8E4M3) {
-    throw Error(Status::kUnsupported, fmt::format("mha_varlen: out_dtype is {}; {} (the input's) and float8_e4m3 are "
+    throw Error(Status::kUnsupported, fmt::format("{}: out_dtype is {}; {} (the input's) and float8_e4m3 are "
                                                   "served",
-                                                  to_string(out), to_string(config.dtype)));
+                                                  check.operator_name(), to_string(out), to_string(config.dtype)));
   }
 }
 
-MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenParams& p) {
+MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenParams& p, const ArgumentCheck& check) {
   const DType out_dtype = config.out_dtype.value_or(config.dtype);
 
   // ---- inputs: q defines Tq and H, v defines Tk and Hk
-  const ColumnRanges q = check_columns(kQueryNames, config, p.q, p.q_nope, p.q_pe, kAnySize, kAnySize);
-  kCheck.rows("v", p.v, config.dtype, {kAnySize, kAnySize, config.head_dim_v}, Access::kInput);
-  const ColumnRanges k = check_columns(kKeyNames, config, p.k, p.k_nope, p.k_pe, p.v.shape[0], p.v.shape[1]);
+  const ColumnRanges q = check_columns(check, kQueryNames, config, p.q, p.q_nope, p.q_pe, kAnySize, kAnySize);
+  check.rows("v", p.v, config.dtype, {kAnySize, kAnySize, config.head_dim_v}, Access::kInput);
+  const ColumnRanges k = check_columns(check, kKeyNames, config, p.k, p.k_nope, p.k_pe, p.v.shape[0], p.v.shape[1]);
   if (q.heads < 1 || k.heads < 1 || q.heads % k.heads != 0) [[unlikely]] {
-    kCheck.fail(
+    check.fail(
         fmt::format("{} query heads and {} key/value heads; both must be at least 1, and the query heads a "
                     "multiple of the key/value heads",
                     q.heads, k.heads));
   }
   if (q.heads > 65535) [[unlikely]]
-    kCheck.fail(fmt::format("{} query heads; at most 65535 are served", q.heads));
+    check.fail(fmt::format("{} query heads; at most 65535 are served", q.heads));
 
   // ---- outputs
-  kCheck.rows("out", p.out, out_dtype, {q.tokens, q.heads, config.head_dim_v}, Access::kOutput);
-  if (p.lse.given()) kCheck.elements("lse", p.lse, DType::kFloat32, {q.tokens, q.heads}, Access::kOutput);
+  check.rows("out", p.out, out_dtype, {q.tokens, q.heads, config.head_dim_v}, Access::kOutput);
+  if (p.lse.given()) check.elements("lse", p.lse, DType::kFloat32, {q.tokens, q.heads}, Access::kOutput);
   if (out_dtype == DType::kFloat8E4M3) {
-    kCheck.vector("out_scale", p.out_scale, DType::kFloat32, 1);
+    check.vector("out_scale", p.out_scale, DType::kFloat32, 1);
   } else {
-    kCheck.absent("out_scale", p.out_scale, "it belongs to float8_e4m3 output");
+    check.absent("out_scale", p.out_scale, "it belongs to float8_e4m3 output");
   }
 
   // ---- lengths and scale
-  kCheck.vector("cu_seqlens_q", p.cu_seqlens_q, DType::kInt32, kAnySize);
+  check.vector("cu_seqlens_q", p.cu_seqlens_q, DType::kInt32, kAnySize);
   const std::int64_t entries = p.cu_seqlens_q.shape[0];
-  kCheck.vector("cu_seqlens_k", p.cu_seqlens_k, DType::kInt32, entries);
+  check.vector("cu_seqlens_k", p.cu_seqlens_k, DType::kInt32, entries);
   if (entries < 1) [[unlikely]]
-    kCheck.fail("cu_seqlens_q and cu_seqlens_k are empty; they must have B + 1 entries");
-  kCheck.not_negative("max_seqlen_q", p.max_seqlen_q);
-  kCheck.not_negative("max_seqlen_k", p.max_seqlen_k);
-  kCheck.softmax_scale(p.softmax_scale);
+    check.fail("cu_seqlens_q and cu_seqlens_k are empty; they must have B + 1 entries");
+  check.not_negative("max_seqlen_q", p.max_seqlen_q);
+  check.not_negative("max_seqlen_k", p.max_seqlen_k);
+  check.softmax_scale(p.softmax_scale);
 
   MhaVarlenCall call;
+  call.operator_name = check.operator_name();
   call.batch = static_cast<int>(entries - 1);
   call.heads = static_cast<int>(q.heads);
   // Nothing is longer than the tensor that holds it, whatever the caller's upper bound says.

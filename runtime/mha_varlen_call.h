@@ -1,13 +1,20 @@
-// The arguments of one mha_varlen call, checked and put in the form that kernels take.
+// The arguments of one mha_varlen call, checked and put in the form that kernels take. masked_mha is the same with a
+// mask (masked_mha_call.h).
 #pragma once
 
 #include "attnjit/mha_varlen.hpp"
+#include "runtime/argument_check.h"
 #include "templates/shared/mha_varlen_params.h"
 
 namespace attnjit::runtime {
 
+/// Who speaks in an error.
+inline constexpr ArgumentCheck kMhaVarlen("mha_varlen");
+inline constexpr ArgumentCheck kMaskedMha("masked_mha");
+
 struct MhaVarlenCall {
   kernel::MhaVarlenParams params;  // all but m_blocks, which depends on the kernel's tile
+  const char* operator_name = "";
   int batch = 0;
   int heads = 0;
   int max_seqlen_q = 0;
@@ -15,8 +22,9 @@ struct MhaVarlenCall {
 };
 
 /// Throws Error(kInvalidArgument) that names tensor, dim and value, what is allowed and what to do.
-MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenParams& params);
+MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenParams& params,
+                               const ArgumentCheck& check = kMhaVarlen);
 /// The same for the config alone, independent of any kernel.
-void check_mha_varlen_config(const MhaVarlenConfig& config);
+void check_mha_varlen_config(const MhaVarlenConfig& config, const ArgumentCheck& check = kMhaVarlen);
 
 }  // namespace attnjit::runtime

@@ -3,6 +3,7 @@
 
 #include "attnjit/mha_varlen.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/loaded_kernels.h"
 #include "runtime/mha_varlen_kernels.h"
 
 namespace attnjit {
@@ -10,9 +11,14 @@ namespace attnjit {
 class ATTNJIT_LOCAL MhaVarlen::Impl {
  public:
   /// `features` are the context's own, or those of an older SM, whose variants then run on this device.
-  Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features);
+  Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features,
+       runtime::KeyMasking masking = runtime::KeyMasking::kNone);
 
   void run(const MhaVarlenParams& params, Stream stream) const;
+  /// The two halves of run(), for a checked call, which has a mask where the kernels take one: all that may be refused,
+  /// and then the launch, with a context current.
+  runtime::MhaVarlenKernels::Launch plan(runtime::MhaVarlenCall& call) const;
+  void launch(const runtime::MhaVarlenKernels::Launch& launch, const runtime::MhaVarlenCall& call, Stream stream) const;
   const MhaVarlenConfig& config() const { return config_; }
   const runtime::MhaVarlenKernels& kernels() const { return *kernels_; }
 
@@ -20,7 +26,7 @@ class ATTNJIT_LOCAL MhaVarlen::Impl {
   Context context_;
   MhaVarlenConfig config_;
   std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
-  std::vector<std::shared_ptr<const runtime::LoadedKernel>> loaded_;  // one per plan; empty without a device
+  runtime::LoadedKernels loaded_;  // one per plan
 };
 
 }  // namespace attnjit

@@ -28,6 +28,11 @@ class NamedMhaVarlenKernels final : public MhaVarlenKernels {
   std::vector<KernelPlan> plans_;
 };
 
+/// The operator's config as JSON.
+std::string asked_for(const MhaVarlenConfig& config, KeyMasking masking) {
+  return masking == KeyMasking::kBitmask ? to_json(MaskedMhaConfig{config}) : to_json(config);
+}
+
 }  // namespace
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families() {
@@ -37,17 +42,19 @@ const std::vector<MhaVarlenFamily>& mha_varlen_families() {
   return families;
 }
 
-std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features) {
-  check_mha_varlen_config(config);
+std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features,
+                                                    KeyMasking masking) {
+  check_mha_varlen_config(config, masking == KeyMasking::kBitmask ? kMaskedMha : kMhaVarlen);
   std::string reasons;
   for (const MhaVarlenFamily& family : mha_varlen_families()) {
-    const std::string refusal = family.refusal(config, features);
+    const std::string refusal = family.refusal(config, masking, features);
     if (refusal.empty()) {
-      return std::make_unique<NamedMhaVarlenKernels>(family.make(config, features), to_json(config));
+      return std::make_unique<NamedMhaVarlenKernels>(family.make(config, masking, features),
+                                                     asked_for(config, masking));
     }
     reasons += fmt::format("\n  {}: {}", family.name, refusal);
   }
-  throw Error(Status::kUnsupported, fmt::format("no kernel serves {}:{}", to_json(config), reasons));
+  throw Error(Status::kUnsupported, fmt::format("no kernel serves {}:{}", asked_for(config, masking), reasons));
 }
 
 }  // namespace attnjit::runtime

@@ -1,4 +1,5 @@
-// Which kernel serves an mha_varlen config: one table, in order of preference, the generic kernel last.
+// Which kernel serves an mha_varlen config, without a mask or (masked_mha) under a bitmask of keys: one table, in order
+// of preference, the generic kernel last.
 #pragma once
 
 #include <memory>
@@ -26,17 +27,22 @@ class MhaVarlenKernels {
   virtual Launch launch(MhaVarlenCall& call) const = 0;
 };
 
+/// Whether each query has a bitmask of the keys that it sees.
+enum class KeyMasking { kNone, kBitmask };
+
 /// A row of the table: one kernel family.
 struct MhaVarlenFamily {
   const char* name;
   /// Empty if the family serves the config, else why not.
-  std::string (*refusal)(const MhaVarlenConfig& config, const SmFeatures& features);
-  std::unique_ptr<MhaVarlenKernels> (*make)(const MhaVarlenConfig& config, const SmFeatures& features);
+  std::string (*refusal)(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features);
+  std::unique_ptr<MhaVarlenKernels> (*make)(const MhaVarlenConfig& config, KeyMasking masking,
+                                            const SmFeatures& features);
 };
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families();
 
 /// The first family that serves the config. Throws Error(kUnsupported) with each family's reason.
-std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features);
+std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features,
+                                                    KeyMasking masking = KeyMasking::kNone);
 
 }  // namespace attnjit::runtime

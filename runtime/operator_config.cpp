@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "attnjit/error.hpp"
+#include "runtime/kernels/mask_from_topk.h"
 #include "runtime/mha_varlen_kernels.h"
 #include "runtime/mla_decode_kernels.h"
 
@@ -66,11 +67,45 @@ struct Operator<MlaDecodeConfig> {
   }};
 };
 
+/// Those of the attention that is masked.
+template <>
+struct Operator<MaskedMhaConfig> {
+  static constexpr std::array kNames = {"masked_mha"};
+  static constexpr auto& kFields = Operator<MhaVarlenConfig>::kFields;
+};
+
+template <>
+struct Operator<MaskFromTopkConfig> {
+  static constexpr std::array kNames = {"mask_from_topk"};
+  static constexpr std::array<Field<MaskFromTopkConfig>, 0> kFields{};
+};
+
+/// The struct that has an operator's fields.
+template <class Config>
+Config& with_fields(Config& config) {
+  return config;
+}
+MhaVarlenConfig& with_fields(MaskedMhaConfig& config) { return config.attention; }
+const MhaVarlenConfig& with_fields(const MaskedMhaConfig& config) { return config.attention; }
+
 std::vector<KernelPlan> plans_of(const MhaVarlenConfig& config, const SmFeatures& features) {
   return choose_mha_varlen(config, features)->plans();
 }
 std::vector<KernelPlan> plans_of(const MlaDecodeConfig& config, const SmFeatures& features) {
   return choose_mla_decode(config, features)->plans();
+}
+
+std::vector<KernelPlan> plans_of(const MaskFromTopkConfig& config, const SmFeatures&) {
+  KernelPlan plan = mask_from_topk_plan();
+  plan.operator_config = to_json(config);
+  return {plan};
+}
+
+std::vector<KernelPlan> plans_of(const MaskedMhaConfig& config, const SmFeatures& features) {
+  std::vector<KernelPlan> all = choose_mha_varlen(config.attention, features, KeyMasking::kBitmask)->plans();
+  all.push_back(mask_from_topk_plan());
+  all.back().operator_config = to_json(config);
+  return all;
 }
 
 // ---- errors
@@ -211,25 +246,25 @@ Config config_from(const Values& values) {
   constexpr const char* kOperator = Operator<Config>::kNames.front();
   constexpr auto& kFields = Operator<Config>::kFields;
   std::vector<std::string_view> names;
-  for (const Field<Config>& field : kFields) names.push_back(field.name);
+  for (const auto& field : kFields) names.push_back(field.name);
 
   Config config;
   std::vector<std::string_view> given;
   for (const Values::value_type& entry : values) {  // no structured binding: clang 14 cannot capture one
     const std::string& name = entry.first;
     const Json& value = entry.second;
-    const auto field = std::ranges::find(kFields, std::string_view(name), &Field<Config>::name);
+    const auto field = std::ranges::find_if(kFields, [&](const auto& known) { return name == known.name; });
     if (field == kFields.end()) {
-      refuse(fmt::format("{} has no field \"{}\": allowed are {}{}", kOperator, name, fmt::join(names, ", "),
-                         suggestion(name, names)));
+      refuse(fmt::format("{} has no field \"{}\": allowed are {}{}", kOperator, name,
+                         names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")), suggestion(name, names)));
     }
     if (std::ranges::find(given, name) != given.end()) {
       refuse(fmt::format("{} is given twice: give each field once", name));
     }
     given.push_back(name);
-    std::visit([&](auto member) { read(field->name, value, config.*member); }, field->member);
+    std::visit([&](auto member) { read(field->name, value, with_fields(config).*member); }, field->member);
   }
-  for (const Field<Config>& field : kFields) {
+  for (const auto& field : kFields) {
     if (field.required && std::ranges::find(given, field.name) == given.end()) {
       refuse(fmt::format("{} needs {}: its fields are {}", kOperator, field.name, fmt::join(names, ", ")));
     }
@@ -269,8 +304,8 @@ std::string to_json(const OperatorConfig& config) {
   return std::visit(
       []<class Config>(const Config& operator_config) {
         Json json = {{"operator", Operator<Config>::kNames.front()}};
-        for (const Field<Config>& field : Operator<Config>::kFields) {
-          std::visit([&](auto member) { json[field.name] = write(operator_config.*member); }, field.member);
+        for (const auto& field : Operator<Config>::kFields) {
+          std::visit([&](auto member) { json[field.name] = write(with_fields(operator_config).*member); }, field.member);
         }
         return json.dump();
       },

@@ -17,6 +17,7 @@
 #include "jit/nvrtc.h"
 #include "jit/templates.h"
 #include "runtime/driver.h"
+#include "runtime/kernels/mask_from_topk.h"
 #include "runtime/mha_varlen_kernels.h"
 #include "tools/devices.h"
 #include "tools/gpu_report.h"
@@ -116,10 +117,13 @@ Json find_templates() {
 Json find_kernels() {
   const Json report = Json::parse(kGpuReport);
   Json kernels = Json::array();
-  for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) {
-    Json row = {{"family", family.name}, {"status", "not run"}};
-    if (report.contains("families") && report["families"].contains(family.name)) {
-      row.update(report["families"][family.name]);
+  std::vector<std::string> families;
+  for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) families.emplace_back(family.name);
+  families.push_back(runtime::mask_from_topk_plan().spec.family);
+  for (const std::string& family : families) {
+    Json row = {{"family", family}, {"status", "not run"}};
+    if (report.contains("families") && report["families"].contains(family)) {
+      row.update(report["families"][family]);
       for (const char* where : {"device", "driver", "nvrtc"}) {
         if (row["status"] == "run" && report.contains(where)) row[where] = report[where];
       }

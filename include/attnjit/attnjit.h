@@ -47,6 +47,8 @@ typedef enum attnjit_dtype {
 typedef struct attnjit_context attnjit_context;
 typedef struct attnjit_mha_varlen attnjit_mha_varlen;
 typedef struct attnjit_mla_decode attnjit_mla_decode;
+typedef struct attnjit_mask_from_topk attnjit_mask_from_topk;
+typedef struct attnjit_masked_mha attnjit_masked_mha;
 typedef struct CUstream_st* attnjit_stream; /* a CUstream or cudaStream_t */
 
 ATTNJIT_API const char* attnjit_version(void);   /* "0.1.0" */
@@ -252,6 +254,63 @@ ATTNJIT_API attnjit_status attnjit_mla_decode_reserve(const attnjit_mla_decode* 
 /* Checks and launches; no allocation, no synchronisation. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_run(const attnjit_mla_decode* op,
                                                   const attnjit_mla_decode_params* params, attnjit_stream stream);
+
+/* ---- mask_from_topk: see attnjit/mask_from_topk.hpp for shapes and meaning ---------------------------------------- */
+
+/* NULL for what is not given. */
+typedef struct attnjit_mask_from_topk_params {
+  size_t struct_size;
+  const DLTensor* topk_indices; /* int32 [Tq, topk] */
+  const DLTensor* cu_seqlens_q; /* int32 [B + 1] */
+  const DLTensor* seq_lens;     /* optional int32 [B] */
+  const DLTensor* mask;         /* int32 [Tq, words] */
+  const DLTensor* mask_tiles;   /* int32 [Tq / 64 + B, ceil(words / 64)] */
+} attnjit_mask_from_topk_params;
+#define ATTNJIT_MASK_FROM_TOPK_PARAMS_INIT {sizeof(attnjit_mask_from_topk_params), NULL, NULL, NULL, NULL, NULL}
+
+ATTNJIT_API attnjit_status attnjit_mask_from_topk_create(const attnjit_context* context, attnjit_mask_from_topk** op);
+ATTNJIT_API void attnjit_mask_from_topk_destroy(attnjit_mask_from_topk* op); /* NULL is fine */
+ATTNJIT_API attnjit_status attnjit_mask_from_topk_run(const attnjit_mask_from_topk* op,
+                                                      const attnjit_mask_from_topk_params* params,
+                                                      attnjit_stream stream);
+
+/* ---- masked_mha: see attnjit/masked_mha.hpp for shapes and meaning -------------------------------------------------- */
+
+/* NULL for what is not given. */
+typedef struct attnjit_masked_mha_params {
+  size_t struct_size;
+  const attnjit_mha_varlen_params* attention; /* begins with its own struct_size */
+  const DLTensor* topk_indices;               /* int32 [Tq, topk], or mask and mask_tiles */
+  const DLTensor* mask;                       /* int32 [Tq, words] */
+  const DLTensor* mask_tiles;                 /* int32 [Tq / 64 + B, ceil(words / 64)] */
+  const DLTensor* key_offset;                 /* optional int32 [B] */
+  int64_t max_positions;                      /* with topk_indices and key_offset: upper bound of offset + keys */
+  void* workspace;                            /* with topk_indices: at a multiple of 16 bytes; or use reserve() */
+  size_t workspace_bytes;
+} attnjit_masked_mha_params;
+#define ATTNJIT_MASKED_MHA_PARAMS_INIT {sizeof(attnjit_masked_mha_params), NULL, NULL, NULL, NULL, NULL, 0, NULL, 0}
+
+/* Upper bounds of the calls that give topk_indices. */
+typedef struct attnjit_masked_mha_bounds {
+  size_t struct_size;
+  int64_t tokens_q;
+  int64_t batch;
+  int64_t max_positions; /* without key_offset: max_seqlen_k */
+} attnjit_masked_mha_bounds;
+#define ATTNJIT_MASKED_MHA_BOUNDS_INIT {sizeof(attnjit_masked_mha_bounds), 0, 0, 0}
+
+/* The config is that of the attention that is masked. */
+ATTNJIT_API attnjit_status attnjit_masked_mha_create(const attnjit_context* context,
+                                                     const attnjit_mha_varlen_config* config,
+                                                     attnjit_masked_mha** op);
+ATTNJIT_API void attnjit_masked_mha_destroy(attnjit_masked_mha* op); /* NULL is fine */
+/* Checks and launches; no allocation, no synchronisation. */
+ATTNJIT_API attnjit_status attnjit_masked_mha_run(const attnjit_masked_mha* op,
+                                                  const attnjit_masked_mha_params* params, attnjit_stream stream);
+/* Workspace that a call with topk_indices needs, and a way to have it made ahead of time for a stream's calls. */
+ATTNJIT_API attnjit_status attnjit_masked_mha_workspace_bytes(const attnjit_masked_mha_bounds* bounds, size_t* bytes);
+ATTNJIT_API attnjit_status attnjit_masked_mha_reserve(const attnjit_masked_mha* op, attnjit_stream stream,
+                                                      const attnjit_masked_mha_bounds* bounds);
 
 #ifdef __cplusplus
 } /* extern "C" */

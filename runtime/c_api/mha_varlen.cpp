@@ -1,7 +1,5 @@
 // C ABI: mha_varlen.
-#include "attnjit/mha_varlen.hpp"
-
-#include "runtime/c_api/support.h"
+#include "runtime/c_api/mha_varlen.h"
 
 // Sizes of ABI 1: see context.cpp.
 static_assert(sizeof(attnjit_mha_varlen_config) == 32 || sizeof(void*) != 8);
@@ -20,7 +18,11 @@ constexpr Growth kMhaVarlenConfig{"attnjit_mha_varlen_config", "ATTNJIT_MHA_VARL
 constexpr Growth kMhaVarlenParams{"attnjit_mha_varlen_params", "ATTNJIT_MHA_VARLEN_PARAMS_INIT",
                                   sizeof(attnjit_mha_varlen_params)};
 
-MhaVarlenConfig to_cpp(const attnjit_mha_varlen_config& c) {
+}  // namespace
+
+MhaVarlenConfig read_config(const attnjit_mha_varlen_config* given) {
+  const attnjit_mha_varlen_config defaults = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
+  const attnjit_mha_varlen_config c = read(given, defaults, kMhaVarlenConfig);
   MhaVarlenConfig config;
   config.head_dim_qk = c.head_dim_qk;
   config.head_dim_v = c.head_dim_v;
@@ -31,7 +33,9 @@ MhaVarlenConfig to_cpp(const attnjit_mha_varlen_config& c) {
   return config;
 }
 
-MhaVarlenParams to_cpp(const attnjit_mha_varlen_params& c, int device) {
+MhaVarlenParams read_params(const attnjit_mha_varlen_params* given, int device) {
+  const attnjit_mha_varlen_params defaults = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
+  const attnjit_mha_varlen_params c = read(given, defaults, kMhaVarlenParams);
   return {.q = view("q", c.q, device),
           .q_nope = view("q_nope", c.q_nope, device),
           .q_pe = view("q_pe", c.q_pe, device),
@@ -49,7 +53,6 @@ MhaVarlenParams to_cpp(const attnjit_mha_varlen_params& c, int device) {
           .softmax_scale = c.softmax_scale};
 }
 
-}  // namespace
 }  // namespace attnjit::c_api
 
 using namespace attnjit::c_api;
@@ -60,8 +63,7 @@ attnjit_status attnjit_mha_varlen_create(const attnjit_context* context, const a
     require(op, "op (where the new handle is written)");
     *op = nullptr;
     require(context, "context");
-    const attnjit_mha_varlen_config defaults = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
-    const attnjit::MhaVarlenConfig cpp_config = to_cpp(read(config, defaults, kMhaVarlenConfig));
+    const attnjit::MhaVarlenConfig cpp_config = read_config(config);
     *op = new attnjit_mha_varlen{attnjit::MhaVarlen(context->context, cpp_config), context->context.device()};
   });
 }
@@ -72,7 +74,6 @@ attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op, const attnji
                                       attnjit_stream stream) {
   return guarded([&] {
     require(op, "op");
-    const attnjit_mha_varlen_params defaults = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
-    op->op.run(to_cpp(read(params, defaults, kMhaVarlenParams), op->device), stream);
+    op->op.run(read_params(params, op->device), stream);
   });
 }

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "attnjit/error.hpp"
 #include "templates/shared/sm80_mha_varlen_config.h"
@@ -51,6 +52,34 @@ constexpr TileChoice kSmallTiles[] = {
     {256, 128, 64, 64, 4, 1},  // shared memory (99 KB)
 };
 
+// Under a mask: its blocks are 32 or 64 keys, its bits take 16 bytes of shared memory per row and some ten registers.
+constexpr TileChoice kLargeMaskedTiles[] = {
+    {48, 256, 64, 64, 4, 2},                         // few columns: nothing to use twice
+    {192, 96, 128, 64, 4, 2},                        // registers: 96 (O) + 64 (S)
+    {192, 128, 128, 32, 4, 2},                       // registers: 128 (O) + 32 (S); 64 keys spill
+    {256, 128, 128, 32, 4, 2},                       // shared memory: Q alone takes 66 KB
+    {192, 128, 128, 32, 4, 1},                       // shared memory (99 KB): one CTA
+    {256, 128, 128, 32, 4, 1},                       // shared memory (99 KB)
+    {256, 256, 64, 64, 4, 2, /*whole_lines=*/true},  // registers: 16 rows, 128 (O) + 32 (S)
+    {256, 192, 64, 64, 4, 2},                        // registers
+    {256, 256, 64, 32, 4, 2},                        // registers
+    {256, 256, 64, 32, 4, 1},                        // shared memory (99 KB): with 64 keys the bits are 1 KB too many
+};
+constexpr TileChoice kSmallMaskedTiles[] = {
+    {192, 128, 64, 64, 4, 3},  // registers: 168 of 170
+    {256, 128, 64, 64, 4, 2},  // shared memory
+    {256, 128, 64, 64, 4, 1},  // shared memory (99 KB)
+};
+
+std::span<const TileChoice> large_tiles(KeyMasking masking) {
+  if (masking == KeyMasking::kBitmask) return kLargeMaskedTiles;
+  return kLargeTiles;
+}
+std::span<const TileChoice> small_tiles(KeyMasking masking) {
+  if (masking == KeyMasking::kBitmask) return kSmallMaskedTiles;
+  return kSmallTiles;
+}
+
 constexpr int kLineElements = 64;  // of 16 bits, in 128 bytes
 
 Element element_of(DType dtype) {
@@ -61,7 +90,8 @@ Element element_of(DType dtype) {
   }
 }
 
-Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeatures& features, const TileChoice& tile) {
+Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features,
+                                  const TileChoice& tile) {
   const Element out = element_of(config.out_dtype.value_or(config.dtype));
   return {.element = element_of(config.dtype),
           .out_element = out,
@@ -69,7 +99,7 @@ Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const SmFeature
           .head_dim_v = config.head_dim_v,
           .rope_dim = config.rope_dim,
           .causal = config.causal,
-          .masked = false,
+          .masked = masking == KeyMasking::kBitmask,
           .block_m = tile.block_m,
           .block_n = tile.block_n,
           .warps = tile.warps,
@@ -83,13 +113,12 @@ bool whole_lines(const MhaVarlenConfig& config) {
          config.head_dim_v % kLineElements == 0;
 }
 
-template <int kRows>
-std::optional<Sm80MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows], const MhaVarlenConfig& config,
-                                               const SmFeatures& features) {
+std::optional<Sm80MhaVarlenConfig> choose_tile(std::span<const TileChoice> table, const MhaVarlenConfig& config,
+                                               KeyMasking masking, const SmFeatures& features) {
   for (const TileChoice& tile : table) {
     if (config.head_dim_qk > tile.max_head_dim_qk || config.head_dim_v > tile.max_head_dim_v) continue;
     if (features.sm > tile.max_sm || (tile.whole_lines && !whole_lines(config))) continue;
-    const Sm80MhaVarlenConfig candidate = kernel_config(config, features, tile);
+    const Sm80MhaVarlenConfig candidate = kernel_config(config, masking, features, tile);
     const int smem = smem_bytes(candidate);
     if (smem <= features.smem_per_cta && tile.ctas_per_sm * (smem + kReservedSmemPerCta) <= features.smem_per_sm) {
       return candidate;
@@ -100,9 +129,10 @@ std::optional<Sm80MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
 
 class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
  public:
-  Sm80MhaVarlenKernels(const MhaVarlenConfig& config, const SmFeatures& features) : sm_count_(features.sm_count) {
-    add(choose_tile(kLargeTiles, config, features).value());
-    const auto small = choose_tile(kSmallTiles, config, features);
+  Sm80MhaVarlenKernels(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features)
+      : sm_count_(features.sm_count) {
+    add(choose_tile(large_tiles(masking), config, masking, features).value());
+    const auto small = choose_tile(small_tiles(masking), config, masking, features);
     if (small && small->block_m < configs_[0].block_m) add(*small);
   }
 
@@ -118,9 +148,9 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
     const std::int64_t grid = ctas(call, configs_[chosen]);
     if (grid > std::numeric_limits<int>::max()) {
       throw Error(Status::kInvalidArgument,
-                  fmt::format("mha_varlen: {} sequences x {} heads x {} query tiles are {} CTAs, more than a grid has "
+                  fmt::format("{}: {} sequences x {} heads x {} query tiles are {} CTAs, more than a grid has "
                               "(2^31 - 1): give a tighter max_seqlen_q or split the batch",
-                              call.batch, call.heads, call.params.m_blocks, grid));
+                              call.operator_name, call.batch, call.heads, call.params.m_blocks, grid));
     }
     return {.plan = chosen, .ctas = static_cast<unsigned>(grid)};
   }
@@ -141,16 +171,17 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
 
 }  // namespace
 
-std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, const SmFeatures& features) {
+std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
   // Every config that passes the operator's own check has a tile on every SM from 8.0 on; were that to
   // change, the reason would be the shared memory.
-  if (choose_tile(kLargeTiles, config, features)) return "";
+  if (choose_tile(large_tiles(masking), config, masking, features)) return "";
   return fmt::format("no tile of head dims ({}, {}) fits the {} bytes of shared memory of this SM", config.head_dim_qk,
                      config.head_dim_v, features.smem_per_cta);
 }
 
-std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features) {
-  return std::make_unique<Sm80MhaVarlenKernels>(config, features);
+std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config, KeyMasking masking,
+                                                       const SmFeatures& features) {
+  return std::make_unique<Sm80MhaVarlenKernels>(config, masking, features);
 }
 
 }  // namespace attnjit::runtime

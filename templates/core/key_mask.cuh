@@ -88,17 +88,23 @@ class MaskWordsCopy {
       : row_(mask.bits + (first_token + thread_index()) * mask.bits_stride),
         words_(thread_index() < rows ? mask.words : 0),
         offset_(offset),
-        to_(destination + thread_index() * static_cast<int>(sizeof(MaskWords))) {}
+        to_(destination + thread_index() * static_cast<int>(sizeof(MaskWords))) {
+    if (thread_index() >= kBlockM) return;
+#pragma unroll
+    for (int i = kWords; i < 4; ++i) store_shared(to_ + i * 4, 0u);  // never copied, but read with the others
+  }
 
   /// Issues the copy for the block that begins at local key `first_key`. Words that the mask does not have are zero.
   ATTNJIT_DEVICE void issue(int first_key) const {
     if (thread_index() >= kBlockM) return;
     const int first = (offset_ + first_key) / 32;
 #pragma unroll
-    for (int i = 0; i <= kBlockN / 32; ++i) cp_async_4(to_ + i * 4, row_ + first + i, first + i < words_);
+    for (int i = 0; i < kWords; ++i) cp_async_4(to_ + i * 4, row_ + first + i, first + i < words_);
   }
 
  private:
+  static constexpr int kWords = kBlockN / 32 + 1;  // that a block may touch
+
   const u32* row_;
   int words_;
   int offset_;

@@ -1,9 +1,12 @@
 // Turns top-k indices into a bitmask of keys per query, and into one bit per 64 queries x 64 keys.
 //
-// One CTA owns 64 consecutive queries of one sequence, that is one row of tile bits; the grid is one-dimensional over
-// the rows that tile bits have room for, and CTAs without queries leave at once. A warp owns four of the queries: it
-// sets their bits in shared memory, one chunk of positions after another, so that duplicates count once and every word
-// of the mask is written exactly once.
+// A CTA owns 64 consecutive queries of one sequence, that is one row of tile bits, and of their positions every
+// `parts`-th chunk. The grid is one-dimensional, `parts` CTAs for each row that tile bits have room for; those without
+// queries leave at once. A warp sets the bits of one of its queries after the other in shared memory, so that
+// duplicates count once and every word of the mask is written exactly once.
+//
+// Indices are read as often as there are chunks, mostly from the L2. Two CTAs a row pay only where SMs would be idle:
+// what binds is the rate at which an SM takes atomics, and each then has half of them.
 #pragma once
 
 #include "ptx/memory.cuh"
@@ -13,7 +16,7 @@ namespace attnjit::kernel {
 
 template <MaskFromTopkConfig kConfig>
 struct MaskFromTopkShared {
-  u32 bits[kMaskWarps][kConfig.chunk_words];
+  u32 bits[kConfig.warps][kConfig.chunk_words];
   u32 tiles[chunk_tile_words(kConfig)];
 };
 
@@ -32,62 +35,108 @@ ATTNJIT_DEVICE int sequence_of_tile_row(const i32* cu_seqlens_q, int batch, i64 
   return low;
 }
 
+/// Calls visit(index) for this lane's share of a row of indices, and with -1 for what fills up a batch. All loads of a
+/// batch are issued before the first index is used: what is done with it orders memory, so that the compiler moves no
+/// load across.
+template <class Visit>
+ATTNJIT_DEVICE void for_each_index(const i32* row, int count, const Visit& visit) {
+  constexpr int kVectors = 4;  // 64 bytes under way per lane
+  constexpr int kScalars = 8;
+  const int lane = thread_index() % 32;
+  int done = 0;
+  if (reinterpret_cast<u64>(row) % sizeof(Vec16) == 0) {
+    done = count / 4 * 4;
+    for (int first = lane * 4; first < done; first += kVectors * 128) {
+      Vec16 batch[kVectors];
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        batch[i] = first + i * 128 < done ? load_global_16(row + first + i * 128) : Vec16{{~0u, ~0u, ~0u, ~0u}};
+      }
+#pragma unroll
+      for (int i = 0; i < kVectors * 4; ++i) visit(static_cast<i32>(batch[i / 4].word[i % 4]));
+    }
+  }
+  for (int first = done + lane; first < count; first += kScalars * 32) {
+    i32 batch[kScalars];
+#pragma unroll
+    for (int i = 0; i < kScalars; ++i) batch[i] = first + i * 32 < count ? row[first + i * 32] : -1;
+#pragma unroll
+    for (int i = 0; i < kScalars; ++i) visit(batch[i]);
+  }
+}
+
+/// Bit i of the result: bit 2 i or bit 2 i + 1 of `bits` is set.
+ATTNJIT_DEVICE u32 join_pairs(u32 bits) {
+  u32 joined = (bits | bits >> 1) & 0x55555555u;
+  joined = (joined | joined >> 1) & 0x33333333u;
+  joined = (joined | joined >> 2) & 0x0f0f0f0fu;
+  joined = (joined | joined >> 4) & 0x00ff00ffu;
+  return (joined | joined >> 8) & 0x0000ffffu;
+}
+
 template <MaskFromTopkConfig kConfig>
 ATTNJIT_DEVICE void mask_from_topk(const MaskFromTopkParams& params) {
-  constexpr int kWords = kConfig.chunk_words;
   constexpr int kTileWords = chunk_tile_words(kConfig);
-  constexpr int kQueriesPerWarp = kMaskTile / kMaskWarps;
-  static_assert(kWords % kMaskTile == 0);
+  constexpr int kQueriesPerWarp = kMaskTile / kConfig.warps;
+  static_assert(kConfig.chunk_words % kMaskTile == 0 && kQueriesPerWarp * kConfig.warps == kMaskTile);
+  static_assert(kTileWords <= threads(kConfig));
   using Shared = MaskFromTopkShared<kConfig>;
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
 
   // ---- this CTA's queries
-  const i64 tile_row = block_index();
+  const u32 parts = static_cast<u32>(params.parts);
+  const i64 tile_row = block_index() / parts;
+  const int part = static_cast<int>(block_index() % parts);
   const int sequence = sequence_of_tile_row(params.cu_seqlens_q, params.batch, tile_row);
   const int q_start = params.cu_seqlens_q[sequence];
   const int len_q = params.cu_seqlens_q[sequence + 1] - q_start;
   const int first_query = static_cast<int>(tile_row - mask_tile_row(sequence, q_start, 0)) * kMaskTile;
   if (first_query >= len_q) return;
-  const u32 len_k = static_cast<u32>(params.seq_lens[sequence]);
+  const u32 len_k = params.seq_lens != nullptr ? static_cast<u32>(params.seq_lens[sequence]) : 0x80000000u;
   const int warp = thread_index() / 32;
   const int lane = thread_index() % 32;
   const u32 bits = shared_address(&shared.bits[warp]);
   const u32 tiles = shared_address(&shared.tiles);
 
-  for (int first_word = 0; first_word < params.mask.words; first_word += kWords) {
-    const int words = min_of(kWords, params.mask.words - first_word);
-    sync_block();  // the tile bits of the chunk before have been written
+  const int all_words = params.mask.words;
+  for (int first_word = part * params.chunk_words; first_word < all_words;
+       first_word += params.parts * params.chunk_words) {
+    const int words = min_of(params.chunk_words, all_words - first_word);
+    // Each tile word is cleared by the thread that wrote it out.
     if (thread_index() < kTileWords) store_shared(tiles + thread_index() * 4, 0u);
     sync_block();
 
     for (int i = 0; i < kQueriesPerWarp; ++i) {
       const int query = first_query + warp * kQueriesPerWarp + i;
       if (query >= len_q) break;
+      // By the lanes that wrote these words out for the query before.
       for (int word = lane; word < words; word += 32) store_shared(bits + word * 4, 0u);
       sync_warp();
 
-      const i32* const indices = params.indices + (static_cast<i64>(q_start) + query) * params.indices_stride;
-#pragma unroll 8
-      for (int k = lane; k < params.topk; k += 32) {
-        const u32 position = static_cast<u32>(indices[k]);  // a negative one becomes larger than any length
+      const i64 token = static_cast<i64>(q_start) + query;
+      for_each_index(params.indices + token * params.indices_stride, params.topk, [&](i32 index) {
+        const u32 position = static_cast<u32>(index);  // a negative one becomes larger than any length
         const u32 word = position / 32 - static_cast<u32>(first_word);
         if (position < len_k && word < static_cast<u32>(words)) atomic_or_shared(bits + word * 4, 1u << position % 32);
-      }
+      });
       sync_warp();
 
-      u32* const row = params.mask.bits + (static_cast<i64>(q_start) + query) * params.mask.bits_stride + first_word;
-      for (int word = lane; word < words; word += 32) {
-        const u32 value = load_shared(bits + word * 4);
-        row[word] = value;
-        if (value != 0) atomic_or_shared(tiles + word / kMaskTile * 4, 1u << word % kMaskTile / 2);
+      u32* const row = params.mask.bits + token * params.mask.bits_stride + first_word;
+      for (int first = 0; first < words; first += 32) {
+        const int word = first + lane;
+        const u32 value = word < words ? load_shared(bits + word * 4) : 0u;
+        if (word < words) row[word] = value;
+        // 32 words are 16 tiles: half a word of tile bits.
+        const u32 occupied = join_pairs(ballot(value != 0));
+        if (lane == 0 && occupied != 0)
+          atomic_or_shared(tiles + first / kMaskTile * 4, occupied << first % kMaskTile / 2);
       }
-      sync_warp();
     }
 
     sync_block();  // the tile bits of the chunk are complete
     const int tile_word = first_word / kMaskTile + thread_index();
-    if (thread_index() < kTileWords && tile_word < params.mask.tile_words) {
+    if (thread_index() * kMaskTile < words && tile_word < params.mask.tile_words) {
       params.mask.tiles[tile_row * params.mask.tiles_stride + tile_word] = load_shared(tiles + thread_index() * 4);
     }
   }

@@ -5,22 +5,22 @@
 
 namespace attnjit::kernel {
 
-#define ATTNJIT_MASK_FROM_TOPK_FIELDS(FIELD) \
-  FIELD(int, chunk_words) /* mask words that a warp builds at a time, in shared memory */
+#define ATTNJIT_MASK_FROM_TOPK_FIELDS(FIELD)                  \
+  FIELD(int, warps)       /* that share a CTA's 64 queries */ \
+  FIELD(int, chunk_words) /* mask words that a warp builds at a time, at most, in shared memory */
 
 struct MaskFromTopkConfig {
   ATTNJIT_CONFIG_MEMBERS(ATTNJIT_MASK_FROM_TOPK_FIELDS)
   constexpr bool operator==(const MaskFromTopkConfig&) const = default;
 };
 
-inline constexpr int kMaskWarps = 16;
-ATTNJIT_HOST_DEVICE constexpr int threads(const MaskFromTopkConfig&) { return kMaskWarps * 32; }
+ATTNJIT_HOST_DEVICE constexpr int threads(const MaskFromTopkConfig& c) { return c.warps * 32; }
 ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const MaskFromTopkConfig&) { return 1; }
 /// Words of tile bits that belong to a chunk.
 ATTNJIT_HOST_DEVICE constexpr int chunk_tile_words(const MaskFromTopkConfig& c) { return c.chunk_words / kMaskTile; }
 /// The chunk of each warp, and the tile bits of all.
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const MaskFromTopkConfig& c) {
-  return (kMaskWarps * c.chunk_words + chunk_tile_words(c)) * 4;
+  return (c.warps * c.chunk_words + chunk_tile_words(c)) * 4;
 }
 
 }  // namespace attnjit::kernel

@@ -33,8 +33,10 @@ struct MaskFromTopkParams {
   i32 topk;
   i32 batch;                // B
   const i32* cu_seqlens_q;  // [B + 1]
-  const i32* seq_lens;      // [B]: keys of each request
+  const i32* seq_lens;      // [B]: keys of each request; null: no less than the mask has bits for
   KeyMask<u32> mask;
+  i32 parts;        // CTAs of each row of tile bits: each builds every parts-th chunk of words
+  i32 chunk_words;  // words of a chunk: a multiple of kMaskTile
 };
 
 }  // namespace attnjit::kernel

@@ -15,7 +15,8 @@ namespace attnjit::bad_input {
 
 std::vector<Row> all_rows() {
   std::vector<Row> all;
-  for (std::vector<Row> rows : {context_rows(), compiler_rows(), mha_varlen_rows(), mla_decode_rows()}) {
+  for (std::vector<Row> rows :
+       {context_rows(), compiler_rows(), mha_varlen_rows(), masked_mha_rows(), mla_decode_rows()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   return all;

@@ -3,9 +3,26 @@
 
 #include "attnjit/mha_varlen.hpp"
 #include "tests/bad_input/api.h"
+#include "tests/bad_input/dl_view.h"
 #include "tests/runtime/mha_varlen_case.h"
 
 namespace attnjit::bad_input {
+
+/// The config as the C API wants it.
+attnjit_mha_varlen_config c_config(const MhaVarlenConfig& config);
+
+/// The params as the C API wants them, of tensors on `device`.
+class CAttention {
+ public:
+  CAttention(const MhaVarlenParams& params, int device);
+  CAttention(const CAttention&) = delete;
+  CAttention& operator=(const CAttention&) = delete;
+  const attnjit_mha_varlen_params* get() const { return &params_; }
+
+ private:
+  DlView q_, q_nope_, q_pe_, k_, k_nope_, k_pe_, v_, out_, lse_, out_scale_, cu_seqlens_q_, cu_seqlens_k_;
+  attnjit_mha_varlen_params params_ = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
+};
 
 /// A valid call until a test spoils it.
 struct MhaVarlenOperation final : Operation {

@@ -24,6 +24,7 @@ std::vector<Row> context_rows();     // device and target
 std::vector<Row> compiler_rows();    // NVRTC, templates, cubins that the driver refuses
 std::vector<Row> mha_varlen_rows();  // config and arguments
 std::vector<Row> mla_decode_rows();  // config, arguments and workspace
+std::vector<Row> masked_mha_rows();  // the same, and of mask_from_topk
 
 /// All of them: what the test runs.
 std::vector<Row> all_rows();

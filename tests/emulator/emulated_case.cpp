@@ -8,6 +8,18 @@ namespace attnjit::emulator_tests {
 using gpu_tests::Case;
 using gpu_tests::CaseTensors;
 
+void Judged::judge(const Case& c, const gpu_tests::Output& output, const reference::Expected& expected) {
+  out = c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale) : judge_16bit(expected, output.out_16bit);
+  if (!output.lse.empty()) lse = judge_lse(expected, output.lse);
+  if (!output.wrong_place.empty()) {
+    trouble = output.wrong_place;
+  } else if (!out->ok()) {
+    trouble = "out: " + out->message();
+  } else if (lse && !lse->ok()) {
+    trouble = "lse: " + lse->message();
+  }
+}
+
 Judged run_and_judge(emulator::KernelObjects& objects, const Case& c, const runtime::SmFeatures& features,
                      const emulator::LaunchOptions& options) {
   Judged judged;
@@ -21,18 +33,7 @@ Judged run_and_judge(emulator::KernelObjects& objects, const Case& c, const runt
     judged.trouble = fault.what();
     return judged;
   }
-  const gpu_tests::Output output = tensors.take_output();
-  const reference::Expected expected = tensors.expected();
-  judged.out =
-      c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale) : judge_16bit(expected, output.out_16bit);
-  if (!output.lse.empty()) judged.lse = judge_lse(expected, output.lse);
-  if (!output.wrong_place.empty()) {
-    judged.trouble = output.wrong_place;
-  } else if (!judged.out->ok()) {
-    judged.trouble = "out: " + judged.out->message();
-  } else if (judged.lse && !judged.lse->ok()) {
-    judged.trouble = "lse: " + judged.lse->message();
-  }
+  judged.judge(c, tensors.take_output(), tensors.expected());
   return judged;
 }
 

@@ -6,6 +6,7 @@
 
 #include "emulator/mha_varlen.h"
 #include "tests/gpu/case.h"
+#include "tests/gpu/case_tensors.h"
 #include "tests/reference/accuracy.h"
 
 namespace attnjit::emulator_tests {
@@ -17,6 +18,9 @@ struct Judged {
   std::optional<reference::Verdict> out;
   std::optional<reference::Verdict> lse;
   double seconds = 0;  // that the kernel took, without compiling
+
+  /// Holds an output against what is expected.
+  void judge(const gpu_tests::Case& c, const gpu_tests::Output& output, const reference::Expected& expected);
 };
 
 /// `features`: what to plan for where the case says kOwn.

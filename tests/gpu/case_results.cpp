@@ -57,8 +57,13 @@ reference::AttentionParams CaseTensors::attention_params() const {
   return p;
 }
 
-reference::Expected CaseTensors::expected() const {
+reference::Expected CaseTensors::expected(const std::vector<std::uint8_t>& visible, std::int64_t visible_stride) const {
   reference::AttentionParams p = attention_params();
+  const DeviceBuffer visible_bytes = visible_stride > 0 ? DeviceBuffer::of(visible) : DeviceBuffer(0);
+  if (visible_stride > 0) {
+    p.visible = visible_bytes.data<reference::u8>();
+    p.visible_stride = visible_stride;
+  }
   const std::int64_t rows = std::int64_t{p.tokens_q} * p.heads;
   const DeviceBuffer out(rows * p.v_columns * 8), lse(rows * 8), magnitude(rows * 8), yardstick(rows * p.v_columns * 4);
   p.out = out.data<double>();

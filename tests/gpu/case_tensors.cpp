@@ -160,4 +160,15 @@ void CaseTensors::poison_sequence(int sequence) const {
   overwrite(params_.v, cu_k_, infinity);
 }
 
+void CaseTensors::poison_keys(int sequence, int first, int count) const {
+  const std::uint32_t nan = config_.dtype == DType::kBFloat16 ? 0x7fc0 : 0x7e00;
+  for (Tensor tensor : {params_.k, params_.k_nope, params_.k_pe, params_.v}) {
+    if (!tensor.given()) continue;
+    tensor.data = static_cast<std::uint16_t*>(tensor.data) + (cu_k_[sequence] + first) * tensor.strides[0];
+    tensor.shape[0] = count;
+    placed_.fill(tensor, {.pattern = Pattern::kBits, .bits = nan});
+  }
+  Cuda::check(Cuda::get().synchronize(), "cuCtxSynchronize");
+}
+
 }  // namespace attnjit::gpu_tests

@@ -33,8 +33,14 @@ class CaseTensors {
 
   /// Waits for the device, takes the outputs out and leaves poison where they were.
   Output take_output() const;
-  /// What the plain kernels make of the same inputs.
-  reference::Expected expected() const;
+  /// What the plain kernels make of the same inputs; with `visible` under a mask, a byte per token and key of its
+  /// sequence, in rows of so many bytes.
+  reference::Expected expected(const std::vector<std::uint8_t>& visible = {}, std::int64_t visible_stride = 0) const;
+  /// Makes NaN of K and V at the keys [first, first + count) of a sequence.
+  void poison_keys(int sequence, int first, int count) const;
+
+  const std::vector<int>& cu_q() const { return cu_q_; }
+  const std::vector<int>& cu_k() const { return cu_k_; }
 
  private:
   void make_query(const Case& c);

@@ -4,6 +4,7 @@
 
 #include "tests/gpu/cases.h"
 #include "tests/gpu/decode_cases.h"
+#include "tests/gpu/masked_cases.h"
 
 namespace attnjit::gpu_tests {
 
@@ -21,6 +22,15 @@ const std::vector<TestedOperator>& tested_operators() {
          {"runtime/kernels/sm80_mla_decode.cpp", "runtime/mla_decode_call.cpp", "runtime/mla_decode.cpp"}}},
        mla_decode_kernels,
        mla_decode_compile_cases},
+      {"masked_mha",
+       {{"sm80_mha_varlen",
+         {"runtime/kernels/sm80_mha_varlen.cpp", "runtime/mha_varlen_call.cpp", "runtime/mha_varlen.cpp",
+          "runtime/masked_mha_call.cpp", "runtime/masked_mha.cpp"}},
+        {"mask_from_topk",
+         {"runtime/kernels/mask_from_topk.cpp", "runtime/mask_from_topk_call.cpp", "runtime/mask_from_topk.cpp",
+          "runtime/masked_mha_call.cpp", "runtime/masked_mha.cpp"}}},
+       masked_mha_kernels,
+       masked_mha_compile_cases},
   };
   return operators;
 }

@@ -47,9 +47,11 @@ RowResult<Real> attend(const AttentionParams& p, Element element, int sequence, 
 
   const std::vector<Real> q = read_row<Real>(element, p.q_nope, p.nope_columns, p.q_pe, p.pe_columns, token, head);
   std::vector<Real> scores;
+  std::vector<int> keys;  // beside scores
   RowResult<Real> result;
   for (int key = 0; key < len_k; ++key) {
     if (p.causal && key > row + len_k - len_q) break;
+    if (p.visible != nullptr && p.visible[token * p.visible_stride + key] == 0) continue;
     const std::vector<Real> k =
         read_row<Real>(element, p.k_nope, p.nope_columns, p.k_pe, p.pe_columns, first_key + key, kv_head);
     Real dot = 0;
@@ -59,6 +61,7 @@ RowResult<Real> attend(const AttentionParams& p, Element element, int sequence, 
       absolute = std::fma(std::fabs(q[d]), std::fabs(k[d]), absolute);
     }
     scores.push_back(dot * scale);
+    keys.push_back(key);
     result.magnitude = std::max(result.magnitude, absolute * scale);
   }
 
@@ -67,10 +70,9 @@ RowResult<Real> attend(const AttentionParams& p, Element element, int sequence, 
   const Real row_max = *std::max_element(scores.begin(), scores.end());
   Real sum = 0;
   for (const Real score : scores) sum += std::exp(score - row_max);
-  for (std::size_t key = 0; key < scores.size(); ++key) {
-    const Real probability = round(std::exp(scores[key] - row_max) / sum);
-    const std::vector<Real> v =
-        read_row<Real>(element, p.v, p.v_columns, {}, 0, first_key + static_cast<int>(key), kv_head);
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const Real probability = round(std::exp(scores[i] - row_max) / sum);
+    const std::vector<Real> v = read_row<Real>(element, p.v, p.v_columns, {}, 0, first_key + keys[i], kv_head);
     for (int column = 0; column < p.v_columns; ++column) {
       result.out[column] = std::fma(probability, v[column], result.out[column]);
     }

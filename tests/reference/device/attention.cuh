@@ -57,6 +57,7 @@ __device__ void attention_row(const AttentionParams& p) {
   const int len_k = p.cu_seqlens_k[sequence + 1] - first_key;
   const int keys = p.causal && row + 1 + len_k - len_q < len_k ? row + 1 + len_k - len_q : len_k;  // visible: j < keys
   const int kv_head = head / p.heads_per_kv_head;
+  const auto sees = [&](int key) { return p.visible == nullptr || p.visible[token * p.visible_stride + key] != 0; };
 
   const u16* const q_nope = row_of(p.q_nope, token, head);
   const u16* const q_pe = row_of(p.q_pe, token, head);
@@ -77,6 +78,7 @@ __device__ void attention_row(const AttentionParams& p) {
   Real row_max = minus_infinity;
   Real magnitude = 0;
   for (int key = lane; key < keys; key += 32) {
+    if (!sees(key)) continue;
     const Dot<Real> s = score(key);
     row_max = larger(row_max, s.value);
     magnitude = larger(magnitude, s.absolute);
@@ -84,7 +86,9 @@ __device__ void attention_row(const AttentionParams& p) {
   row_max = warp_max(row_max);
   magnitude = warp_max(magnitude);
   Real sum = 0;
-  for (int key = lane; key < keys; key += 32) sum += exponential(score(key).value - row_max);
+  for (int key = lane; key < keys; key += 32) {
+    if (sees(key)) sum += exponential(score(key).value - row_max);
+  }
   sum = warp_sum(sum);
 
   // ---- third pass: P V; each lane has every 32nd column
@@ -92,10 +96,11 @@ __device__ void attention_row(const AttentionParams& p) {
   Real out[kColumnsPerLane] = {};
   for (int first = 0; first < keys; first += 32) {
     Real mine = 0;
-    if (first + lane < keys) mine = divide(exponential(score(first + lane).value - row_max), sum);
+    if (first + lane < keys && sees(first + lane)) mine = divide(exponential(score(first + lane).value - row_max), sum);
     if constexpr (!kExact) mine = to_float<kElement>(round_to<kElement>(mine));
     for (int i = 0; i < 32 && first + i < keys; ++i) {
       const Real probability = __shfl_sync(0xffffffffu, mine, i);
+      if (!sees(first + i)) continue;  // not even 0 times what is there
       const u16* const v = row_of(p.v, first_key + first + i, kv_head);
       for (int n = 0; n < kColumnsPerLane; ++n) {
         const int column = n * 32 + lane;
@@ -116,7 +121,7 @@ __device__ void attention_row(const AttentionParams& p) {
   }
   if constexpr (kExact) {
     if (lane == 0) {
-      p.lse[index] = keys > 0 ? row_max + log(sum) : minus_infinity;
+      p.lse[index] = sum == 0 ? minus_infinity : row_max + log(sum);  // 0: it sees no key
       p.magnitude[index] = magnitude;
     }
   }

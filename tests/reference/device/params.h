@@ -23,7 +23,7 @@ struct Rows {
 /// Widest head that the plain kernels take.
 inline constexpr int kMaxColumns = 256;
 
-/// Varlen attention, as include/attnjit/mha_varlen.hpp defines it. The CPU loop takes the same struct with host
+/// Varlen attention, as include/attnjit/mha_varlen.hpp and masked_mha.hpp define it. The CPU loop takes the same struct with host
 /// pointers.
 struct AttentionParams {
   Rows q_nope;                        // [Tq, H, nope_columns]
@@ -42,6 +42,9 @@ struct AttentionParams {
   i32 v_columns = 0;
   bool causal = false;
   float softmax_scale = 1;
+  // Null, or which keys each query sees besides: key j of its sequence if byte visible[token * visible_stride + j] is not 0.
+  const u8* visible = nullptr;
+  i64 visible_stride = 0;
 
   // Outputs, row-major. The float64 reference writes out, lse and magnitude; the yardstick writes yardstick_out.
   double* out = nullptr;           // [tokens_q, heads, v_columns]

@@ -1,0 +1,59 @@
+#include "attnjit/masked_mha.hpp"
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+#include "runtime/kernels/mask_from_topk.h"
+#include "runtime/masked_mha_call.h"
+#include "runtime/masked_mha_impl.h"
+#include "runtime/operator_config.h"
+
+namespace attnjit {
+
+using runtime::KeyMasking;
+
+MaskedMha::Impl::Impl(const Context& context, const MaskedMhaConfig& config, const runtime::SmFeatures& features)
+    : context_(context),
+      config_(config),
+      features_(features),
+      attention_(context, config.attention, features, KeyMasking::kBitmask),
+      mask_(context, runtime::plans(MaskFromTopkConfig{}, features)) {}
+
+void MaskedMha::Impl::run(const MaskedMhaParams& params, Stream stream) const {
+  runtime::MaskedMhaCall call = runtime::check_masked_mha(config_, params);
+  const runtime::MhaVarlenKernels::Launch attention = attention_.plan(call.attention);
+  if (attention.ctas == 0) return;
+  const Context::Impl::CurrentContext current(*context_.impl());
+  if (call.build) {
+    const std::size_t bytes = runtime::mask_bytes(*call.build);
+    runtime::place_mask(call,
+                        runtime::workspace_for_call(runtime::kMaskedMha, params.workspace, reserved_, stream, bytes));
+    const unsigned ctas = runtime::plan_mask_from_topk(*call.build, features_);
+    if (ctas > 0) mask_[0].launch(ctas, &call.build->params, stream);
+  }
+  attention_.launch(attention, call.attention, stream);
+}
+
+void MaskedMha::Impl::reserve(Stream stream, const MaskedMhaBounds& bounds) const {
+  mask_.check();
+  const std::size_t bytes = runtime::mask_bytes(bounds);
+  const Context::Impl::CurrentContext current(*context_.impl());
+  reserved_.reserve(stream, bytes);
+}
+
+MaskedMha::MaskedMha(const Context& context, const MaskedMhaConfig& config)
+    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+void MaskedMha::run(const MaskedMhaParams& params, Stream stream) const { impl_->run(params, stream); }
+void MaskedMha::reserve(Stream stream, const MaskedMhaBounds& bounds) const { impl_->reserve(stream, bounds); }
+std::size_t MaskedMha::workspace_bytes(const MaskedMhaBounds& bounds) { return runtime::mask_bytes(bounds); }
+const MaskedMhaConfig& MaskedMha::config() const noexcept { return impl_->config(); }
+
+std::string why_unsupported(const MaskedMhaConfig& config, const std::string& arch) {
+  try {
+    runtime::choose_mha_varlen(config.attention, runtime::sm_features(jit::Target::parse(arch)), KeyMasking::kBitmask);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace attnjit

@@ -1,0 +1,50 @@
+#include "tests/gpu/tested_masked_mha.h"
+
+#include <fmt/format.h>
+
+#include "runtime/context_impl.h"
+#include "runtime/kernels/mask_from_topk.h"
+#include "runtime/masked_mha_call.h"
+#include "runtime/masked_mha_impl.h"
+#include "tests/gpu/suite.h"
+
+namespace attnjit::gpu_tests {
+
+TestedMaskedMha::TestedMaskedMha(const Context& context, const OperatorUse& use, Tiles tiles)
+    : use_(use), build_(context) {
+  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures features = features_of(use.variant, tiles, own);
+  const MaskedMhaConfig config{use.config};
+  kernels_ = runtime::choose_mha_varlen(use.config, features, runtime::KeyMasking::kBitmask);
+  if (features == own) {
+    run_ = [op = MaskedMha(context, config)](const MaskedMhaParams& params, Stream stream) { op.run(params, stream); };
+  } else {
+    run_ = [op = std::make_shared<MaskedMha::Impl>(context, config, features)](
+               const MaskedMhaParams& params, Stream stream) { op->run(params, stream); };
+  }
+}
+
+void TestedMaskedMha::build(const MaskedTensors& tensors, CUstream stream) const {
+  build_.run(tensors.build_params(), stream);
+  if (!tensors.indices().empty()) suite().record(runtime::mask_from_topk_plan());
+}
+
+void TestedMaskedMha::run(const MaskedTensors& tensors, CUstream stream) const {
+  const MaskedMhaParams& params = tensors.params();
+  if (params.mask.given()) build(tensors, stream);
+  run_(params, stream);
+  runtime::MaskedMhaCall call = runtime::check_masked_mha({use_.config}, params);
+  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call.attention);
+  if (launch.ctas > 0) suite().record(kernels_->plans()[launch.plan]);
+}
+
+const TestedMaskedMha& tested_masked_mha(const MaskedCase& c) {
+  const Case& a = c.attention;
+  const std::string key =
+      fmt::format("masked_mha {} {} {}", describe(a.config), to_string(a.variant), static_cast<int>(a.tiles));
+  return suite().kept<TestedMaskedMha>(key, [&] {
+    return TestedMaskedMha(suite().context(), OperatorUse{a.config, a.variant}, a.tiles);
+  });
+}
+
+}  // namespace attnjit::gpu_tests

@@ -1,0 +1,36 @@
+// mask_from_topk and masked_mha as a test calls them.
+#pragma once
+
+#include <cuda.h>
+
+#include <functional>
+#include <memory>
+
+#include "attnjit/context.hpp"
+#include "attnjit/masked_mha.hpp"
+#include "runtime/mha_varlen_kernels.h"
+#include "tests/gpu/case.h"
+#include "tests/gpu/masked_tensors.h"
+
+namespace attnjit::gpu_tests {
+
+class TestedMaskedMha {
+ public:
+  TestedMaskedMha(const Context& context, const OperatorUse& use, Tiles tiles);
+  /// Makes the mask, where the case has one made, attends, and records which kernels that were.
+  void run(const MaskedTensors& tensors, CUstream stream) const;
+  /// Makes the mask only.
+  void build(const MaskedTensors& tensors, CUstream stream) const;
+
+ private:
+  OperatorUse use_;
+  MaskFromTopk build_;
+  /// The public operator where the context's own features are used, else the inside of one with others.
+  std::function<void(const MaskedMhaParams&, Stream)> run_;
+  std::shared_ptr<const runtime::MhaVarlenKernels> kernels_;
+};
+
+/// The suite's own: the same operator for the same arguments.
+const TestedMaskedMha& tested_masked_mha(const MaskedCase& c);
+
+}  // namespace attnjit::gpu_tests
