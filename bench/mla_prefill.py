@@ -223,7 +223,7 @@ def make_facts(arguments):
 
 
 def main():
-    arguments = parse_arguments()
+    arguments = parse_arguments(__doc__)
     patterns = arguments.cells.split(",")
     cells = [cell for cell in all_cells() if any(fnmatch.fnmatchcase(cell.name, p.strip()) for p in patterns)]
     peers = load_peers()

@@ -73,7 +73,7 @@ class _ContextOptions(ctypes.Structure):
     ]
 
 
-class _MhaVarlenConfig(ctypes.Structure):
+class AttentionConfig(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_size_t),
         ("head_dim_qk", ctypes.c_int32),
@@ -90,7 +90,7 @@ _TENSORS = (
 )  # in the order of the struct
 
 
-class _MhaVarlenParams(ctypes.Structure):
+class AttentionParams(ctypes.Structure):
     _fields_ = (
         [("struct_size", ctypes.c_size_t)]
         + [(name, ctypes.POINTER(DLTensor)) for name in _TENSORS]
@@ -117,6 +117,13 @@ def library_path():
     )
 
 
+def declare(library, signatures):
+    """Tells ctypes the result and the arguments of functions: {name: (result, [argument, ...])}."""
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+
+
 def _load():
     library = ctypes.CDLL(str(library_path()))
     text, handle = ctypes.c_char_p, ctypes.c_void_p
@@ -130,14 +137,12 @@ def _load():
         "attnjit_context_arch": (text, [handle]),
         "attnjit_mha_varlen_create": (
             ctypes.c_int,
-            [handle, ctypes.POINTER(_MhaVarlenConfig), ctypes.POINTER(handle)],
+            [handle, ctypes.POINTER(AttentionConfig), ctypes.POINTER(handle)],
         ),
         "attnjit_mha_varlen_destroy": (None, [handle]),
-        "attnjit_mha_varlen_run": (ctypes.c_int, [handle, ctypes.POINTER(_MhaVarlenParams), handle]),
+        "attnjit_mha_varlen_run": (ctypes.c_int, [handle, ctypes.POINTER(AttentionParams), handle]),
     }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+    declare(library, signatures)
     if (version := library.attnjit_abi_version()) != ABI_VERSION:
         raise RuntimeError(f"{library_path()} has ABI {version}; this bridge is written for {ABI_VERSION}")
     return library
@@ -153,7 +158,7 @@ def library():
     return _library
 
 
-def _check(status):
+def check(status):
     if status != 0:
         lib = library()
         raise Error(lib.attnjit_status_name(status).decode(), lib.attnjit_last_error().decode())
@@ -179,7 +184,7 @@ class Context:
             template_dir=_bytes(template_dir),
         )
         self.handle = ctypes.c_void_p()
-        _check(library().attnjit_context_create(ctypes.byref(options), ctypes.byref(self.handle)))
+        check(library().attnjit_context_create(ctypes.byref(options), ctypes.byref(self.handle)))
 
     def __del__(self):
         if getattr(self, "handle", None):
@@ -210,49 +215,62 @@ class _View:
         )
 
 
+def put_tensors(params, names, tensors):
+    """Points the struct at tensors by the names of its fields; returns what has to live as long as the struct."""
+    if unknown := set(tensors) - set(names):
+        raise TypeError(f"no such tensors: {sorted(unknown)}; there are {', '.join(names)}")
+    views = {name: _View(tensor) for name, tensor in tensors.items() if tensor is not None}
+    for name, view in views.items():
+        setattr(params, name, ctypes.pointer(view.dl))
+    return views
+
+
+def attention_params(tensors, max_seqlen_q, max_seqlen_k, softmax_scale):
+    params = AttentionParams(
+        struct_size=ctypes.sizeof(AttentionParams),
+        max_seqlen_q=max_seqlen_q,
+        max_seqlen_k=max_seqlen_k,
+        softmax_scale=softmax_scale,
+    )
+    return params, put_tensors(params, _TENSORS, tensors)
+
+
+def attention_config(head_dim_qk, head_dim_v, rope_dim, causal, dtype, out_dtype):
+    return AttentionConfig(
+        struct_size=ctypes.sizeof(AttentionConfig),
+        head_dim_qk=head_dim_qk,
+        head_dim_v=head_dim_v,
+        rope_dim=rope_dim,
+        causal=int(causal),
+        dtype=_DTYPE_VALUES[dtype],
+        out_dtype=-1 if out_dtype is None else _DTYPE_VALUES[out_dtype],
+    )
+
+
 class Call:
     """An operator with its arguments bound. The tensors' contents may change between runs, the tensors may not."""
 
-    def __init__(self, op, tensors, max_seqlen_q, max_seqlen_k, softmax_scale):
-        unknown = set(tensors) - set(_TENSORS)
-        if unknown:
-            raise TypeError(f"no such tensors: {sorted(unknown)}; there are {', '.join(_TENSORS)}")
+    def __init__(self, op, function, params, keep):
         self._op = op
-        self._views = {name: _View(tensor) for name, tensor in tensors.items() if tensor is not None}
-        params = _MhaVarlenParams(
-            struct_size=ctypes.sizeof(_MhaVarlenParams),
-            max_seqlen_q=max_seqlen_q,
-            max_seqlen_k=max_seqlen_k,
-            softmax_scale=softmax_scale,
-        )
-        for name, view in self._views.items():
-            setattr(params, name, ctypes.pointer(view.dl))
         self._params = params
+        self._keep = keep
         self._pointer = ctypes.byref(params)
-        self._function = library().attnjit_mha_varlen_run
+        self._function = function
 
     def run(self, stream=0):
         """Launches on a stream, given as torch's cuda_stream number."""
         status = self._function(self._op.handle, self._pointer, stream)
         if status != 0:
-            _check(status)
+            check(status)
 
 
 class MhaVarlen:
     """The mha_varlen / mla_prefill operator. Making it compiles its kernels or loads them from the cache."""
 
     def __init__(self, context, head_dim_qk, head_dim_v, rope_dim=0, causal=True, dtype="bfloat16", out_dtype=None):
-        config = _MhaVarlenConfig(
-            struct_size=ctypes.sizeof(_MhaVarlenConfig),
-            head_dim_qk=head_dim_qk,
-            head_dim_v=head_dim_v,
-            rope_dim=rope_dim,
-            causal=int(causal),
-            dtype=_DTYPE_VALUES[dtype],
-            out_dtype=-1 if out_dtype is None else _DTYPE_VALUES[out_dtype],
-        )
+        config = attention_config(head_dim_qk, head_dim_v, rope_dim, causal, dtype, out_dtype)
         self.handle = ctypes.c_void_p()
-        _check(library().attnjit_mha_varlen_create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
+        check(library().attnjit_mha_varlen_create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
 
     def __del__(self):
         if getattr(self, "handle", None):
@@ -260,7 +278,8 @@ class MhaVarlen:
 
     def bind(self, *, max_seqlen_q, max_seqlen_k, softmax_scale, **tensors):
         """Binds tensors by the names of attnjit_mha_varlen_params."""
-        return Call(self, tensors, max_seqlen_q, max_seqlen_k, softmax_scale)
+        params, keep = attention_params(tensors, max_seqlen_q, max_seqlen_k, softmax_scale)
+        return Call(self, library().attnjit_mha_varlen_run, params, keep)
 
     def run(self, stream=0, **arguments):
         self.bind(**arguments).run(stream)

@@ -87,7 +87,7 @@ class DecodeCall:
         """Launches on a stream, given as torch's cuda_stream number."""
         status = self._function(self._op.handle, self._pointer, stream)
         if status != 0:
-            torch_bridge._check(status)
+            torch_bridge.check(status)
 
 
 class MlaDecode:
@@ -108,7 +108,7 @@ class MlaDecode:
         )
         self.handle = ctypes.c_void_p()
         create = _library().attnjit_mla_decode_create
-        torch_bridge._check(create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
+        torch_bridge.check(create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
 
     def __del__(self):
         if getattr(self, "handle", None):
@@ -117,12 +117,12 @@ class MlaDecode:
     def workspace_bytes(self, batch, max_seqlen_q, num_heads):
         size = ctypes.c_size_t()
         function = _library().attnjit_mla_decode_workspace_bytes
-        torch_bridge._check(function(self.handle, batch, max_seqlen_q, num_heads, ctypes.byref(size)))
+        torch_bridge.check(function(self.handle, batch, max_seqlen_q, num_heads, ctypes.byref(size)))
         return size.value
 
     def reserve(self, stream, batch, max_seqlen_q, num_heads):
         """Makes the workspace of a stream's calls; bind() then needs none."""
-        torch_bridge._check(
+        torch_bridge.check(
             _library().attnjit_mla_decode_reserve(self.handle, stream, batch, max_seqlen_q, num_heads)
         )
 

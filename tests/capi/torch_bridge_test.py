@@ -7,6 +7,7 @@ import types
 import unittest
 
 import torch_bridge as bridge
+import torch_masked as masked
 
 
 def tensor(dtype, *shape, strides=None, address=0x10000, device="cuda"):
@@ -87,6 +88,73 @@ class TorchBridge(unittest.TestCase):
             bridge.MhaVarlen(self.context, head_dim_qk=24, head_dim_v=16)
         self.assertEqual(caught.exception.status, "ATTNJIT_UNSUPPORTED")
         self.assertIn("head_dim_qk is 24", str(caught.exception))
+
+
+class MaskedBridge(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.context = bridge.Context(device=bridge.NO_DEVICE, arch="sm_90a", cache_path=":memory:")
+        cls.build = masked.MaskFromTopk(cls.context)
+        cls.op = masked.MaskedMha(cls.context, head_dim_qk=32, head_dim_v=16, causal=False)
+
+    def refusal(self, op, arguments):
+        with self.assertRaises(bridge.Error) as caught:
+            op.run(**arguments)
+        self.assertEqual(caught.exception.status, "ATTNJIT_INVALID_ARGUMENT")
+        return str(caught.exception)
+
+    def build_refusal(self, **changes):
+        mask, tiles = masked.mask_shapes(70, 2, 100)
+        arguments = {
+            "topk_indices": tensor("int32", 70, 33),
+            "cu_seqlens_q": tensor("int32", 3),
+            "seq_lens": tensor("int32", 2),
+            "mask": tensor("int32", *mask),
+            "mask_tiles": tensor("int32", *tiles),
+        } | changes
+        return self.refusal(self.build, arguments)
+
+    def attention_refusal(self, **changes):
+        arguments = {
+            "q": tensor("bfloat16", 70, 2, 32),
+            "k": tensor("bfloat16", 90, 1, 32),
+            "v": tensor("bfloat16", 90, 1, 16),
+            "out": tensor("bfloat16", 70, 2, 16),
+            "cu_seqlens_q": tensor("int32", 3),
+            "cu_seqlens_k": tensor("int32", 3),
+            "max_seqlen_q": 60,
+            "max_seqlen_k": 80,
+            "softmax_scale": 0.125,
+            "mask": tensor("int32", 70, 4),
+            "mask_tiles": tensor("int32", 3, 1),
+        } | changes
+        return self.refusal(self.op, arguments)
+
+    def test_shapes(self):
+        self.assertEqual(masked.mask_shapes(70, 2, 100), ((70, 4), (3, 1)))
+        self.assertEqual(masked.mask_shapes(128, 1, 2049), ((128, 65), (3, 2)))
+
+    def test_every_field_of_a_build_reaches_its_own_place(self):
+        self.assertIn("without a device", self.build_refusal())
+        wrong = tensor("float32", 1)
+        for name in ("topk_indices", "cu_seqlens_q", "seq_lens", "mask", "mask_tiles"):
+            self.assertIn(f": {name} has dtype float32", self.build_refusal(**{name: wrong}))
+
+    def test_every_field_of_attention_reaches_its_own_place(self):
+        self.assertIn("without a device", self.attention_refusal())
+        wrong = tensor("float32", 1)
+        for name in ("q", "mask", "mask_tiles", "key_offset"):
+            self.assertIn(f": {name} has dtype float32", self.attention_refusal(**{name: wrong}))
+
+    def test_indices_and_workspace(self):
+        indices = {"mask": None, "mask_tiles": None, "topk_indices": tensor("int32", 70, 5)}
+        self.assertIn("without a device", self.attention_refusal(**indices))
+        offset = {"key_offset": tensor("int32", 2), "max_positions": 79}
+        self.assertIn("max_positions is 79", self.attention_refusal(**indices, **offset))
+        self.assertEqual(self.op.workspace_bytes(70, 2, 100), 70 * 4 * 4 + 16)
+        with self.assertRaises(bridge.Error) as caught:
+            self.op.reserve(0, tokens_q=70, batch=2, max_positions=100)
+        self.assertIn("without a device", str(caught.exception))
 
 
 if __name__ == "__main__":

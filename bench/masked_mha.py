@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""masked_mha beside the dense causal call of the same batch: qk 192 / v 128, bf16; mask_from_topk reported beside it.
+
+Two kinds of masks: a random top-k of 2048 among the keys that a query may see, and the last 512 keys. Each round times one
+call of each operator with a cold L2, in turn; a figure is the median. Rows are written as JSON after every cell.
+
+    python3 bench/masked_mha.py --dry-run
+    python3 bench/masked_mha.py --kernel generic --commit 1a2b3c4 --nvrtc 13.0 \\
+        --out bench/results/h200/masked_mha_generic.json
+"""
+
+import dataclasses
+import fnmatch
+import json
+import shlex
+import statistics
+import sys
+import time
+
+from attention_cells import HEADS, Cell, visible_pairs
+from mla_prefill import SCALE, driver_version, packed_tensors, parse_arguments
+
+TOPK = 2048
+WINDOW = 512
+MOST_OF_DENSE = 1.15  # top-k: the masked call may take so many times as long as the dense one
+LEAST_SPEEDUP = 3.0  # window: the dense call takes at least so many times as long as the masked one
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskedCell:
+    cell: Cell
+    window: bool  # the last WINDOW keys; else a random top-k
+
+    @property
+    def name(self):
+        return f"{self.cell.name} {f'last {WINDOW}' if self.window else f'topk {TOPK}'}"
+
+    @property
+    def keys_per_query(self):
+        return WINDOW if self.window else TOPK
+
+    @property
+    def visible_pairs(self):
+        """(query, key) pairs that are visible; every key of a query that has no more than are chosen."""
+        (q, s), = self.cell.sequences
+        return visible_pairs(q, s, True) - visible_pairs(q, s - self.keys_per_query, True)
+
+
+def all_masked_cells():
+    random = [MaskedCell(Cell(batch, heads, True), False) for heads in HEADS for batch in ("q2k", "q4k", "q8k")]
+    return random + [MaskedCell(Cell("q8k", heads, True), True) for heads in HEADS]
+
+
+def top_k(torch, masked):
+    """int32 [q, k]: positions that each query may see, in random order; -1 behind those that there are."""
+    (q, s), = masked.cell.sequences
+    queries = torch.arange(q, device="cuda")[:, None]
+    if masked.window:
+        return (queries + s - q - torch.arange(WINDOW, device="cuda")).clamp(min=-1).int()
+    score = torch.rand(q, s, device="cuda").masked_fill_(torch.arange(s, device="cuda") > queries + s - q, -1.0)
+    value, index = score.topk(TOPK, dim=1, sorted=False)
+    return index.masked_fill_(value < 0, -1).int()
+
+
+def check_rows(torch, masked, packed, indices):
+    """A benchmark of a wrong result is worth nothing: some rows of some heads against plain float32 attention."""
+    out = packed["out"]
+    if not bool(torch.isfinite(out).all()):
+        raise RuntimeError(f"{masked.name}: the output has elements that are not finite, or were not written")
+    for row in torch.linspace(0, out.shape[0] - 1, 9).long().tolist():
+        keys = indices[row][indices[row] >= 0].long()
+        for head in (0, masked.cell.heads - 1):
+            k = torch.cat([packed["k_nope"][keys, head], packed["k_pe"][keys]], dim=-1).float()
+            weights = torch.softmax(k @ packed["q"][row, head].float() * SCALE, dim=0)
+            error = (weights @ packed["v"][keys, head].float() - out[row, head].float()).abs().max().item()
+            if error > 0.02:
+                raise RuntimeError(f"{masked.name}: row {row} of head {head} is wrong by {error:.3f}")
+
+
+def measure(torch, timer, operators, masked, rounds):
+    """{"masked": [us], "dense": [us], "build": [us], "back_to_back": us}."""
+    from gpu_timer import alternate
+    from torch_masked import mask_shapes
+
+    cell = masked.cell
+    packed = packed_tensors(torch, cell)
+    (q, s), = cell.sequences
+    indices = top_k(torch, masked)
+    mask, tiles = (torch.zeros(shape, dtype=torch.int32, device="cuda") for shape in mask_shapes(q, 1, s))
+    bounds = {"max_seqlen_q": q, "max_seqlen_k": s, "softmax_scale": SCALE}
+    build = operators["build"].bind(
+        topk_indices=indices,
+        cu_seqlens_q=packed["cu_seqlens_q"],
+        seq_lens=torch.tensor([s], dtype=torch.int32, device="cuda"),
+        mask=mask,
+        mask_tiles=tiles,
+    )
+    dense = operators["dense"].bind(**packed, **bounds)
+    attend = operators["masked"].bind(**packed, **bounds, mask=mask, mask_tiles=tiles)
+    stream = torch.cuda.current_stream().cuda_stream
+
+    calls = [lambda: attend.run(stream), lambda: dense.run(stream), lambda: build.run(stream)]
+    for call_once in [calls[2], calls[1], calls[0]]:
+        call_once()
+        torch.cuda.synchronize()
+    check_rows(torch, masked, packed, indices)
+    alternate(timer, calls, 2)  # the flush's length
+    times = alternate(timer, calls, rounds)
+    back_to_back = timer.back_to_back_us(calls[0], statistics.median(times[0]))
+    return {"masked": times[0], "dense": times[1], "build": times[2], "back_to_back": back_to_back}
+
+
+def make_row(masked, result, facts):
+    from gpu_timer import spread
+
+    cell = masked.cell
+    ours, dense, build = (statistics.median(result[name]) for name in ("masked", "dense", "build"))
+    return {
+        "op": "masked_mha",
+        "case": masked.name,
+        "batch": cell.batch,
+        "heads": cell.heads,
+        "dims": [cell.dim_qk, cell.dim_v],
+        "dtype": "bf16",
+        "causal": cell.causal,
+        "mask": f"last {WINDOW} keys" if masked.window else f"random top-k {TOPK}",
+        "ours_us": round(ours, 2),
+        "back_to_back_us": round(result["back_to_back"], 2),
+        "dense_us": round(dense, 2),
+        "mask_build_us": round(build, 2),
+        "of_dense": round(ours / dense, 4),
+        "goal": f"at least {LEAST_SPEEDUP} times faster" if masked.window else f"at most {MOST_OF_DENSE} of dense",
+        "reached": bool(dense / ours >= LEAST_SPEEDUP if masked.window else ours / dense <= MOST_OF_DENSE),
+        "spread": round(spread(result["masked"]), 4),
+        "mask_build_spread": round(spread(result["build"]), 4),
+        **facts,
+    }
+
+
+def print_row(row):
+    print(
+        f"{row['case']:26} masked {row['ours_us']:9.1f} us  dense {row['dense_us']:9.1f}  of dense {row['of_dense']:.3f}"
+        f"  mask {row['mask_build_us']:6.1f}  spread {row['spread']:.3f}  {'reached' if row['reached'] else 'NOT REACHED'}",
+        flush=True,
+    )
+
+
+def dry_run(cells):
+    print(f"{'cell':26} {'dense GFLOP':>12} {'visible':>8}")
+    for masked in cells:
+        (q, s), = masked.cell.sequences
+        share = masked.visible_pairs / visible_pairs(q, s, True)
+        print(f"{masked.name:26} {masked.cell.operations / 1e9:12.1f} {share:8.1%}")
+    print(f"{len(cells)} cells")
+
+
+def main():
+    arguments = parse_arguments(__doc__)
+    patterns = arguments.cells.split(",")
+    cells = [c for c in all_masked_cells() if any(fnmatch.fnmatchcase(c.name, p.strip()) for p in patterns)]
+    if not cells:
+        sys.exit(f"no cell is named like {arguments.cells!r}")
+    if arguments.dry_run:
+        dry_run(cells)
+        return
+
+    import torch
+    from gpu_timer import Timer
+    from torch_bridge import Context, MhaVarlen
+    from torch_masked import MaskedMha, MaskFromTopk
+
+    started = time.monotonic()
+    torch.manual_seed(0)
+    context = Context(device=torch.cuda.current_device(), cache_path=arguments.cache)
+    dims = {"head_dim_qk": 192, "head_dim_v": 128, "rope_dim": 64, "causal": True}
+    operators = {
+        "build": MaskFromTopk(context),
+        "dense": MhaVarlen(context, **dims),
+        "masked": MaskedMha(context, **dims),
+    }
+    facts = {
+        "kernel": arguments.kernel,
+        "command": shlex.join(["python3", *sys.argv]),
+        "commit": arguments.commit,
+        "driver": driver_version(),
+        "nvrtc": arguments.nvrtc,
+        "date": arguments.date,
+    }
+    print(f"{torch.cuda.get_device_name()}, driver {facts['driver']}, torch {torch.__version__}, {context.arch}")
+
+    timer = Timer()
+    rows = []
+    with torch.no_grad():
+        for index, masked in enumerate(cells):
+            if time.monotonic() - started > arguments.budget_seconds:
+                print(f"out of time: {len(cells) - index} cells are left, from '{masked.name}' on")
+                break
+            rows.append(make_row(masked, measure(torch, timer, operators, masked, arguments.rounds), facts))
+            print_row(rows[-1])
+            if arguments.out:
+                arguments.out.parent.mkdir(parents=True, exist_ok=True)
+                arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"\n{len(rows)} cells; not reached: {sum(not row['reached'] for row in rows)}")
+    if len(rows) < len(cells):
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
