@@ -82,7 +82,7 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream, La
   config.sharedMemBytes = smem_bytes_;
   config.hStream = stream;
   CUlaunchAttribute overlap{};
-  if (order == LaunchOrder::kOverlapsPrevious) {
+  if (served_order(order, driver_.version()) == LaunchOrder::kOverlapsPrevious) {
     overlap.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     overlap.value.programmaticStreamSerializationAllowed = 1;
     config.attrs = &overlap;

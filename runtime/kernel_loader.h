@@ -33,6 +33,12 @@ enum class LaunchOrder {
   kOverlapsPrevious,
 };
 
+/// What a driver (13000 for CUDA 13.0) is asked for. Before 12.3 a CUDA graph has no edge that stands for an overlap,
+/// and capturing one fails; a kernel that waits for its prerequisites itself is right in either order.
+constexpr LaunchOrder served_order(LaunchOrder wanted, int driver_version) {
+  return driver_version < 12030 ? LaunchOrder::kAfterPrevious : wanted;
+}
+
 /// A cubin in the driver's hands. Not tied to a CUDA context: the driver loads it into each one that launches
 /// it.
 class LoadedKernel {

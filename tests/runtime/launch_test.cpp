@@ -22,7 +22,11 @@ using attnjit::test::deepseek_params;
 
 // Small dims: what is tested here is not the kernel.
 attnjit::MhaVarlenConfig small_config() {
-  return {.head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64, .dtype = attnjit::DType::kBFloat16, .causal = true,
+  return {.head_dim_qk = 192,
+          .head_dim_v = 128,
+          .rope_dim = 64,
+          .dtype = attnjit::DType::kBFloat16,
+          .causal = true,
           .out_dtype = {}};
 }
 
@@ -97,6 +101,14 @@ TEST_F(LaunchTest, ALaunchMayOverlapThePreviousOne) {
   ASSERT_EQ(fake_cuda::state().launches.size(), 2u);
   EXPECT_FALSE(fake_cuda::state().launches[0].overlaps_previous);
   EXPECT_TRUE(fake_cuda::state().launches[1].overlaps_previous);
+}
+
+TEST_F(LaunchTest, DriversWhoseGraphsHaveNoOverlapAreNotAskedForIt) {
+  using attnjit::runtime::LaunchOrder;
+  using attnjit::runtime::served_order;
+  EXPECT_EQ(served_order(LaunchOrder::kOverlapsPrevious, 12020), LaunchOrder::kAfterPrevious);
+  EXPECT_EQ(served_order(LaunchOrder::kOverlapsPrevious, 12030), LaunchOrder::kOverlapsPrevious);
+  EXPECT_EQ(served_order(LaunchOrder::kAfterPrevious, 13000), LaunchOrder::kAfterPrevious);
 }
 
 TEST_F(LaunchTest, AContextOfAnotherDeviceIsAnError) {
