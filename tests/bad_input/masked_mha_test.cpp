@@ -1,4 +1,5 @@
 // Good calls of masked_mha and mask_from_topk through both APIs: what their rows spoil is launched before.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -74,6 +75,44 @@ TEST_P(MaskedCalls, NothingToDoIsNoLaunch) {
   build.params.mask.shape[1] = build.params.mask_tiles.shape[1] = 0;
   attempt_good(build);
   EXPECT_TRUE(fake_cuda::state().launches.empty());
+}
+
+/// What only C can get wrong.
+TEST(MaskedStructs, SayTheirSize) {
+  attnjit_masked_mha_bounds bounds = ATTNJIT_MASKED_MHA_BOUNDS_INIT;
+  std::size_t bytes = 1;
+  EXPECT_EQ(attnjit_masked_mha_workspace_bytes(&bounds, &bytes), ATTNJIT_OK);
+  EXPECT_EQ(bytes, 0u);
+  bounds.struct_size = 0;
+  EXPECT_EQ(attnjit_masked_mha_workspace_bytes(&bounds, &bytes), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), testing::HasSubstr("ATTNJIT_MASKED_MHA_BOUNDS_INIT"));
+  EXPECT_EQ(attnjit_masked_mha_workspace_bytes(nullptr, &bytes), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_EQ(attnjit_masked_mha_run(nullptr, nullptr, nullptr), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_EQ(attnjit_mask_from_topk_run(nullptr, nullptr, nullptr), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_EQ(attnjit_mask_from_topk_create(nullptr, nullptr), ATTNJIT_INVALID_ARGUMENT);
+
+  attnjit_context_options options = ATTNJIT_CONTEXT_OPTIONS_INIT;
+  options.device = -1;
+  options.arch = "sm_90a";
+  options.cache_path = ":memory:";
+  attnjit_context* context = nullptr;
+  ASSERT_EQ(attnjit_context_create(&options, &context), ATTNJIT_OK);
+  attnjit_mha_varlen_config config = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
+  config.head_dim_qk = config.head_dim_v = 16;
+  attnjit_masked_mha* op = nullptr;
+  ASSERT_EQ(attnjit_masked_mha_create(context, &config, &op), ATTNJIT_OK) << attnjit_last_error();
+  attnjit_masked_mha_params params = ATTNJIT_MASKED_MHA_PARAMS_INIT;
+  EXPECT_EQ(attnjit_masked_mha_run(op, &params, nullptr), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(attnjit_last_error(), "attnjit_mha_varlen_params is NULL");
+  attnjit_mha_varlen_params attention = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
+  attention.struct_size = 7;
+  params.attention = &attention;
+  EXPECT_EQ(attnjit_masked_mha_run(op, &params, nullptr), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), testing::HasSubstr("attnjit_mha_varlen_params.struct_size is 7"));
+  attnjit_masked_mha_destroy(op);
+  attnjit_masked_mha_destroy(nullptr);
+  attnjit_mask_from_topk_destroy(nullptr);
+  attnjit_context_destroy(context);
 }
 
 INSTANTIATE_TEST_SUITE_P(Good, MaskedCalls, testing::Values(Api::kCpp, Api::kC),

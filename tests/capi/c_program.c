@@ -24,6 +24,12 @@ _Static_assert(sizeof(attnjit_mha_varlen_params) == 120, "size of attnjit_mha_va
 _Static_assert(offsetof(attnjit_mha_varlen_params, q) == 8, "q");
 _Static_assert(offsetof(attnjit_mha_varlen_params, cu_seqlens_k) == 96, "cu_seqlens_k");
 _Static_assert(offsetof(attnjit_mha_varlen_params, softmax_scale) == 112, "softmax_scale");
+_Static_assert(sizeof(attnjit_mask_from_topk_params) == 48, "size of attnjit_mask_from_topk_params");
+_Static_assert(offsetof(attnjit_mask_from_topk_params, mask_tiles) == 40, "mask_tiles");
+_Static_assert(sizeof(attnjit_masked_mha_params) == 72, "size of attnjit_masked_mha_params");
+_Static_assert(offsetof(attnjit_masked_mha_params, key_offset) == 40, "key_offset");
+_Static_assert(offsetof(attnjit_masked_mha_params, workspace_bytes) == 64, "workspace_bytes");
+_Static_assert(sizeof(attnjit_masked_mha_bounds) == 32, "size of attnjit_masked_mha_bounds");
 _Static_assert(sizeof(attnjit_mla_decode_config) == 40, "size of attnjit_mla_decode_config");
 _Static_assert(offsetof(attnjit_mla_decode_config, out_dtype) == 32, "out_dtype of attnjit_mla_decode_config");
 _Static_assert(sizeof(attnjit_mla_decode_params) == 168, "size of attnjit_mla_decode_params");
