@@ -9,6 +9,7 @@ namespace attnjit {
 MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config, const runtime::SmFeatures& features)
     : context_(context), config_(config), kernels_(runtime::choose_mha_varlen(config, features)) {
   runtime::KernelLoader& loader = context_.impl()->loader();
+  if (context_.impl()->options().debug_checks) lengths_check_.emplace("mha_varlen", loader);
   for (const runtime::KernelPlan& plan : kernels_->plans()) {
     if (context_.impl()->has_device()) {
       loaded_.push_back(loader.load(plan));
@@ -27,8 +28,12 @@ void MhaVarlen::Impl::run(const MhaVarlenParams& params, Stream stream) const {
                 "Context of a device");
   }
   const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
-  if (launch.ctas == 0) return;
+  if (launch.ctas == 0 && !lengths_check_) return;
   const Context::Impl::CurrentContext current(*context_.impl());
+  if (lengths_check_) [[unlikely]] {
+    lengths_check_->run(call, stream);
+    if (launch.ctas == 0) return;
+  }
   loaded_[launch.plan]->launch(launch.ctas, &call.params, stream);
 }
 

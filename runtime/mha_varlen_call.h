@@ -10,8 +10,10 @@ struct MhaVarlenCall {
   kernel::MhaVarlenParams params;  // all but m_blocks, which depends on the kernel's tile
   int batch = 0;
   int heads = 0;
-  int max_seqlen_q = 0;
+  int max_seqlen_q = 0;  // the caller's, but at most the tokens of its tensor
   int max_seqlen_k = 0;
+  std::int64_t tokens_q = 0;
+  std::int64_t tokens_k = 0;
 };
 
 /// Throws Error(kInvalidArgument) that names tensor, dim and value, what is allowed and what to do.

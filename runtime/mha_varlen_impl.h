@@ -3,6 +3,7 @@
 
 #include "attnjit/mha_varlen.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/kernels/check_varlen.h"
 #include "runtime/mha_varlen_kernels.h"
 
 namespace attnjit {
@@ -20,6 +21,7 @@ class ATTNJIT_LOCAL MhaVarlen::Impl {
   Context context_;
   MhaVarlenConfig config_;
   std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
+  std::optional<runtime::VarlenCheck> lengths_check_;                 // with debug_checks
   std::vector<std::shared_ptr<const runtime::LoadedKernel>> loaded_;  // one per plan; empty without a device
 };
 
