@@ -72,9 +72,19 @@ std::int64_t chosen_max_bytes(const ContextOptions& options) {
   return *options.cache_max_bytes;
 }
 
+/// A switch that the environment may set.
+bool environment_flag(const char* name) {
+  const std::string value = environment(name);
+  if (!value.empty() && value != "0" && value != "1") {
+    throw Error(Status::kInvalidArgument, fmt::format("{} is \"{}\"; it is 0 or 1", name, value));
+  }
+  return value == "1";
+}
+
 }  // namespace
 
 Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
+  options_.debug_checks |= environment_flag("ATTNJIT_DEBUG_CHECKS");
   if (!options_.log) options_.log = log_warnings_to_stderr;
   if (options_.nvrtc_path.empty()) options_.nvrtc_path = environment("ATTNJIT_NVRTC");
   if (options_.template_dir.empty()) options_.template_dir = environment("ATTNJIT_TEMPLATE_DIR");

@@ -81,6 +81,10 @@ Driver::Driver() {
   look_up(cuLibraryGetKernel, "cuLibraryGetKernel");
   look_up(cuKernelSetAttribute, "cuKernelSetAttribute");
   look_up(cuLaunchKernelEx, "cuLaunchKernelEx");
+  look_up(cuMemHostAlloc, "cuMemHostAlloc");
+  look_up(cuMemFreeHost, "cuMemFreeHost");
+  look_up(cuStreamIsCapturing, "cuStreamIsCapturing");
+  look_up(cuStreamSynchronize, "cuStreamSynchronize");
 
   if (const CUresult result = cuInit(0); result != CUDA_SUCCESS) {
     throw Error(Status::kNoDriver,

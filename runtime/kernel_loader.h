@@ -85,6 +85,7 @@ class KernelLoader {
   /// prepare(), then loads it into the driver; each kernel of this loader is loaded once.
   std::shared_ptr<const LoadedKernel> load(const KernelPlan& plan);
 
+  bool has_device() const { return options_.device.has_value(); }
   void set_miss_policy(MissPolicy policy) { miss_policy_ = policy; }
   MissPolicy miss_policy() const { return miss_policy_; }
   CacheCounters counters() const;

@@ -11,13 +11,19 @@ MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config, con
     : context_(context),
       config_(config),
       kernels_(runtime::choose_mha_varlen(config, features, masking)),
-      loaded_(context, kernels_->plans()) {}
+      loaded_(context, kernels_->plans()) {
+  if (context_.impl()->options().debug_checks) lengths_check_.emplace("mha_varlen", context_.impl()->loader());
+}
 
 void MhaVarlen::Impl::run(const MhaVarlenParams& params, Stream stream) const {
   runtime::MhaVarlenCall call = runtime::check_mha_varlen(config_, params);
   const runtime::MhaVarlenKernels::Launch planned = plan(call);
-  if (planned.ctas == 0) return;
+  if (planned.ctas == 0 && !lengths_check_) return;
   const Context::Impl::CurrentContext current(*context_.impl());
+  if (lengths_check_) [[unlikely]] {
+    lengths_check_->run(call, stream);
+    if (planned.ctas == 0) return;
+  }
   launch(planned, call, stream);
 }
 

@@ -132,6 +132,8 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
   // Nothing is longer than the tensor that holds it, whatever the caller's upper bound says.
   call.max_seqlen_q = static_cast<int>(std::min<std::int64_t>(p.max_seqlen_q, q.tokens));
   call.max_seqlen_k = static_cast<int>(std::min<std::int64_t>(p.max_seqlen_k, k.tokens));
+  call.tokens_q = q.tokens;
+  call.tokens_k = k.tokens;
   call.params = {.q_nope = q.nope,
                  .q_pe = q.pe,
                  .k_nope = k.nope,

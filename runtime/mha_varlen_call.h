@@ -17,8 +17,10 @@ struct MhaVarlenCall {
   const char* operator_name = "";
   int batch = 0;
   int heads = 0;
-  int max_seqlen_q = 0;
+  int max_seqlen_q = 0;  // the caller's, but at most the tokens of its tensor
   int max_seqlen_k = 0;
+  std::int64_t tokens_q = 0;
+  std::int64_t tokens_k = 0;
 };
 
 /// Throws Error(kInvalidArgument) that names tensor, dim and value, what is allowed and what to do.

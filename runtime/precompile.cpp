@@ -14,6 +14,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/kernels/check_varlen.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -61,7 +62,9 @@ Work plan_work(const PrecompileOptions& options) {
         }
         KernelLoader& loader = context->impl()->loader();
         report.target = context->arch();
-        for (KernelPlan& plan : plans(config, context->impl()->features())) {
+        std::vector<KernelPlan> wanted = plans(config, context->impl()->features());
+        if (context->impl()->options().debug_checks) wanted.push_back(check_varlen_plan());
+        for (KernelPlan& plan : wanted) {
           report.family = plan.spec.family;
           report.config_json = plan.spec.config_json();
           report.key = loader.key_fields(plan).key().hex();

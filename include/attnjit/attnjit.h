@@ -100,9 +100,11 @@ typedef struct attnjit_context_options {
   attnjit_miss_callback miss; /* NULL: nobody is told; else told of each miss, whatever the policy */
   void* miss_user;
   int64_t cache_max_bytes; /* 0: no limit; -1: ATTNJIT_CACHE_MAX_SIZE, else 2 GiB */
+  int32_t debug_checks;    /* 1: check lengths on the device before each launch, see attnjit/context.hpp; 0: do not */
+  int32_t reserved2;       /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
 } attnjit_context_options;
 #define ATTNJIT_CONTEXT_OPTIONS_INIT \
-  {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0, NULL, NULL, -1}
+  {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0, NULL, NULL, -1, 0, 0}
 
 /* options may be NULL: device 0 and defaults. */
 ATTNJIT_API attnjit_status attnjit_context_create(const attnjit_context_options* options, attnjit_context** context);
@@ -182,7 +184,7 @@ ATTNJIT_API attnjit_status attnjit_mha_varlen_create(const attnjit_context* cont
                                                      const attnjit_mha_varlen_config* config,
                                                      attnjit_mha_varlen** op);
 ATTNJIT_API void attnjit_mha_varlen_destroy(attnjit_mha_varlen* op); /* NULL is fine */
-/* Checks and launches; no allocation, no synchronisation. */
+/* Checks and launches; no allocation, no synchronisation (but with debug_checks). */
 ATTNJIT_API attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op,
                                                   const attnjit_mha_varlen_params* params, attnjit_stream stream);
 

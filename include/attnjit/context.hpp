@@ -53,6 +53,11 @@ struct ContextOptions {
   /// Size in bytes above which the cache file loses its least recently used kernels; 0: no limit; empty:
   /// ATTNJIT_CACHE_MAX_SIZE ("500M", "2G", "0"), else 2 GiB.
   std::optional<std::int64_t> cache_max_bytes{};
+  /// Debug mode: before each launch a small kernel checks on the device what otherwise is the caller's promise (lengths
+  /// within max_seqlen and the tensors, cu_seqlens that do not decrease), and run() throws Error(kInvalidArgument) that
+  /// names the first fault. Such a run() allocates, waits for its stream, and is refused while the stream is captured;
+  /// an operator compiles one kernel more. Also switched on by ATTNJIT_DEBUG_CHECKS=1.
+  bool debug_checks = false;
 };
 
 /// Cheap to copy: copies share everything. Thread-safe.

@@ -51,7 +51,7 @@ struct MhaVarlenParams {
   Tensor out_scale{};     ///< kFloat8E4M3 output: float32 [1], > 0; out = e4m3(clamp(o / out_scale, -448, 448))
   Tensor cu_seqlens_q{};  ///< int32 [B + 1], from 0 to Tq, not decreasing
   Tensor cu_seqlens_k{};  ///< int32 [B + 1], from 0 to Tk, not decreasing
-  int max_seqlen_q = 0;   ///< upper bounds of the lengths; the caller's promise
+  int max_seqlen_q = 0;   ///< upper bounds of the lengths; the caller's promise, which debug_checks checks
   int max_seqlen_k = 0;
   float softmax_scale = 0;  ///< finite, > 0
 };
@@ -66,7 +66,8 @@ class ATTNJIT_API MhaVarlen {
 
   /// Checks the arguments and launches one kernel on `stream`: no allocation, no synchronisation, no copy;
   /// can be captured in a CUDA graph and replayed after cu_seqlens, tensors' contents or out_scale changed on
-  /// the device (within max_seqlen and the tensors' sizes). Throws Error before anything is launched.
+  /// the device (within max_seqlen and the tensors' sizes). Throws Error before anything is launched. With
+  /// ContextOptions::debug_checks it checks the lengths on the device first, and then it allocates and waits.
   ///
   /// Runs in the CUDA context that is current on this thread; without one, in the device's primary context.
   void run(const MhaVarlenParams& params, Stream stream = nullptr) const;

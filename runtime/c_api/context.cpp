@@ -31,7 +31,7 @@ static_assert(std::is_same_v<attnjit_stream, attnjit::Stream>);
 
 // Sizes of ABI 1. A field is added at the end, at a multiple of 8 and never in the padding that a struct ends
 // with: an older caller's size says nothing about bytes that were padding then.
-static_assert(sizeof(attnjit_context_options) == 96 || sizeof(void*) != 8);
+static_assert(sizeof(attnjit_context_options) == 104 || sizeof(void*) != 8);
 static_assert(sizeof(attnjit_miss) == 64 || sizeof(void*) != 8);
 static_assert(sizeof(attnjit_cache_counters) == 160 || sizeof(void*) != 8);
 
@@ -108,6 +108,7 @@ ContextOptions to_cpp(const attnjit_context_options& c) {
     };
   }
   if (c.cache_max_bytes != -1) options.cache_max_bytes = c.cache_max_bytes;
+  options.debug_checks = read_flag(c.debug_checks, "attnjit_context_options.debug_checks");
   return options;
 }
 

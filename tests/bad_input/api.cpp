@@ -28,6 +28,7 @@ Outcome attempt_c(const ContextOptions& options, const Operation* operation) {
   c.cache_path = or_null(options.cache_path);
   c.nvrtc_path = or_null(options.nvrtc_path);
   c.template_dir = or_null(options.template_dir);
+  c.debug_checks = options.debug_checks ? 1 : 0;
   if (log) {
     c.log = forward_log;
     c.log_user = &log;

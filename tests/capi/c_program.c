@@ -7,12 +7,13 @@
 #include "attnjit/attnjit.h"
 
 /* ABI 1 on 64-bit targets: neither sizes nor places of fields ever change. */
-_Static_assert(sizeof(attnjit_context_options) == 96, "size of attnjit_context_options");
+_Static_assert(sizeof(attnjit_context_options) == 104, "size of attnjit_context_options");
 _Static_assert(offsetof(attnjit_context_options, device) == 8, "device");
 _Static_assert(offsetof(attnjit_context_options, arch) == 16, "arch");
 _Static_assert(offsetof(attnjit_context_options, log_user) == 56, "log_user");
 _Static_assert(offsetof(attnjit_context_options, on_miss) == 64, "on_miss");
 _Static_assert(offsetof(attnjit_context_options, cache_max_bytes) == 88, "cache_max_bytes");
+_Static_assert(offsetof(attnjit_context_options, debug_checks) == 96, "debug_checks");
 _Static_assert(sizeof(attnjit_miss) == 64, "size of attnjit_miss");
 _Static_assert(sizeof(attnjit_cache_counters) == 160, "size of attnjit_cache_counters");
 _Static_assert(offsetof(attnjit_cache_counters, loaded_hits) == 8, "loaded_hits");

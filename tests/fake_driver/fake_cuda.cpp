@@ -1,6 +1,7 @@
 #include "tests/fake_driver/fake_cuda.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -10,6 +11,7 @@ namespace {
 
 std::mutex mutex;
 fake_cuda::State fake_state;
+std::map<CUkernel, std::string> kernel_names;
 thread_local std::vector<CUcontext> context_stack;
 
 int device_of(CUcontext context) { return static_cast<int>(reinterpret_cast<std::uintptr_t>(context)) - 1000; }
@@ -108,22 +110,47 @@ CUresult library_unload(CUlibrary) {
   ++fake_state.libraries_unloaded;
   return CUDA_SUCCESS;
 }
-CUresult library_get_kernel(CUkernel* kernel, CUlibrary library, const char*) {
+CUresult library_get_kernel(CUkernel* kernel, CUlibrary library, const char* name) {
+  const std::lock_guard lock(mutex);
   *kernel = reinterpret_cast<CUkernel>(library);
+  kernel_names[*kernel] = name;
   return CUDA_SUCCESS;
 }
 CUresult kernel_set_attribute(CUfunction_attribute, int, CUkernel, CUdevice) { return CUDA_SUCCESS; }
-CUresult launch_kernel(const CUlaunchConfig* config, CUfunction, void** parameters, void**) {
+CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** parameters, void**) {
   const std::lock_guard lock(mutex);
   if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  const std::string& entry = kernel_names[reinterpret_cast<CUkernel>(kernel)];
   const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
   bool overlaps_previous = false;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     overlaps_previous |= config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION &&
                          config->attrs[i].value.programmaticStreamSerializationAllowed != 0;
   }
-  fake_state.launches.push_back({config->gridDimX, config->blockDimX, config->sharedMemBytes, config->hStream,
-                                 context_stack.back(), {bytes, bytes + fake_state.parameter_bytes}, overlaps_previous});
+  fake_state.launches.push_back({entry, config->gridDimX, config->blockDimX, config->sharedMemBytes, config->hStream,
+                                 context_stack.back(), {bytes, bytes + fake_state.parameter_bytes[entry]}, overlaps_previous});
+  if (fake_state.on_launch) fake_state.on_launch(fake_state.launches.back(), parameters[0]);
+  return CUDA_SUCCESS;
+}
+CUresult host_alloc(void** memory, std::size_t bytes, unsigned) {
+  const std::lock_guard lock(mutex);
+  ++fake_state.host_allocations;
+  *memory = std::malloc(bytes);
+  return CUDA_SUCCESS;
+}
+CUresult host_free(void* memory) {
+  const std::lock_guard lock(mutex);
+  --fake_state.host_allocations;
+  std::free(memory);
+  return CUDA_SUCCESS;
+}
+CUresult stream_is_capturing(CUstream, CUstreamCaptureStatus* status) {
+  *status = fake_state.capture;
+  return fake_state.capture_result;
+}
+CUresult stream_synchronize(CUstream) {
+  const std::lock_guard lock(mutex);
+  ++fake_state.stream_waits;
   return CUDA_SUCCESS;
 }
 
@@ -149,6 +176,10 @@ const std::map<std::string, void*>& functions() {
       {"cuLibraryGetKernel", reinterpret_cast<void*>(library_get_kernel)},
       {"cuKernelSetAttribute", reinterpret_cast<void*>(kernel_set_attribute)},
       {"cuLaunchKernelEx", reinterpret_cast<void*>(launch_kernel)},
+      {"cuMemHostAlloc", reinterpret_cast<void*>(host_alloc)},
+      {"cuMemFreeHost", reinterpret_cast<void*>(host_free)},
+      {"cuStreamIsCapturing", reinterpret_cast<void*>(stream_is_capturing)},
+      {"cuStreamSynchronize", reinterpret_cast<void*>(stream_synchronize)},
   };
   return table;
 }

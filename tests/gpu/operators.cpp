@@ -2,11 +2,25 @@
 
 #include <set>
 
+#include "runtime/kernels/check_varlen.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/decode_cases.h"
 #include "tests/gpu/masked_cases.h"
 
 namespace attnjit::gpu_tests {
+namespace {
+
+std::vector<runtime::KernelPlan> check_kernels(const runtime::SmFeatures&) { return {runtime::check_varlen_plan()}; }
+
+std::vector<CompileCase> check_compile_cases() {
+  std::vector<CompileCase> cases;
+  for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100f", "sm_120f"}) {
+    cases.push_back({target, "check_varlen", check_kernels});
+  }
+  return cases;
+}
+
+}  // namespace
 
 const std::vector<TestedOperator>& tested_operators() {
   static const std::vector<TestedOperator> operators{
@@ -31,6 +45,10 @@ const std::vector<TestedOperator>& tested_operators() {
           "runtime/masked_mha_call.cpp", "runtime/masked_mha.cpp"}}},
        masked_mha_kernels,
        masked_mha_compile_cases},
+      {"debug mode of mha_varlen",
+       {{"check_varlen", {"runtime/kernels/check_varlen.cpp", "runtime/device_check.cpp"}}},
+       check_kernels,
+       check_compile_cases},
   };
   return operators;
 }

@@ -54,9 +54,11 @@ Suite::Suite(const SuiteOptions& options)
       context_(context_options(options)),
       plain_(std::make_unique<reference::ReferenceKernels>(context_.impl()->loader())) {}
 
-Context Suite::fresh_context() {
+Context Suite::fresh_context(const Fresh& wish) {
+  ContextOptions options = context_options(options_);
+  options.debug_checks = wish.debug_checks;
   const std::lock_guard lock(mutex_);
-  return fresh_contexts_.emplace_back(context_options(options_));
+  return fresh_contexts_.emplace_back(std::move(options));
 }
 
 std::string Suite::check_cached() const {

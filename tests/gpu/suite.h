@@ -50,7 +50,11 @@ class Suite {
     return *static_cast<const T*>(kept_.try_emplace(key, std::move(made)).first->second.get());
   }
   /// A context of its own, so that none of its kernels has been launched or loaded yet.
-  Context fresh_context();
+  struct Fresh {
+    bool debug_checks = false;
+  };
+  Context fresh_context(const Fresh& wish);
+  Context fresh_context() { return fresh_context({}); }
   /// Empty, or how many kernels were compiled although none should.
   std::string check_cached() const;
 

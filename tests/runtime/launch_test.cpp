@@ -42,7 +42,7 @@ class LaunchTest : public testing::Test {
   static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
   void SetUp() override {
     fake_cuda::reset();
-    fake_cuda::state().parameter_bytes = sizeof(attnjit::kernel::MhaVarlenParams);
+    fake_cuda::state().parameter_bytes["attnjit_sm80_mha_varlen"] = sizeof(attnjit::kernel::MhaVarlenParams);
   }
 
   attnjit::ContextOptions options(int device = 0) {

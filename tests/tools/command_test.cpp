@@ -138,6 +138,16 @@ TEST_F(Command, AManifestNamesOperators) {
   EXPECT_EQ(parse(precompile_small({"--json"}))["summary"]["compiled"], 0);
 }
 
+TEST_F(Command, DebugModesKernelIsCompiledWhereDebugModeIsOn) {
+  environment_["ATTNJIT_DEBUG_CHECKS"] = "1";
+  const json report = parse(precompile_small({"--json"}));
+  EXPECT_EQ(report["kernels"].back()["family"], "check_varlen");
+  environment_["ATTNJIT_DEBUG_CHECKS"] = std::nullopt;
+  const json without = parse(precompile_small({"--json"}));
+  EXPECT_EQ(without["kernels"].size() + 1, report["kernels"].size());
+  EXPECT_EQ(without["summary"]["compiled"], 0);
+}
+
 TEST_F(Command, OneKernelThatFailsFailsTheRunAndNoOther) {
   const CommandResult result =
       precompile_small({"--json", "--config", "operator=mla_prefill head_dim_qk=65 head_dim_v=16"});
