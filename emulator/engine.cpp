@@ -34,6 +34,7 @@ Engine::Engine(KernelFunction kernel, const void* params, const Grid& grid, cons
       made.cta = &cta;
       made.index = index;
     }
+    cta.warpgroups.resize(static_cast<std::size_t>(grid.threads / kWarpgroupThreads));
     cta.warps.resize(static_cast<std::size_t>(grid.threads / kWarpLanes));
     for (std::size_t index = 0; index < cta.warps.size(); ++index) {
       cta.warps[index].cta = &cta;
@@ -44,13 +45,14 @@ Engine::Engine(KernelFunction kernel, const void* params, const Grid& grid, cons
 }
 
 LaunchResult Engine::run() {
+  ctas = grid_.ctas;
   for (;;) {
     for (const auto& cta : ctas_) {
       if (cta->live > 0 || blocks_.empty()) continue;
       start(*cta, blocks_.back());
       blocks_.pop_back();
     }
-    Thread* const next = next_thread();
+    Thread* const next = next_thread_or_landing();
     if (next == nullptr) break;
     switch_to(next);  // comes back when a CTA is done or something is wrong
     current_ = nullptr;
@@ -73,9 +75,18 @@ void Engine::start(Cta& cta, u32 block_index) {
     cta.shadow.emplace(grid_.smem_bytes);
     cta.clocks.emplace(grid_.threads);
   }
+  cta.mbarriers.clear();
+  cta.tile_copies.clear();
+  cta.named_barriers.fill({});
+  for (Warpgroup& warpgroup : cta.warpgroups) {
+    warpgroup.meeting = 0;
+    warpgroup.products.forget();
+    warpgroup.registers.clear();
+  }
   for (Thread& made : cta.threads) {
     made.state = Thread::State::kReady;
     made.copies.forget();
+    made.products = {};
     made.fiber.start(&Engine::run_thread, this);
   }
   for (Warp& warp : cta.warps) {
@@ -101,13 +112,16 @@ Thread* Engine::end_thread() {
   Thread& ended = *current_;
   trace("exit", {"", 0});
   ended.state = Thread::State::kExited;
+  // Products that nobody waited for have nowhere to go.
+  const auto warpgroup = static_cast<std::size_t>(warpgroup_of(ended));
+  if (warpgroup < ended.cta->warpgroups.size()) ended.cta->warpgroups[warpgroup].products.forget();
   warp_of(ended).ready &= ~(u32{1} << ended.index % kWarpLanes);
   Cta& cta = *ended.cta;
   if (--cta.live == 0) {
     cta.running = false;
     return nullptr;
   }
-  Thread* const next = next_thread();
+  Thread* const next = next_thread_or_landing();
   if (next == nullptr) fail_deadlock();
   return next;
 }
@@ -150,7 +164,7 @@ void Engine::wait(Thread::State state, Site site, const char* what) {
   waiting.what = what;
   warp_of(waiting).ready &= ~(u32{1} << waiting.index % kWarpLanes);
   sometimes_land(*waiting.cta);
-  Thread* const next = next_thread();
+  Thread* const next = next_thread_or_landing();
   if (next == nullptr) fail_deadlock();
   switch_to(next);
 }
@@ -160,12 +174,22 @@ void Engine::make_ready(Thread& ready) {
   warp_of(ready).ready |= u32{1} << ready.index % kWarpLanes;
 }
 
+Thread* Engine::next_thread_or_landing() {
+  Thread* next = next_thread();
+  while (next == nullptr && land_awaited()) next = next_thread();
+  return next;
+}
+
 void Engine::sometimes_land(Cta& cta) {
   if (options_.completion != Completion::kRandom || !random_.one_in(4)) return;
+  if (!cta.tile_copies.empty()) land(cta, random_.below(static_cast<u32>(cta.tile_copies.size())));
+  for (Warpgroup& warpgroup : cta.warpgroups) {
+    if (!warpgroup.products.empty() && random_.one_in(4)) warpgroup.products.finish_some(cta.address_zero(), random_);
+  }
   cta.threads[random_.below(static_cast<u32>(grid_.threads))].copies.land_some(random_);
 }
 
-bool Engine::arrive_at_warp(Site site, const char* what, void* operands) {
+bool Engine::arrive_at_warp(Site site, const char* what, const void* operands) {
   Thread& arriving = *current_;
   Warp& warp = warp_of(arriving);
   const int lane = arriving.index % kWarpLanes;
@@ -191,6 +215,38 @@ void Engine::release_warp(Warp& warp) {
   warp.ready = ~u32{0};
   for (int lane = 0; lane < kWarpLanes; ++lane) warp.lane(lane).state = Thread::State::kReady;
   warp.first_lane = static_cast<int>(random_.below(kWarpLanes));
+}
+
+bool Engine::arrive_at_warpgroup(Site site, const char* what, const void* operands) {
+  Thread& arriving = *current_;
+  Cta& cta = *arriving.cta;
+  const int warpgroup = warpgroup_of(arriving);
+  if (static_cast<std::size_t>(warpgroup) >= cta.warpgroups.size()) {
+    fail(FaultKind::kDivergence, fmt::format("{}: {} takes four warps, and the last {} threads of the CTA are fewer",
+                                             here(site), what, grid_.threads % kWarpgroupThreads));
+  }
+  Warpgroup& group = cta.warpgroups[static_cast<std::size_t>(warpgroup)];
+  const std::size_t first = static_cast<std::size_t>(warpgroup * kWarpgroupThreads);
+  for (std::size_t i = 0; group.meeting > 0 && i < kWarpgroupThreads; ++i) {
+    const Thread& other = cta.threads[first + i];
+    if (other.state != Thread::State::kAtWarpgroupMeeting) continue;
+    if (other.site.line == site.line && std::strcmp(other.site.file, site.file) == 0) break;
+    fail(FaultKind::kDivergence,
+         fmt::format("{}: {} meets thread {} at {} of {}; all threads of a warpgroup have to come to the same one",
+                     here(site), what, other.index, other.what, to_string(other.site)));
+  }
+  arriving.operands = operands;
+  if (++group.meeting == kWarpgroupThreads) return true;
+  wait(Thread::State::kAtWarpgroupMeeting, site, what);
+  return false;
+}
+
+void Engine::release_warpgroup(Cta& cta, int warpgroup) {
+  cta.warpgroups[static_cast<std::size_t>(warpgroup)].meeting = 0;
+  for (int i = 0; i < kWarpgroupThreads; ++i) {
+    Thread& other = cta.threads[static_cast<std::size_t>(warpgroup * kWarpgroupThreads + i)];
+    if (other.state == Thread::State::kAtWarpgroupMeeting) make_ready(other);
+  }
 }
 
 void Engine::fail_deadlock() {

@@ -30,6 +30,20 @@ class Engine final : public Machine {
   void async_copy(Site site, u32 destination, const void* source, u32 bytes, u32 valid) override;
   void async_commit(Site site) override;
   void async_wait(Site site, int pending) override;
+  void mbarrier_init(Site site, u32 barrier, u32 arrivals) override;
+  void mbarrier_arrive(Site site, u32 barrier) override;
+  void mbarrier_arrive_expect(Site site, u32 barrier, u32 bytes) override;
+  void mbarrier_wait(Site site, u32 barrier, u32 parity) override;
+  void fence_mbarrier_init(Site site) override;
+  void fence_proxy_async(Site site) override;
+  void named_barrier(Site site, int barrier, int threads, bool waits) override;
+  void tma_load(Site site, u32 destination, const kernel::TensorMap& map, u32 barrier, int column, int head,
+                int token) override;
+  void wgmma(Site site, const Wgmma& product) override;
+  void wgmma_fence(Site site) override;
+  void wgmma_commit(Site site) override;
+  void wgmma_wait(Site site, int pending) override;
+  void set_registers(Site site, int registers) override;
   void direct_access(const void* place, const void* pointer, u32 bytes, bool is_write) override;
 
  private:
@@ -41,12 +55,28 @@ class Engine final : public Machine {
   /// The thread that runs waits, and others go on until it is ready again.
   void wait(Thread::State state, Site site, const char* what);
   void make_ready(Thread& ready);
+  /// Null if no thread is ready.
   Thread* next_thread();
+  /// Null if nobody can go on.
+  Thread* next_thread_or_landing();
   void switch_to(Thread* next, bool current_ends = false);
   void sometimes_land(Cta& cta);
   /// Lanes meet; true for the last one, with the others still waiting.
-  bool arrive_at_warp(Site site, const char* what, void* operands);
+  bool arrive_at_warp(Site site, const char* what, const void* operands);
   void release_warp(Warp& warp);
+  bool arrive_at_warpgroup(Site site, const char* what, const void* operands);
+  void release_warpgroup(Cta& cta, int warpgroup);
+
+  // ---- asynchronous work
+  MbarrierState& mbarrier_at(Site site, u32 barrier, const char* what);
+  void arrive(Site site, MbarrierState& barrier);
+  /// Ends the phase if all is there, and lets those go on who wait for it.
+  void end_phase(Cta& cta, MbarrierState& barrier);
+  void land(Cta& cta, std::size_t tile_copy);
+  /// Lands what a thread waits for; false if there is nothing of the kind.
+  bool land_awaited();
+  void check_wgmma(Site site, int warpgroup);
+  void issue_wgmma(Site site, int warpgroup);
 
   // ---- checks
   /// Throws, so that what stands on the thread's stack is destroyed; run_thread() catches.
@@ -59,6 +89,7 @@ class Engine final : public Machine {
   bool dropped(const char* what, Site site);
   void trace(const char* what, Site site, const std::string& detail = "");
 
+  static int warpgroup_of(const Thread& of) { return of.index / kWarpgroupThreads; }
   Warp& warp_of(const Thread& of) { return of.cta->warps[static_cast<std::size_t>(of.index / kWarpLanes)]; }
 
   KernelFunction kernel_;

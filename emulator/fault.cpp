@@ -16,6 +16,8 @@ const char* to_string(FaultKind kind) {
     case FaultKind::kDeadlock: return "deadlock";
     case FaultKind::kRace: return "race";
     case FaultKind::kUninitialisedRead: return "uninitialised read";
+    case FaultKind::kMissingFence: return "missing fence";
+    case FaultKind::kMisuse: return "misuse";
   }
   return "?";
 }

@@ -17,6 +17,8 @@ enum class FaultKind {
   kDeadlock,           ///< nobody can go on
   kRace,               ///< two accesses that nothing orders
   kUninitialisedRead,  ///< of shared memory that was never written
+  kMissingFence,       ///< what is ordered among threads, but not for the asynchronous proxy or for wgmma
+  kMisuse,             ///< an instruction that is given what it does not take
 };
 
 const char* to_string(FaultKind kind);

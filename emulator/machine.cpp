@@ -49,7 +49,7 @@ void Engine::warp_collective(Site site, const char* instruction, void* operands,
   if (!arrive_at_warp(site, instruction, operands)) return;
   Warp& warp = warp_of(*current_);
   void* lanes[kWarpLanes];
-  for (int lane = 0; lane < kWarpLanes; ++lane) lanes[lane] = warp.lane(lane).operands;
+  for (int lane = 0; lane < kWarpLanes; ++lane) lanes[lane] = const_cast<void*>(warp.lane(lane).operands);
   perform(lanes);
   release_warp(warp);
 }
@@ -188,6 +188,18 @@ void Engine::trace(const char* what, Site site, const std::string& detail) {
   options_.trace->push_back({block, thread / kWarpLanes, what, detail, site});
 }
 
+namespace {
+
+std::string which_barrier(const Thread& waiting) {
+  if (waiting.state == Thread::State::kAtNamedBarrier) return fmt::format(" {}", waiting.which);
+  if (waiting.state != Thread::State::kAtMbarrier) return "";
+  const MbarrierState& barrier = waiting.cta->mbarriers[static_cast<std::size_t>(waiting.which)];
+  return fmt::format(" of parity {} (shared offset {}: {} phases ended, {} of {} arrivals and {} bytes missing)",
+                     waiting.parity, barrier.offset, barrier.phase, barrier.pending, barrier.arrivals, barrier.bytes);
+}
+
+}  // namespace
+
 std::string describe_threads(const Cta& cta) {
   std::string text;
   for (const Warp& warp : cta.warps) {
@@ -204,7 +216,8 @@ std::string describe_threads(const Cta& cta) {
       const std::string state = from.state == Thread::State::kExited ? "exited"
                                 : from.state == Thread::State::kReady
                                     ? "ready"
-                                    : fmt::format("waiting for {} at {}", from.what, to_string(from.site));
+                                    : fmt::format("waiting for {}{} at {}", from.what, which_barrier(from),
+                                                  to_string(from.site));
       text += fmt::format("{}block {} warp {} lanes {}-{}: {}", text.empty() ? "" : "\n", cta.block, warp.index, first,
                           last, state);
       first = last + 1;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "emulator/tensor_map.h"
 #include "runtime/mha_varlen_call.h"
 
 namespace attnjit::emulator {
@@ -22,8 +23,11 @@ EmulatedMhaVarlen::Run EmulatedMhaVarlen::run(runtime::MhaVarlenCall& call, cons
   run.plan = kernels_->plans()[static_cast<std::size_t>(launch_plan.plan)];
   run.grid = {launch_plan.ctas, run.plan.threads, static_cast<u32>(run.plan.smem_bytes)};
   run.object = &objects_.get(run.plan.spec, options.race_check);
+  EmulatorServices services;
+  runtime::MhaVarlenKernels::ParamsStorage storage;
+  const void* const told = kernels_->params(call, launch_plan, services, storage);
   const auto start = std::chrono::steady_clock::now();
-  run.result = launch(run.object->function, &call.params, run.grid, options);
+  run.result = launch(run.object->function, told, run.grid, options);
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return run;
 }

@@ -7,6 +7,7 @@ namespace {
 
 /// Of the word at `word_offset`, the bytes within [offset, offset + bytes).
 std::uint8_t byte_mask(u32 word_offset, u32 offset, u32 bytes) {
+  if (word_offset >= offset && word_offset + 4 <= offset + bytes) return 15;
   std::uint8_t mask = 0;
   for (u32 i = 0; i < 4; ++i) {
     if (word_offset + i >= offset && word_offset + i < offset + bytes) mask |= static_cast<std::uint8_t>(1u << i);
@@ -21,53 +22,67 @@ std::string place(int thread, const Site& site) {
 
 }  // namespace
 
-Clocks::Clocks(int threads) : threads_(static_cast<std::size_t>(threads)), clocks_(threads_ * threads_, 0) {
-  for (std::size_t thread = 0; thread < threads_; ++thread) clocks_[thread * threads_ + thread] = 1;
+std::string Shadow::describe(const Access& access) {
+  switch (access.kind) {
+    case Kind::kRead: return "read by " + place(access.thread, access.site);
+    case Kind::kWrite: return "write by " + place(access.thread, access.site);
+    case Kind::kAtomic: return "atomic by " + place(access.thread, access.site);
+    case Kind::kCopy: return "copy by " + place(access.thread, access.site);
+    case Kind::kTileCopy: return "tile copy issued by " + place(access.thread, access.site);
+    case Kind::kWgmmaRead:
+      return fmt::format("wgmma of warpgroup {} at {}", access.thread / kWarpgroupThreads, to_string(access.site));
+  }
+  return "?";
 }
 
-void Clocks::meet(int first_thread, int count) {
-  const auto row = [&](int thread) { return clocks_.begin() + static_cast<std::ptrdiff_t>(thread * threads_); };
-  const auto width = static_cast<std::ptrdiff_t>(threads_);
-  std::vector<std::uint32_t> joined(row(first_thread), row(first_thread) + width);
-  for (int thread = first_thread + 1; thread < first_thread + count; ++thread) {
-    std::transform(joined.begin(), joined.end(), row(thread), joined.begin(),
-                   [](std::uint32_t a, std::uint32_t b) { return std::max(a, b); });
-  }
-  for (int thread = first_thread; thread < first_thread + count; ++thread) {
-    std::copy(joined.begin(), joined.end(), row(thread));
-    ++*(row(thread) + thread);
-  }
+Finding Shadow::conflict(const Access& access, const Access& before, u32 word, bool ordered) {
+  const auto why = [&] {
+    if (ordered) return "no fence_proxy_async lies between them";
+    if (before.in_flight) return "the copy was not waited for";
+    if (before.kind == Kind::kTileCopy) return "the copy's mbarrier was not waited for";
+    if (before.kind == Kind::kWgmmaRead) return "no wait for the product and no barrier lie between them";
+    return "no barrier lies between them";
+  };
+  return {ordered ? FaultKind::kMissingFence : FaultKind::kRace,
+          fmt::format("shared offset {} to {}: {} after {}; {}", word * 4, word * 4 + 3, describe(access),
+                      describe(before), why())};
 }
 
-std::optional<Finding> Shadow::touch(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes, Kind kind) {
-  const bool is_write = kind != Kind::kRead;
-  const bool is_atomic = kind == Kind::kAtomic;
-  const bool in_flight = kind == Kind::kCopy;
+std::optional<Finding> Shadow::touch(const Clocks::View& view, Access access, u32 offset, u32 bytes) {
+  const bool is_write = access.is_write();
+  const bool is_async = access.is_async();
+  const bool is_atomic = access.kind == Kind::kAtomic;
   for (u32 index = offset / 4; index * 4 < offset + bytes; ++index) {
     Word& word = words_[index];
     const std::uint8_t mask = byte_mask(index * 4, offset, bytes);
-    const Access access{thread, clocks.now(thread), mask, is_write, is_atomic, in_flight, site};
-    for (const Access& before : word.accesses) {
-      if ((before.bytes & mask) == 0 || (!before.is_write && !is_write) || (before.is_atomic && is_atomic)) continue;
-      if (!before.in_flight && clocks.knows(thread, before.thread, before.step)) continue;
-      const auto verb = [](const Access& a) {
-        return a.in_flight ? "copy" : a.is_atomic ? "atomic" : a.is_write ? "write" : "read";
-      };
-      return Finding{FaultKind::kRace,
-                     fmt::format("shared offset {} to {}: {} by {} after {} by {}; {}", index * 4, index * 4 + 3,
-                                 verb(access), place(thread, site), verb(before), place(before.thread, before.site),
-                                 before.in_flight ? "the copy was not waited for" : "no barrier lies between them")};
-    }
-    if ((!is_write || is_atomic) && (word.written & mask) != mask) {
-      return Finding{FaultKind::kUninitialisedRead, fmt::format("shared offset {} to {} was never written; read by {}",
-                                                                index * 4, index * 4 + 3, place(thread, site))};
-    }
+    access.bytes = mask;
     // What comes before this access and is covered by it is not needed again: whoever is ordered after this one is so
-    // after that one. A read covers reads only.
-    std::erase_if(word.accesses, [&](const Access& before) {
-      return !before.in_flight && (before.bytes & ~mask) == 0 && (is_write || !before.is_write) &&
-             clocks.knows(thread, before.thread, before.step);
-    });
+    // after that one. A read covers reads only, and a read by the generic proxy none by the other one.
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < word.accesses.size(); ++i) {
+      const Access& before = word.accesses[i];
+      const bool overlaps = (before.bytes & mask) != 0;
+      const bool conflicts = overlaps && (before.is_write() || is_write) && !(before.kind == Kind::kAtomic && is_atomic);
+      const bool same_agent = before.moment.agent == access.moment.agent && before.moment.agents == access.moment.agents;
+      const bool known = !before.in_flight && view.knows(before.moment);
+      if (conflicts) {
+        if (!known) return conflict(access, before, index, /*ordered=*/false);
+        // A copy writes what it does by the other proxy; what the generic one only read needs no fence.
+        if (is_async && !before.is_async() && before.is_write() && !view.fenced(before.moment)) {
+          return conflict(access, before, index, /*ordered=*/true);
+        }
+      }
+      const bool covered = (before.bytes & ~mask) == 0 && !before.in_flight &&
+                           (is_write ? known : !before.is_write() && (known || (is_async && same_agent)));
+      if (covered) continue;
+      if (kept != i) word.accesses[kept] = before;
+      ++kept;
+    }
+    word.accesses.resize(kept, access);
+    if ((!is_write || is_atomic) && (word.written & mask) != mask) {
+      return Finding{FaultKind::kUninitialisedRead, fmt::format("shared offset {} to {} was never written; {}",
+                                                                index * 4, index * 4 + 3, describe(access))};
+    }
     word.accesses.push_back(access);
     if (is_write) word.written |= mask;
   }
@@ -75,19 +90,23 @@ std::optional<Finding> Shadow::touch(const Clocks& clocks, int thread, Site site
 }
 
 std::optional<Finding> Shadow::read(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, Kind::kRead);
+  return touch(clocks.view(thread), {{thread, 1, clocks.now(thread)}, thread, 0, Kind::kRead, false, site}, offset,
+               bytes);
 }
 
 std::optional<Finding> Shadow::write(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, Kind::kWrite);
+  return touch(clocks.view(thread), {{thread, 1, clocks.now(thread)}, thread, 0, Kind::kWrite, false, site}, offset,
+               bytes);
 }
 
 std::optional<Finding> Shadow::atomic(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, Kind::kAtomic);
+  return touch(clocks.view(thread), {{thread, 1, clocks.now(thread)}, thread, 0, Kind::kAtomic, false, site}, offset,
+               bytes);
 }
 
 std::optional<Finding> Shadow::begin_copy(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes) {
-  return touch(clocks, thread, site, offset, bytes, Kind::kCopy);
+  return touch(clocks.view(thread), {{thread, 1, clocks.now(thread)}, thread, 0, Kind::kCopy, true, site}, offset,
+               bytes);
 }
 
 void Shadow::end_copy(const Clocks& clocks, int thread, u32 offset, u32 bytes) {
@@ -95,9 +114,19 @@ void Shadow::end_copy(const Clocks& clocks, int thread, u32 offset, u32 bytes) {
     for (Access& access : words_[index].accesses) {
       if (!access.in_flight || access.thread != thread) continue;
       access.in_flight = false;
-      access.step = clocks.now(thread);
+      access.moment.step = clocks.now(thread);
     }
   }
+}
+
+std::optional<Finding> Shadow::tile_copy(const Clocks::View& view, int thread, const Moment& moment, Site site,
+                                         u32 offset, u32 bytes) {
+  return touch(view, {moment, thread, 0, Kind::kTileCopy, false, site}, offset, bytes);
+}
+
+std::optional<Finding> Shadow::wgmma_read(const Clocks::View& view, int thread, const Moment& moment, Site site,
+                                          u32 offset, u32 bytes) {
+  return touch(view, {moment, thread, 0, Kind::kWgmmaRead, false, site}, offset, bytes);
 }
 
 }  // namespace attnjit::emulator

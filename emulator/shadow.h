@@ -1,8 +1,10 @@
 // Who may have touched which word of shared memory when, and whether anything orders two accesses.
 //
-// Order comes from what the memory model gives it: the order of a thread, bar.sync, bar.warp.sync; a copy of cp.async
-// is an access of its thread that lasts from its issue to that thread's wait. What merely happens to run in step (mma,
-// ldmatrix, shfl) orders nothing. So findings depend neither on the scheduler nor on when copies land.
+// Order comes from what the memory model gives it: the order of a thread, bar.sync and bar.arrive, bar.warp.sync,
+// mbarriers; a copy of cp.async is an access of its thread that lasts from its issue to that thread's wait, a copy of a
+// tile lasts to the phase of the mbarrier that counts it, a read by wgmma to the wait for its group. What merely happens
+// to run in step (mma, ldmatrix, shfl) orders nothing. So findings depend neither on the scheduler nor on when
+// asynchronous work is done.
 #pragma once
 
 #include <cstdint>
@@ -10,28 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "emulator/clocks.h"
 #include "emulator/fault.h"
 #include "emulator/ptx/machine.h"
 
 namespace attnjit::emulator {
-
-/// Vector clocks of a CTA's threads (Lamport, 1978; Fidge, 1988): clock(t, u) is the last step of u that t knows of.
-class Clocks {
- public:
-  explicit Clocks(int threads);
-
-  std::uint32_t now(int thread) const { return at(thread, thread); }
-  /// Whether what `other` did at `step` comes before what `thread` does now.
-  bool knows(int thread, int other, std::uint32_t step) const { return step <= at(thread, other); }
-  /// These threads met: each knows what all others did until now.
-  void meet(int first_thread, int count);
-
- private:
-  std::uint32_t at(int thread, int other) const { return clocks_[static_cast<std::size_t>(thread) * threads_ + other]; }
-
-  std::size_t threads_;
-  std::vector<std::uint32_t> clocks_;  // [thread][other]
-};
 
 struct Finding {
   FaultKind kind;
@@ -52,22 +37,33 @@ class Shadow {
   std::optional<Finding> begin_copy(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
   void end_copy(const Clocks& clocks, int thread, u32 offset, u32 bytes);
 
+  /// By the asynchronous proxy: a copy that `thread` issued and `moment` ends, and a read by the wgmma of which that is
+  /// the first thread. `view` is what whoever issues it knows.
+  std::optional<Finding> tile_copy(const Clocks::View& view, int thread, const Moment& moment, Site site, u32 offset,
+                                   u32 bytes);
+  std::optional<Finding> wgmma_read(const Clocks::View& view, int thread, const Moment& moment, Site site, u32 offset,
+                                    u32 bytes);
+
  private:
+  enum class Kind : std::uint8_t { kRead, kWrite, kAtomic, kCopy, kTileCopy, kWgmmaRead };
   struct Access {
+    Moment moment;
     int thread;
-    std::uint32_t step;
     std::uint8_t bytes;  // mask within the word
-    bool is_write;
-    bool is_atomic;
-    bool in_flight;
+    Kind kind;
+    bool in_flight;  // of a cp.async copy that was not waited for
     Site site;
+
+    bool is_write() const { return kind != Kind::kRead && kind != Kind::kWgmmaRead; }
+    bool is_async() const { return kind == Kind::kTileCopy || kind == Kind::kWgmmaRead; }
   };
   struct Word {
     std::uint8_t written = 0;  // mask of bytes that were ever written
     std::vector<Access> accesses{};
   };
-  enum class Kind { kRead, kWrite, kAtomic, kCopy };
-  std::optional<Finding> touch(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes, Kind kind);
+  std::optional<Finding> touch(const Clocks::View& view, Access access, u32 offset, u32 bytes);
+  static Finding conflict(const Access& access, const Access& before, u32 word, bool ordered);
+  static std::string describe(const Access& access);
 
   std::vector<Word> words_;
 };

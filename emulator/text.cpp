@@ -15,6 +15,7 @@ KernelText kernel_text(const jit::KernelSpec& spec, const jit::Templates& templa
   text.name = source.name;
   // The words of CUDA that stand outside templates/ptx are those of an entry.
   text.main = fmt::format(R"(#define __global__
+#define __device__
 #define __launch_bounds__(...)
 #define __grid_constant__
 {hooks}{source}

@@ -85,6 +85,7 @@ Driver::Driver() {
   look_up(cuMemFreeHost, "cuMemFreeHost");
   look_up(cuStreamIsCapturing, "cuStreamIsCapturing");
   look_up(cuStreamSynchronize, "cuStreamSynchronize");
+  look_up(cuTensorMapEncodeTiled, "cuTensorMapEncodeTiled");
 
   if (const CUresult result = cuInit(0); result != CUDA_SUCCESS) {
     throw Error(Status::kNoDriver,

@@ -47,10 +47,11 @@ class Driver {
   decltype(&::cuLibraryGetKernel) cuLibraryGetKernel = nullptr;
   decltype(&::cuKernelSetAttribute) cuKernelSetAttribute = nullptr;
   decltype(&::cuLaunchKernelEx) cuLaunchKernelEx = nullptr;
+  decltype(&::cuStreamIsCapturing) cuStreamIsCapturing = nullptr;
+  decltype(&::cuTensorMapEncodeTiled) cuTensorMapEncodeTiled = nullptr;
   // Debug checks only: everything else neither allocates nor waits.
   decltype(&::cuMemHostAlloc) cuMemHostAlloc = nullptr;
   decltype(&::cuMemFreeHost) cuMemFreeHost = nullptr;
-  decltype(&::cuStreamIsCapturing) cuStreamIsCapturing = nullptr;
   decltype(&::cuStreamSynchronize) cuStreamSynchronize = nullptr;
 
  private:

@@ -34,7 +34,9 @@ runtime::MhaVarlenKernels::Launch MhaVarlen::Impl::plan(runtime::MhaVarlenCall& 
 
 void MhaVarlen::Impl::launch(const runtime::MhaVarlenKernels::Launch& launch, const runtime::MhaVarlenCall& call,
                              Stream stream) const {
-  loaded_[launch.plan].launch(launch.ctas, &call.params, stream);
+  runtime::DeviceServices services(runtime::Driver::get(), tile_counters_, stream);
+  runtime::MhaVarlenKernels::ParamsStorage storage;
+  loaded_[launch.plan].launch(launch.ctas, kernels_->params(call, launch, services, storage), stream);
 }
 
 MhaVarlen::MhaVarlen(const Context& context, const MhaVarlenConfig& config)

@@ -2,6 +2,8 @@
 // mask (masked_mha_call.h).
 #pragma once
 
+#include <cstdint>
+
 #include "attnjit/mha_varlen.hpp"
 #include "runtime/argument_check.h"
 #include "templates/shared/mha_varlen_params.h"

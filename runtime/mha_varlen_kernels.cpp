@@ -7,6 +7,7 @@
 #include "attnjit/error.hpp"
 #include "jit/target.h"
 #include "runtime/kernels/sm80_mha_varlen.h"
+#include "runtime/kernels/sm90_mha_varlen.h"
 #include "runtime/operator_config.h"
 
 namespace attnjit::runtime {
@@ -22,6 +23,10 @@ class NamedMhaVarlenKernels final : public MhaVarlenKernels {
   }
   const std::vector<KernelPlan>& plans() const override { return plans_; }
   Launch launch(MhaVarlenCall& call) const override { return kernels_->launch(call); }
+  const void* params(const MhaVarlenCall& call, const Launch& launch, LaunchServices& services,
+                     ParamsStorage& storage) const override {
+    return kernels_->params(call, launch, services, storage);
+  }
 
  private:
   std::unique_ptr<MhaVarlenKernels> kernels_;
@@ -37,6 +42,7 @@ std::string asked_for(const MhaVarlenConfig& config, KeyMasking masking) {
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families() {
   static const std::vector<MhaVarlenFamily> families{
+      {"sm90_mha_varlen", sm90_mha_varlen_refusal, make_sm90_mha_varlen},
       {"sm80_mha_varlen", sm80_mha_varlen_refusal, make_sm80_mha_varlen},
   };
   return families;

@@ -2,6 +2,7 @@
 // of preference, the generic kernel last.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "runtime/kernel_plan.h"
 #include "runtime/mha_varlen_call.h"
 #include "runtime/sm_features.h"
+#include "runtime/tensor_map.h"
 
 namespace attnjit::runtime {
 
@@ -25,6 +27,17 @@ class MhaVarlenKernels {
   };
   /// Chooses the kernel and the grid, and fills in what of the params depends on them.
   virtual Launch launch(MhaVarlenCall& call) const = 0;
+
+  /// Room for the params of a kernel that has its own.
+  struct ParamsStorage {
+    alignas(64) std::byte bytes[1024];
+  };
+  /// What the chosen kernel is told: the call's params, or its own, which are then in `storage`.
+  virtual const void* params(const MhaVarlenCall& call, const Launch& launch, LaunchServices& services,
+                             ParamsStorage& storage) const {
+    (void)launch, (void)services, (void)storage;
+    return &call.params;
+  }
 };
 
 /// Whether each query has a bitmask of the keys that it sees.

@@ -305,7 +305,8 @@ std::string to_json(const OperatorConfig& config) {
       []<class Config>(const Config& operator_config) {
         Json json = {{"operator", Operator<Config>::kNames.front()}};
         for (const auto& field : Operator<Config>::kFields) {
-          std::visit([&](auto member) { json[field.name] = write(with_fields(operator_config).*member); }, field.member);
+          std::visit([&](auto member) { json[field.name] = write(with_fields(operator_config).*member); },
+                     field.member);
         }
         return json.dump();
       },

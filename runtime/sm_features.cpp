@@ -35,6 +35,7 @@ SmFeatures sm_features(const jit::Target& target) {
   features.smem_per_cta = smem_per_sm - kReservedSmemPerCta;
   features.e4m3_cvt = target.number() >= 89;
   features.dependent_launch = target.number() >= 90;
+  features.wgmma = target.number() == 90 && target.suffix == 'a';
   return features;
 }
 

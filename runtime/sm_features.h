@@ -14,6 +14,7 @@ struct SmFeatures {
   int sm_count = 132;             // of the device; without one, that of an H100 or H200: it only steers tile choice
   bool e4m3_cvt = false;          // cvt to and from e4m3 (8.9 on)
   bool dependent_launch = false;  // griddepcontrol (9.0 on)
+  bool wgmma = false;             // wgmma, setmaxnreg and the copy engine (sm_90a)
   bool operator==(const SmFeatures&) const = default;
 };
 

@@ -10,6 +10,7 @@ namespace attnjit::kernel {
 ATTNJIT_DEVICE int thread_index() { return machine().thread; }
 ATTNJIT_DEVICE int thread_index_anew() { return machine().thread; }
 ATTNJIT_DEVICE u32 block_index() { return machine().block; }
+ATTNJIT_DEVICE u32 grid_size() { return machine().ctas; }
 
 ATTNJIT_DEVICE void sync_block(Site site = Site::here()) { machine().sync_block(site); }
 ATTNJIT_DEVICE void sync_warp(Site site = Site::here()) { machine().sync_warp(site); }
@@ -84,5 +85,9 @@ ATTNJIT_DEVICE Layout& dynamic_shared() {
 }
 
 ATTNJIT_DEVICE u32 shared_address(const void* pointer) { return machine().shared_address(pointer); }
+template <class Place>
+ATTNJIT_DEVICE u32 address_of(const Place& place) {
+  return shared_address(&place);
+}
 
 }  // namespace attnjit::kernel

@@ -41,6 +41,13 @@ ATTNJIT_DEVICE u32 load_shared(u32 address, Site site = Site::here()) {
 ATTNJIT_DEVICE void atomic_or_shared(u32 address, u32 bits, Site site = Site::here()) {
   machine().atomic_or_shared(site, address, bits);
 }
+/// All threads are fibers of one thread of the host: nobody comes in between.
+ATTNJIT_DEVICE u32 atomic_add_global(u32* address, u32 value, Site site = Site::here()) {
+  machine().check_global(site, address, 4);
+  const u32 before = *address;
+  *address = before + value;
+  return before;
+}
 ATTNJIT_DEVICE Float2 load_shared_float2(u32 address, Site site = Site::here()) {
   Float2 v;
   __builtin_memcpy(&v, machine().read_shared(site, address, 8), 8);

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "attnjit/error.hpp"
+#include "runtime/kernels/mha_varlen_elements.h"
 #include "templates/shared/sm80_mha_varlen_config.h"
 
 namespace attnjit::runtime {
@@ -81,14 +82,6 @@ std::span<const TileChoice> small_tiles(KeyMasking masking) {
 }
 
 constexpr int kLineElements = 64;  // of 16 bits, in 128 bytes
-
-Element element_of(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat16: return Element::kFloat16;
-    case DType::kFloat8E4M3: return Element::kFloat8E4M3;
-    default: return Element::kBFloat16;
-  }
-}
 
 Sm80MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features,
                                   const TileChoice& tile) {

@@ -55,29 +55,37 @@ struct StridedRows {
 };
 
 /// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each
-/// global store is 16 bytes wide. `row_address(i)` is where row i goes; `rows` of them exist.
-template <class Output, class RowAddress, int kMTiles, int kNTiles>
+/// global store is 16 bytes wide: all columns at once, or kStagedTiles tiles of 8 after another. `row_address(i)` is
+/// where row i goes; `rows` of them exist.
+template <int kStagedTiles, class Output, class RowAddress, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
                                int staging_pitch_bytes, const RowAddress& row_address, int rows) {
   const AccumulatorPosition at{thread_index_anew() % 32};
 #pragma unroll
-  for (int m = 0; m < kMTiles; ++m) {
+  for (int first = 0; first < kNTiles; first += kStagedTiles) {
+    constexpr int kLast = kNTiles % kStagedTiles == 0 ? kStagedTiles : kNTiles % kStagedTiles;
+    const int tiles = first + kStagedTiles <= kNTiles ? kStagedTiles : kLast;
+    if (first > 0) sync_warp();  // the group before has been read
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const u32 row = staging + at.row(m, half) * staging_pitch_bytes;
+    for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
-      for (int n = 0; n < kNTiles; ++n) {
-        store_shared(row + at.column(n) * Output::kBytes,
-                     output.pack(accumulator[m][n][2 * half], accumulator[m][n][2 * half + 1]));
+      for (int half = 0; half < 2; ++half) {
+        const u32 row = staging + at.row(m, half) * staging_pitch_bytes;
+#pragma unroll
+        for (int n = first; n < min_of(first + kStagedTiles, kNTiles); ++n) {
+          store_shared(row + at.column(n - first) * Output::kBytes,
+                       output.pack(accumulator[m][n][2 * half], accumulator[m][n][2 * half + 1]));
+        }
       }
     }
-  }
-  sync_warp();
-  constexpr int kChunks = kNTiles * 8 * Output::kBytes / 16;
-  for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * kChunks; i += 32) {
-    const int row = i / kChunks;
-    const int chunk = i % kChunks;
-    store_global_16(row_address(row) + chunk * 16, load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
+    sync_warp();
+    const int chunks = tiles * 8 * Output::kBytes / 16;
+    for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * chunks; i += 32) {
+      const int row = i / chunks;
+      const int chunk = i % chunks;
+      store_global_16(row_address(row) + first * 8 * Output::kBytes + chunk * 16,
+                      load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
+    }
   }
 }
 

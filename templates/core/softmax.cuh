@@ -34,10 +34,10 @@ struct OnlineSoftmax {
     return row_max[m][half] == kMinusInfinity ? 0.f : row_max[m][half];
   }
 
-  /// Takes in a tile of scores: turns them into probabilities in place and rescales what was accumulated so
-  /// far.
-  template <int kNTiles, int kOutTiles>
-  ATTNJIT_DEVICE void update(float (&scores)[kMTiles][kNTiles][4], float (&out)[kMTiles][kOutTiles][4]) {
+  /// Takes in a tile of scores and turns them into probabilities in place. What was accumulated so far is to be
+  /// multiplied by `rescale`, row by row, before the tile's product is added.
+  template <int kNTiles>
+  ATTNJIT_DEVICE void update(float (&scores)[kMTiles][kNTiles][4], float (&rescale)[kMTiles][2]) {
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
@@ -53,7 +53,7 @@ struct OnlineSoftmax {
         const float old_max = row_max[m][half];
         row_max[m][half] = max_float(old_max, tile_max);
         const float against = reference(m, half);
-        const float rescale = exp2_approx((old_max - against) * scale_log2);
+        rescale[m][half] = exp2_approx((old_max - against) * scale_log2);
 
         float sum = 0.f;
 #pragma unroll
@@ -64,12 +64,7 @@ struct OnlineSoftmax {
             sum += scores[m][n][i];
           }
         }
-        row_sum[m][half] = fma_float(row_sum[m][half], rescale, sum);
-#pragma unroll
-        for (int n = 0; n < kOutTiles; ++n) {
-          out[m][n][2 * half] *= rescale;
-          out[m][n][2 * half + 1] *= rescale;
-        }
+        row_sum[m][half] = fma_float(row_sum[m][half], rescale[m][half], sum);
       }
     }
   }
@@ -86,6 +81,19 @@ struct OnlineSoftmax {
     }
   }
 
+  /// Joins the state (maximum, sum) that another warp has of this row's other keys, after finish(). Outputs so far are
+  /// then to be multiplied: this one's by `own`, the other's by what is returned; that normalises them, too.
+  ATTNJIT_DEVICE float join(int m, int half, float other_max, float other_sum, float& own) {
+    const float own_max = row_max[m][half];
+    row_max[m][half] = max_float(own_max, other_max);
+    const float against = reference(m, half);
+    own = exp2_approx((own_max - against) * scale_log2);
+    float other = exp2_approx((other_max - against) * scale_log2);
+    row_sum[m][half] = row_sum[m][half] * own + other_sum * other;
+    own *= normaliser(m, half);
+    return other * normaliser(m, half);
+  }
+
   /// 1 / sum; 0 for a row that saw no key, so that its output is 0. A NaN stays.
   ATTNJIT_DEVICE float normaliser(int m, int half) const {
     return row_sum[m][half] == 0.f ? 0.f : reciprocal_approx(row_sum[m][half]);
@@ -97,6 +105,19 @@ struct OnlineSoftmax {
                                    : fma_float(row_max[m][half], scale_log2, log2_approx(row_sum[m][half])) * kLn2;
   }
 };
+
+/// out[row] *= factors[row].
+template <int kMTiles, int kNTiles>
+ATTNJIT_DEVICE void scale_rows(float (&out)[kMTiles][kNTiles][4], const float (&factors)[kMTiles][2]) {
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+    for (int n = 0; n < kNTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) out[m][n][i] *= factors[m][i / 2];
+    }
+  }
+}
 
 /// Rounds an accumulator to 16 bits in the layout that the next product takes as its left operand: two
 /// neighbouring 8-column tiles of d are one 16-column tile of a.

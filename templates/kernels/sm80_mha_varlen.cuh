@@ -174,7 +174,9 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     // Blocks that end before the first row's last key need no mask: they are whole for every row.
     if ((n_block + 1) * kBlockN > mask.key_end(0)) mask.apply(scores, n_block * kBlockN);
     block_mask.apply(scores, warp_row);
-    softmax.update(scores, out);
+    float rescale[kMTiles][2];
+    softmax.update(scores, rescale);
+    scale_rows(out, rescale);
     u32 probabilities[kMTiles][kNTiles / 2][4];
     round_to_fragment<kConfig.element>(probabilities, scores);
     k_copy.advance((next_block - n_block) * kBlockN);
@@ -213,8 +215,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
       static_cast<u8*>(params.out) +
           (first_token * params.out_token_stride + rows.head * params.out_head_stride) * Output::kBytes,
       params.out_token_stride * Output::kBytes};
-  store_rows(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes, out_rows,
-             rows.m_rows - warp_row);
+  store_rows<kOutTiles>(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes,
+                        out_rows, rows.m_rows - warp_row);
 }
 
 }  // namespace attnjit::kernel

@@ -287,7 +287,9 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
             .template mask<kConfig.causal>(params, sequence, warp_row)
             .apply(scores, n_block * kBlockN);
       }
-      softmax.update(scores, out);
+      float rescale[kMTiles][2];
+      softmax.update(scores, rescale);
+      scale_rows(out, rescale);
       u32 probabilities[kMTiles][kNTiles / 2][4];
       round_to_fragment<kConfig.element>(probabilities, scores);
       multiply_columns<kConfig.element, kPitch>(out, probabilities, tile + column_warp * kOutColumns * 2);
@@ -332,8 +334,9 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
         return static_cast<u8*>(params.out.data) +
                (out_rows.offset(params.out, out_row + row) + out_column) * Output::kBytes;
       };
-      store_rows(Output(params.out_scale), out, shared_address(&shared.out[out_column / kOutColumns][out_row]),
-                 Shared::kPitchOutBytes, row_address, out_rows.count - out_row);
+      store_rows<kOutColumns / 8>(Output(params.out_scale), out,
+                                  shared_address(&shared.out[out_column / kOutColumns][out_row]),
+                                  Shared::kPitchOutBytes, row_address, out_rows.count - out_row);
     }
   }
 }

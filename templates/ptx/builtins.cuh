@@ -24,6 +24,8 @@ ATTNJIT_DEVICE u32 block_index() {
   return index;
 }
 
+ATTNJIT_DEVICE u32 grid_size() { return gridDim.x; }
+
 /// PTX ISA 9.7.13.1, bar.sync over the whole CTA.
 ATTNJIT_DEVICE void sync_block() { __syncthreads(); }
 /// PTX ISA 9.7.13.2, bar.warp.sync over all 32 lanes.
@@ -62,5 +64,11 @@ ATTNJIT_DEVICE Layout& dynamic_shared() {
 
 /// Address within the shared state space, as ldmatrix, cp.async and their kin want it.
 ATTNJIT_DEVICE u32 shared_address(const void* pointer) { return static_cast<u32>(__cvta_generic_to_shared(pointer)); }
+
+/// The same of a place in shared memory.
+template <class Place>
+ATTNJIT_DEVICE u32 address_of(const Place& place) {
+  return shared_address(&place);
+}
 
 }  // namespace attnjit::kernel

@@ -59,6 +59,8 @@ ATTNJIT_DEVICE u32 load_shared(u32 address) {
 ATTNJIT_DEVICE void atomic_or_shared(u32 address, u32 bits) {
   asm volatile("red.shared.or.b32 [%0], %1;" ::"r"(address), "r"(bits) : "memory");
 }
+/// PTX ISA 9.7.13.6, atom.global.add.u32 and st.global.u32, relaxed: order comes from elsewhere.
+ATTNJIT_DEVICE u32 atomic_add_global(u32* address, u32 value) { return atomicAdd(address, value); }
 /// PTX ISA 9.7.9.8, ld.shared.v2.f32 and ld.shared.f32.
 ATTNJIT_DEVICE Float2 load_shared_float2(u32 address) {
   Float2 v;

@@ -10,6 +10,15 @@ namespace attnjit::emulator_tests {
 
 std::vector<gpu_tests::Case> emulated_cases();
 std::vector<gpu_tests::MaskedCase> emulated_masked_cases();
+/// Of the Hopper kernel. `sm_count` is what the plan believes in, and so how many CTAs share the tiles; 0: an H200's.
+struct Sm90Case {
+  gpu_tests::Case attention;
+  int sm_count = 0;
+};
+/// How GoogleTest prints a case.
+inline void PrintTo(const Sm90Case& c, std::ostream* stream) { PrintTo(c.attention, stream); }
+std::vector<Sm90Case> sm90_cases();
+std::vector<Sm90Case> sm90_mutation_cases();
 /// A few that meet every barrier, wait and commit of the kernels.
 std::vector<gpu_tests::Case> mutation_cases();
 std::vector<gpu_tests::MaskedCase> masked_mutation_cases();

@@ -1,6 +1,7 @@
 // How the tests run kernels: with the objects of this build folder, planned for an H200.
 #pragma once
 
+#include "tests/emulator/cases.h"
 #include "tests/emulator/emulated_case.h"
 
 namespace attnjit::emulator_tests {
@@ -13,6 +14,12 @@ inline runtime::SmFeatures features_here() { return runtime::sm_features({9, 0, 
 
 inline Judged run_here(const gpu_tests::Case& c, const emulator::LaunchOptions& options) {
   return run_and_judge(objects_here(), c, features_here(), options);
+}
+
+inline Judged run_here(const Sm90Case& c, const emulator::LaunchOptions& options) {
+  runtime::SmFeatures features = runtime::sm_features({9, 0, 'a'});
+  if (c.sm_count > 0) features.sm_count = c.sm_count;
+  return run_and_judge(objects_here(), c.attention, features, options);
 }
 
 }  // namespace attnjit::emulator_tests

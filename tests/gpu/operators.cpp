@@ -25,7 +25,10 @@ std::vector<CompileCase> check_compile_cases() {
 const std::vector<TestedOperator>& tested_operators() {
   static const std::vector<TestedOperator> operators{
       {"mha_varlen",
-       {{"sm80_mha_varlen",
+       {{"sm90_mha_varlen",
+         {"runtime/kernels/sm90_mha_varlen.cpp", "runtime/device_services.cpp", "runtime/mha_varlen_call.cpp",
+          "runtime/mha_varlen.cpp"}},
+        {"sm80_mha_varlen",
          {"runtime/kernels/sm80_mha_varlen.cpp", "runtime/mha_varlen_call.cpp", "runtime/mha_varlen.cpp"}}},
        mha_varlen_kernels,
        mha_varlen_compile_cases},

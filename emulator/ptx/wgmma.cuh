@@ -1,0 +1,74 @@
+// wgmma on the emulator: the machine multiplies, since a product outlives the call that issues it.
+#pragma once
+
+#include "ptx/builtins.cuh"
+
+namespace attnjit::kernel {
+
+ATTNJIT_DEVICE u64 wgmma_descriptor(u32 address, u32 leading_bytes, u32 stride_bytes) {
+  return static_cast<u64>((address & 0x3ffffu) >> 4) | static_cast<u64>(leading_bytes >> 4) << 16 |
+         static_cast<u64>(stride_bytes >> 4) << 32 | 1ull << 62;
+}
+ATTNJIT_DEVICE u64 wgmma_advance(u64 descriptor, u32 bytes) { return descriptor + (bytes >> 4); }
+
+ATTNJIT_DEVICE void wgmma_fence(Site site = Site::here()) { machine().wgmma_fence(site); }
+ATTNJIT_DEVICE void wgmma_commit(Site site = Site::here()) { machine().wgmma_commit(site); }
+template <int kPending>
+ATTNJIT_DEVICE void wgmma_wait(Site site = Site::here()) {
+  machine().wgmma_wait(site, kPending);
+}
+/// The machine has the accumulators' address, so the compiler knows that a wait may change them.
+template <int kTiles>
+ATTNJIT_DEVICE void wgmma_pin(float (&)[kTiles][4]) {}
+
+namespace emulated {
+
+template <Element kElement, int kTiles>
+inline void wgmma_rows(float (&d)[kTiles][4], u64 a, u64 b, bool accumulate, Site site) {
+  machine().wgmma(site, {&d[0][0], nullptr, a, b, kTiles * 8, kElement, /*b_by_rows=*/true, accumulate});
+}
+template <Element kElement, int kTiles>
+inline void wgmma_columns(float (&d)[kTiles][4], const u32 (&a)[4], u64 b, bool accumulate, Site site) {
+  machine().wgmma(site, {&d[0][0], a, 0, b, kTiles * 8, kElement, /*b_by_rows=*/false, accumulate});
+}
+
+}  // namespace emulated
+
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_rows(float (&d)[8][4], u64 a, u64 b, bool accumulate, Site site = Site::here()) {
+  emulated::wgmma_rows<kElement>(d, a, b, accumulate, site);
+}
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (&a)[4], u64 b, bool accumulate,
+                                  Site site = Site::here()) {
+  emulated::wgmma_columns<kElement>(d, a, b, accumulate, site);
+}
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_rows(float (&d)[12][4], u64 a, u64 b, bool accumulate, Site site = Site::here()) {
+  emulated::wgmma_rows<kElement>(d, a, b, accumulate, site);
+}
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (&a)[4], u64 b, bool accumulate,
+                                  Site site = Site::here()) {
+  emulated::wgmma_columns<kElement>(d, a, b, accumulate, site);
+}
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_rows(float (&d)[16][4], u64 a, u64 b, bool accumulate, Site site = Site::here()) {
+  emulated::wgmma_rows<kElement>(d, a, b, accumulate, site);
+}
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (&a)[4], u64 b, bool accumulate,
+                                  Site site = Site::here()) {
+  emulated::wgmma_columns<kElement>(d, a, b, accumulate, site);
+}
+
+template <int kRegisters>
+ATTNJIT_DEVICE void take_registers(Site site = Site::here()) {
+  machine().set_registers(site, kRegisters);
+}
+template <int kRegisters>
+ATTNJIT_DEVICE void give_registers(Site site = Site::here()) {
+  machine().set_registers(site, kRegisters);
+}
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,39 @@
+// Tensor maps of the emulator: a description of the tensor where the driver would put its own form.
+#pragma once
+
+#include "runtime/tensor_map.h"
+
+namespace attnjit::emulator {
+
+/// What a TensorMap holds.
+struct TensorDescription {
+  std::uint64_t magic;
+  const void* data;
+  std::int64_t token_stride;  // strides in elements
+  std::int64_t head_stride;
+  std::int64_t tokens;
+  std::int64_t heads;
+  std::int32_t columns;
+  std::int32_t box_rows;
+};
+
+/// Throws std::invalid_argument for a tensor that the driver would refuse.
+void describe_tensor(const runtime::TensorMapRequest& request, kernel::TensorMap& map);
+/// Null if the map does not come from describe_tensor().
+const TensorDescription* description_of(const kernel::TensorMap& map);
+
+/// Copies the box at (column, head, token) to `to`, whose address within shared memory is `address`: rows of 128 bytes,
+/// 16-byte chunks swizzled by the row, zeros outside the tensor.
+void copy_box(const TensorDescription& tensor, int column, int head, int token, kernel::u8* to, kernel::u32 address);
+
+/// What params are made with for a launch on the emulator.
+class EmulatorServices final : public runtime::LaunchServices {
+ public:
+  void encode(const runtime::TensorMapRequest& request, kernel::TensorMap& map) override {
+    describe_tensor(request, map);
+  }
+  /// Another one for each launch: one that ends with a fault leaves its counter where it was.
+  int tile_counter() override;
+};
+
+}  // namespace attnjit::emulator

@@ -1,0 +1,165 @@
+#include "runtime/kernels/sm90_mha_varlen.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <new>
+#include <optional>
+
+#include "attnjit/error.hpp"
+#include "runtime/kernels/mha_varlen_elements.h"
+#include "templates/shared/sm90_mha_varlen_config.h"
+
+namespace attnjit::runtime {
+namespace {
+
+using kernel::Sm90MhaVarlenConfig;
+using kernel::Sm90MhaVarlenParams;
+
+/// A tile size and the dims it is for.
+struct TileChoice {
+  int max_head_dim_qk;
+  int head_dim_v;
+  int block_m;
+  int block_n;
+  int stages;
+};
+
+// The first row that fits is taken; the comment names the limit that binds. A row of 128 queries is two warpgroups with
+// rows of their own.
+constexpr TileChoice kLargeTiles[] = {
+    {192, 64, 128, 128, 2},   // registers: 64 (S) + 32 (P) + 32 (O) of 232
+    {192, 96, 128, 128, 2},   // registers
+    {192, 128, 128, 128, 2},  // shared memory, to the last KB
+    {256, 64, 128, 64, 3},    // shared memory
+    {256, 96, 128, 64, 2},    // shared memory
+    {256, 128, 128, 64, 2},   // shared memory
+};
+
+// For calls whose large tiles would leave half of the SMs idle: half the rows, and both warpgroups share them, each
+// with half of the keys (16 heads, 512 tokens, on an H200: 14.0 against 16.4 us).
+constexpr TileChoice kSmallTiles[] = {
+    {192, 64, 64, 128, 2},
+    {192, 128, 64, 128, 2},
+};
+
+Sm90MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const TileChoice& tile) {
+  return {.element = element_of(config.dtype),
+          .out_element = element_of(config.out_dtype.value_or(config.dtype)),
+          .head_dim_qk = config.head_dim_qk,
+          .head_dim_v = config.head_dim_v,
+          .rope_dim = config.rope_dim,
+          .causal = config.causal,
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .stages = tile.stages};
+}
+
+template <std::size_t kRows>
+std::optional<Sm90MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows], const MhaVarlenConfig& config,
+                                               const SmFeatures& features) {
+  for (const TileChoice& tile : table) {
+    if (config.head_dim_qk > tile.max_head_dim_qk || config.head_dim_v != tile.head_dim_v) continue;
+    const Sm90MhaVarlenConfig candidate = kernel_config(config, tile);
+    if (smem_bytes(candidate) <= features.smem_per_cta) return candidate;
+  }
+  return std::nullopt;
+}
+
+class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
+ public:
+  Sm90MhaVarlenKernels(const MhaVarlenConfig& config, const SmFeatures& features) : sm_count_(features.sm_count) {
+    add(choose_tile(kLargeTiles, config, features).value());
+    if (const auto small = choose_tile(kSmallTiles, config, features)) add(*small);
+  }
+
+  const std::vector<KernelPlan>& plans() const override { return plans_; }
+
+  Launch launch(MhaVarlenCall& call) const override {
+    if (call.batch == 0 || call.max_seqlen_q == 0) return {};
+    const bool small = configs_.size() > 1 && 2 * tiles(call, configs_[0]) <= sm_count_;
+    const int chosen = small ? 1 : 0;
+    const std::int64_t count = tiles(call, configs_[chosen]);
+    if (count > std::numeric_limits<int>::max() / 2) {
+      throw Error(Status::kInvalidArgument,
+                  fmt::format("{}: {} sequences x {} heads of up to {} queries are {} tiles, more than 2^30: give a "
+                              "tighter max_seqlen_q or split the batch",
+                              call.operator_name, call.batch, call.heads, call.max_seqlen_q, count));
+    }
+    // One CTA per SM; each works on one tile after another.
+    return {.plan = chosen, .ctas = static_cast<unsigned>(std::min<std::int64_t>(count, sm_count_))};
+  }
+
+  const void* params(const MhaVarlenCall& call, const Launch& launch, LaunchServices& services,
+                     ParamsStorage& storage) const override {
+    static_assert(sizeof(Sm90MhaVarlenParams) <= sizeof(ParamsStorage));
+    const Sm90MhaVarlenConfig& config = configs_[static_cast<std::size_t>(launch.plan)];
+    const int nope = config.head_dim_qk - config.rope_dim;
+    const auto map = [&](const kernel::TokenRows& rows, std::int64_t tokens, std::int64_t heads, int columns,
+                         int box_rows, kernel::TensorMap& to) {
+      if (tokens == 0) return;  // the driver maps no empty tensor, and no kernel reads one
+      services.encode({rows, tokens, heads, columns, box_rows, config.element}, to);
+    };
+    const int kv_heads = call.heads / call.params.heads_per_kv_head;
+
+    auto& to = *new (storage.bytes) Sm90MhaVarlenParams;
+    if (nope > 0) {
+      map(call.params.q_nope, call.tokens_q, call.heads, nope, kernel::kConsumerRows, to.q_nope);
+      map(call.params.k_nope, call.tokens_k, kv_heads, nope, config.block_n, to.k_nope);
+    }
+    if (config.rope_dim > 0) {
+      map(call.params.q_pe, call.tokens_q, call.heads, config.rope_dim, kernel::kConsumerRows, to.q_pe);
+      map(call.params.k_pe, call.tokens_k, kv_heads, config.rope_dim, config.block_n, to.k_pe);
+    }
+    map(call.params.v, call.tokens_k, kv_heads, config.head_dim_v, config.block_n, to.v);
+    to.call = call.params;
+    to.counter = services.tile_counter();
+    to.batch = call.batch;
+
+    // Causal tiles are of unequal length: heads in groups whose keys fit in L2 beside each other, so that each group's
+    // long tiles come first, and 16 heads at the very end, whose short tiles even out the SMs' ends. Without a mask all
+    // tiles are alike, and one head after another leaves most room in L2. On an H200 (causal, 16 heads, q4k): 150 us
+    // with a last group of 8 heads, 143 with 16; (full, 128 heads, q8k): 7.4 ms one by one, 8.6 in groups of 4.
+    constexpr std::int64_t kGroupBytes = 10 << 20;
+    constexpr int kLastHeads = 16;
+    const std::int64_t head_bytes =
+        std::int64_t{2} * (config.head_dim_qk + config.head_dim_v) * std::max(1, call.max_seqlen_k);
+    to.head_group =
+        config.causal ? static_cast<int>(std::clamp<std::int64_t>(kGroupBytes / head_bytes, 1, call.heads)) : 1;
+    to.last_heads = config.causal ? std::min(call.heads, std::max(kLastHeads, to.head_group)) : 0;
+    return &to;
+  }
+
+ private:
+  void add(const Sm90MhaVarlenConfig& config) {
+    configs_.push_back(config);
+    plans_.push_back(make_plan("sm90_mha_varlen", "Sm90MhaVarlenConfig", "Sm90MhaVarlenParams", config));
+  }
+  /// An upper bound: sequences shorter than the longest one have fewer.
+  static std::int64_t tiles(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) {
+    return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
+  }
+
+  int sm_count_;
+  std::vector<Sm90MhaVarlenConfig> configs_;  // beside plans_
+  std::vector<KernelPlan> plans_;
+};
+
+}  // namespace
+
+std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
+  if (!features.wgmma) return "needs wgmma: an SM 9.0 and the target sm_90a";
+  if (masking != KeyMasking::kNone) return "has no bitmask";
+  if (!choose_tile(kLargeTiles, config, features)) {
+    return fmt::format("head_dim_v is {}; 64, 96 and 128 are served", config.head_dim_v);
+  }
+  return "";
+}
+
+std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenConfig& config, KeyMasking,
+                                                       const SmFeatures& features) {
+  return std::make_unique<Sm90MhaVarlenKernels>(config, features);
+}
+
+}  // namespace attnjit::runtime

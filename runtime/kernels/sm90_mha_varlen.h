@@ -1,0 +1,12 @@
+// Host half of templates/kernels/sm90_mha_varlen.cuh: which configs it serves, its tiles, its grid, its tensor maps.
+#pragma once
+
+#include "runtime/mha_varlen_kernels.h"
+
+namespace attnjit::runtime {
+
+std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features);
+std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenConfig& config, KeyMasking masking,
+                                                       const SmFeatures& features);
+
+}  // namespace attnjit::runtime

@@ -1,0 +1,32 @@
+// Tensors as Hopper's copy engine reads them.
+#pragma once
+
+#include <cstdint>
+
+#include "templates/shared/tensor_map.h"
+#include "templates/shared/tensor_views.h"
+#include "templates/shared/types.h"
+
+namespace attnjit::runtime {
+
+/// A tensor [tokens, heads, columns] of 16-bit elements, of which boxes [rows, 1, columns of a slab] are fetched. What
+/// a box has beyond the tensor's end is zero. A stride may be 0.
+struct TensorMapRequest {
+  kernel::TokenRows rows{};
+  std::int64_t tokens = 0;
+  std::int64_t heads = 0;
+  int columns = 0;
+  int box_rows = 0;
+  kernel::Element element = kernel::Element::kBFloat16;
+};
+
+/// What a kernel's params need from whoever runs it: the driver, or the emulator.
+class LaunchServices {
+ public:
+  virtual ~LaunchServices() = default;
+  virtual void encode(const TensorMapRequest& request, kernel::TensorMap& map) = 0;
+  /// Index of a counter, 0 at the begin and at the end of every launch, that no other launch under way uses.
+  virtual int tile_counter() = 0;
+};
+
+}  // namespace attnjit::runtime

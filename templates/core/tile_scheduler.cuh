@@ -1,0 +1,87 @@
+// Which query tiles a CTA works on, one after another, in a grid that fills the device once.
+//
+// Tiles are numbered sequence by sequence; in a sequence by groups of heads, in a group from the last query tile (which
+// sees the most keys when causal) to the first, heads fastest. A group's keys stay in L2 while its tiles are worked on,
+// and its long tiles are given out before its short ones. The last group is larger: when all that is left are short
+// tiles, the SMs end together.
+#pragma once
+
+#include "ptx/memory.cuh"
+#include "shared/mha_varlen_params.h"
+#include "shared/tile_counters.h"
+
+namespace attnjit::kernel {
+
+/// What a tile's warps have to know of it.
+struct alignas(16) WorkTile {
+  i32 m_begin;  // first row, counted from the sequence's first query; negative: there is no further tile
+  i32 head;
+  i32 q_start;  // token of the sequence's first query
+  i32 k_start;  // token of the sequence's first key
+  i32 len_q;
+  i32 len_k;
+  i32 n_blocks;  // blocks of keys that any row sees
+  i32 padding;
+};
+
+/// Turns tile numbers into tiles; numbers must not decrease. All lanes of one warp take part.
+template <int kBlockM>
+class TileScheduler {
+ public:
+  ATTNJIT_DEVICE TileScheduler(const MhaVarlenParams& call, int batch, int head_group, int last_heads)
+      : call_(call), batch_(batch), head_group_(head_group), grouped_heads_(call.num_heads - last_heads) {}
+
+  /// False if there is no tile of this number.
+  ATTNJIT_DEVICE bool seek(int number, WorkTile& tile) {
+    const int lane = thread_index() % 32;
+    // 32 sequences at a time: running sums of their tiles, and the first that ends behind `number`.
+    for (;;) {
+      const int own = sequence_ + lane;
+      const int m_blocks = own < batch_ ? ceil_div(call_.cu_seqlens_q[own + 1] - call_.cu_seqlens_q[own], kBlockM) : 0;
+      const int tiles = m_blocks * call_.num_heads;
+      int sum = tiles;
+#pragma unroll
+      for (int distance = 1; distance < 32; distance *= 2) {
+        const int below = shuffle_up(sum, distance);
+        if (lane >= distance) sum += below;
+      }
+      const u32 behind = ballot(first_tile_ + sum > number);
+      if (behind != 0) {
+        const int found = lowest_bit(behind);
+        sequence_ += found;
+        first_tile_ += shuffle_from(sum - tiles, found);
+        place(tile, number - first_tile_, shuffle_from(m_blocks, found));
+        return true;
+      }
+      sequence_ += 32;
+      first_tile_ += shuffle_from(sum, 31);
+      if (sequence_ >= batch_) return false;
+    }
+  }
+
+  /// How many there are, once seek() has found none.
+  ATTNJIT_DEVICE int tiles() const { return first_tile_; }
+
+ private:
+  ATTNJIT_DEVICE void place(WorkTile& tile, int index, int m_blocks) const {
+    tile.q_start = call_.cu_seqlens_q[sequence_];
+    tile.k_start = call_.cu_seqlens_k[sequence_];
+    tile.len_q = call_.cu_seqlens_q[sequence_ + 1] - tile.q_start;
+    tile.len_k = call_.cu_seqlens_k[sequence_ + 1] - tile.k_start;
+    const bool last = index >= grouped_heads_ * m_blocks;
+    const int first_head = last ? grouped_heads_ : index / (head_group_ * m_blocks) * head_group_;
+    const int heads = last ? call_.num_heads - grouped_heads_ : min_of(head_group_, grouped_heads_ - first_head);
+    const int within = index - first_head * m_blocks;
+    tile.head = first_head + within % heads;
+    tile.m_begin = (m_blocks - 1 - within / heads) * kBlockM;
+  }
+
+  const MhaVarlenParams& call_;
+  int batch_;
+  int head_group_;
+  int grouped_heads_;   // heads before the last group
+  int sequence_ = 0;    // the first one that further tiles may belong to
+  int first_tile_ = 0;  // its first tile's number
+};
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,164 @@
+// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): its shared memory, its barriers, and the warp that finds tiles
+// and fetches them.
+#pragma once
+
+#include "core/tile_scheduler.cuh"
+#include "ptx/tma.cuh"
+#include "shared/sm90_mha_varlen_config.h"
+
+namespace attnjit::kernel {
+
+__device__ u32 tile_counters[kTileCounters];
+
+template <bool kFirst, class First, class Second>
+struct SelectType {
+  using Type = First;
+};
+template <class First, class Second>
+struct SelectType<false, First, Second> {
+  using Type = Second;
+};
+
+template <Sm90MhaVarlenConfig kConfig>
+struct Sm90MhaVarlenShared {
+  static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers own halves of the keys, not rows
+  static constexpr int kQTiles = kConfig.block_m / kConsumerRows;
+  struct Exchange {
+    float columns[kConsumers][kConsumerRows][exchange_pitch(kConfig)];  // for each consumer, what the other has for it
+    Float2 states[kConsumers][kConsumerRows];                           // of each consumer: maximum and sum
+  };
+  struct Staging {
+    u8 rows[kConsumers * 4][16][staging_pitch(kConfig.out_element)];
+  };
+  struct Barriers {
+    Mbarrier q_full[kConsumers], q_empty[kConsumers];
+    Mbarrier k_full[kConfig.stages], k_empty[kConfig.stages];
+    Mbarrier v_full[kConfig.stages], v_empty[kConfig.stages];
+    Mbarrier tile_full[2], tile_empty[2];
+  };
+  alignas(1024) u16 q[kQTiles][qk_slabs(kConfig)][kConsumerRows][kSlabColumns];
+  u16 k[kConfig.stages][qk_slabs(kConfig)][kConfig.block_n][kSlabColumns];
+  u16 v[kConfig.stages][slabs(kConfig.head_dim_v)][kConfig.block_n][kSlabColumns];
+  union {
+    Staging out;
+    typename SelectType<kShareRows, Exchange, Staging>::Type exchange;
+  };
+  Barriers barriers;
+  WorkTile tiles[2];
+};
+
+/// Which buffer of a ring is next, and the parity of its phase.
+template <int kStages>
+struct RingPosition {
+  int stage = 0;
+  u32 parity = 0;
+  ATTNJIT_DEVICE void advance() {
+    if (++stage == kStages) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+};
+
+/// Events of the consumers that have a named barrier of their own; 0 is the whole CTA's.
+enum NamedBarrier : int { kTurnOfFirst = 1, kTurnOfSecond = 2, kConsumersMeet = 3 };
+
+/// The warp that finds tiles and fetches them.
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
+  constexpr int kBlockM = kConfig.block_m;
+  constexpr int kBlockN = kConfig.block_n;
+  constexpr int kNopeSlabs = slabs(kConfig.head_dim_qk - kConfig.rope_dim);
+  constexpr int kRopeSlabs = slabs(kConfig.rope_dim);
+  constexpr int kVSlabs = slabs(kConfig.head_dim_v);
+  auto& barriers = shared.barriers;
+  const bool leader = thread_index() == 0;
+
+  TileScheduler<kBlockM> scheduler(params.call, params.batch, params.head_group, params.last_heads);
+  RingPosition<kConfig.stages> k_ring, v_ring;
+  RingPosition<2> tile_ring;
+  u32 q_parity = 0;
+  int number = static_cast<int>(block_index());
+  for (;;) {
+    // ---- the tile, told to the consumers
+    WorkTile tile;
+    const bool found = scheduler.seek(number, tile);
+    if (!found) tile.m_begin = -1;
+    const int key_end =
+        kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
+    tile.n_blocks = ceil_div(max_of(0, key_end), kBlockN);
+    mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
+    if (leader) {
+      shared.tiles[tile_ring.stage] = tile;
+      mbarrier_arrive(address_of(barriers.tile_full[tile_ring.stage]));
+    }
+    tile_ring.advance();
+    if (!found) break;
+
+    // ---- the next number is on its way while this tile is fetched
+    u32 given = 0;
+    if (leader) given = atomic_add_global(&tile_counters[params.counter], 1);
+
+    if (leader && tile.n_blocks > 0) {
+      // Each consumer's rows come on their own: one may begin the tile while the other still ends the one before.
+      for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
+        const u32 full = address_of(barriers.q_full[consumer]);
+        const int token = tile.q_start + tile.m_begin + consumer * kConsumerRows;
+        mbarrier_wait(address_of(barriers.q_empty[consumer]), q_parity ^ 1);
+        mbarrier_arrive_expect(full, sizeof(shared.q[0]));
+#pragma unroll
+        for (int i = 0; i < kNopeSlabs; ++i) {
+          tma_load(address_of(shared.q[consumer][i]), params.q_nope, full, i * kSlabColumns, tile.head, token);
+        }
+#pragma unroll
+        for (int i = 0; i < kRopeSlabs; ++i) {
+          tma_load(address_of(shared.q[consumer][kNopeSlabs + i]), params.q_pe, full, i * kSlabColumns, tile.head,
+                   token);
+        }
+      }
+      q_parity ^= 1;
+
+      const int kv_head = tile.head / params.call.heads_per_kv_head;
+      const auto load_k = [&](int n_block) {
+        const u32 full = address_of(barriers.k_full[k_ring.stage]);
+        mbarrier_wait(address_of(barriers.k_empty[k_ring.stage]), k_ring.parity ^ 1);
+        mbarrier_arrive_expect(full, sizeof(shared.k[0]));
+        const int token = tile.k_start + n_block * kBlockN;
+#pragma unroll
+        for (int i = 0; i < kNopeSlabs; ++i) {
+          tma_load(address_of(shared.k[k_ring.stage][i]), params.k_nope, full, i * kSlabColumns, kv_head, token);
+        }
+#pragma unroll
+        for (int i = 0; i < kRopeSlabs; ++i) {
+          tma_load(address_of(shared.k[k_ring.stage][kNopeSlabs + i]), params.k_pe, full, i * kSlabColumns, kv_head,
+                   token);
+        }
+        k_ring.advance();
+      };
+      const auto load_v = [&](int n_block) {
+        const u32 full = address_of(barriers.v_full[v_ring.stage]);
+        mbarrier_wait(address_of(barriers.v_empty[v_ring.stage]), v_ring.parity ^ 1);
+        mbarrier_arrive_expect(full, sizeof(shared.v[0]));
+#pragma unroll
+        for (int i = 0; i < kVSlabs; ++i) {
+          tma_load(address_of(shared.v[v_ring.stage][i]), params.v, full, i * kSlabColumns, kv_head,
+                   tile.k_start + n_block * kBlockN);
+        }
+        v_ring.advance();
+      };
+      load_k(tile.n_blocks - 1);
+#pragma unroll 1
+      for (int n_block = tile.n_blocks - 2; n_block >= 0; --n_block) {
+        load_k(n_block);
+        load_v(n_block + 1);
+      }
+      load_v(0);
+    }
+    sync_warp();
+    number = static_cast<int>(grid_size()) + shuffle_from(static_cast<int>(given), 0);
+  }
+  // There are as many requests as tiles; who made the last one leaves the counter as it was.
+  if (leader && number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
+}
+
+}  // namespace attnjit::kernel

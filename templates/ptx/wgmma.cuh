@@ -1,0 +1,204 @@
+// wgmma: the asynchronous product of a warpgroup (four warps), m64nNk16 with float32 accumulators (SM 9.0a).
+//
+// Lane l of warp w holds of d rows 16 w + l / 4 and 8 more, columns 8 t + 2 (l % 4) and the next, in d[t]: per warp the
+// layout of mma.sync, so that what works on one works on the other.
+#pragma once
+
+#include "ptx/builtins.cuh"
+
+namespace attnjit::kernel {
+
+/// Operand in shared memory, rows of 128 bytes swizzled as the copy engine does (PTX ISA 9.7.15.5.1, matrix descriptor,
+/// 128-byte swizzle). `stride` is the distance of two groups of 8 rows; `leading` that of two blocks of 64 columns
+/// where the 64 columns run along the operand's other dimension (transposed b), else unused.
+ATTNJIT_DEVICE u64 wgmma_descriptor(u32 address, u32 leading_bytes, u32 stride_bytes) {
+  return static_cast<u64>((address & 0x3ffffu) >> 4) | static_cast<u64>(leading_bytes >> 4) << 16 |
+         static_cast<u64>(stride_bytes >> 4) << 32 | 1ull << 62;
+}
+
+/// The operand that lies `bytes` further on.
+ATTNJIT_DEVICE u64 wgmma_advance(u64 descriptor, u32 bytes) { return descriptor + (bytes >> 4); }
+
+/// PTX ISA 9.7.15.7.1, wgmma.fence: before the first product, and whenever registers of one were touched.
+ATTNJIT_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+/// PTX ISA 9.7.15.7.2, wgmma.commit_group.
+ATTNJIT_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+/// PTX ISA 9.7.15.7.3, wgmma.wait_group: at most kPending of the newest groups are still under way.
+template <int kPending>
+ATTNJIT_DEVICE void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+/// Keeps the compiler from moving accesses of the accumulators across: it does not know that a product under way writes
+/// them.
+template <int kTiles>
+ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
+#pragma unroll
+  for (int t = 0; t < kTiles; ++t) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) asm volatile("" : "+f"(d[t][i])::"memory");
+  }
+}
+
+// Operand lists of 8 tiles (32 registers) and fewer.
+#define ATTNJIT_TILE(d, t) "+f"(d[t][0]), "+f"(d[t][1]), "+f"(d[t][2]), "+f"(d[t][3])
+#define ATTNJIT_TILES2(d, t) ATTNJIT_TILE(d, t), ATTNJIT_TILE(d, t + 1)
+#define ATTNJIT_TILES4(d, t) ATTNJIT_TILES2(d, t), ATTNJIT_TILES2(d, t + 2)
+#define ATTNJIT_TILES8(d, t) ATTNJIT_TILES4(d, t), ATTNJIT_TILES4(d, t + 4)
+
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n64k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [64, 16] in
+/// shared memory, both row-major.
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_rows(float (&d)[8][4], u64 a, u64 b, bool accumulate) {
+  const int scale = accumulate;
+#define ATTNJIT_WGMMA(type)                                                             \
+  asm volatile(                                                                         \
+      "{.reg .pred p; setp.ne.b32 p, %34, 0;\n"                                         \
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                       \
+      " "                                                                               \
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "         \
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}" \
+      ", %32, %33, p, 1, 1, 0, 0;}"                                                     \
+      : ATTNJIT_TILES8(d, 0)                                                            \
+      : "l"(a), "l"(b), "r"(scale))
+  if constexpr (kElement == Element::kBFloat16) {
+    ATTNJIT_WGMMA("bf16");
+  } else {
+    ATTNJIT_WGMMA("f16");
+  }
+#undef ATTNJIT_WGMMA
+}
+/// The same with a [64, 16] in registers, laid out like the left operand of mma.sync, and b [16, 64], row-major: d = a
+/// b, or d += where `accumulate`.
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (&a)[4], u64 b, bool accumulate) {
+  const int scale = accumulate;
+#define ATTNJIT_WGMMA(type)                                                             \
+  asm volatile(                                                                         \
+      "{.reg .pred p; setp.ne.b32 p, %37, 0;\n"                                         \
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                       \
+      " "                                                                               \
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "         \
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}" \
+      ", {%32, %33, %34, %35}, %36, p, 1, 1, 1;}"                                       \
+      : ATTNJIT_TILES8(d, 0)                                                            \
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale))
+  if constexpr (kElement == Element::kBFloat16) {
+    ATTNJIT_WGMMA("bf16");
+  } else {
+    ATTNJIT_WGMMA("f16");
+  }
+#undef ATTNJIT_WGMMA
+}
+
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n96k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [96, 16] in
+/// shared memory, both row-major.
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_rows(float (&d)[12][4], u64 a, u64 b, bool accumulate) {
+  const int scale = accumulate;
+#define ATTNJIT_WGMMA(type)                                                              \
+  asm volatile(                                                                          \
+      "{.reg .pred p; setp.ne.b32 p, %50, 0;\n"                                          \
+      "wgmma.mma_async.sync.aligned.m64n96k16.f32." type "." type                        \
+      " "                                                                                \
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}"  \
+      ", %48, %49, p, 1, 1, 0, 0;}"                                                      \
+      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES4(d, 8)                                       \
+      : "l"(a), "l"(b), "r"(scale))
+  if constexpr (kElement == Element::kBFloat16) {
+    ATTNJIT_WGMMA("bf16");
+  } else {
+    ATTNJIT_WGMMA("f16");
+  }
+#undef ATTNJIT_WGMMA
+}
+/// The same with a [64, 16] in registers, laid out like the left operand of mma.sync, and b [16, 96], row-major: d = a
+/// b, or d += where `accumulate`.
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (&a)[4], u64 b, bool accumulate) {
+  const int scale = accumulate;
+#define ATTNJIT_WGMMA(type)                                                              \
+  asm volatile(                                                                          \
+      "{.reg .pred p; setp.ne.b32 p, %53, 0;\n"                                          \
+      "wgmma.mma_async.sync.aligned.m64n96k16.f32." type "." type                        \
+      " "                                                                                \
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}"  \
+      ", {%48, %49, %50, %51}, %52, p, 1, 1, 1;}"                                        \
+      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES4(d, 8)                                       \
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale))
+  if constexpr (kElement == Element::kBFloat16) {
+    ATTNJIT_WGMMA("bf16");
+  } else {
+    ATTNJIT_WGMMA("f16");
+  }
+#undef ATTNJIT_WGMMA
+}
+
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n128k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [128, 16] in
+/// shared memory, both row-major.
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_rows(float (&d)[16][4], u64 a, u64 b, bool accumulate) {
+  const int scale = accumulate;
+#define ATTNJIT_WGMMA(type)                                                              \
+  asm volatile(                                                                          \
+      "{.reg .pred p; setp.ne.b32 p, %66, 0;\n"                                          \
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                       \
+      " "                                                                                \
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"  \
+      ", %64, %65, p, 1, 1, 0, 0;}"                                                      \
+      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES8(d, 8)                                       \
+      : "l"(a), "l"(b), "r"(scale))
+  if constexpr (kElement == Element::kBFloat16) {
+    ATTNJIT_WGMMA("bf16");
+  } else {
+    ATTNJIT_WGMMA("f16");
+  }
+#undef ATTNJIT_WGMMA
+}
+/// The same with a [64, 16] in registers, laid out like the left operand of mma.sync, and b [16, 128], row-major: d = a
+/// b, or d += where `accumulate`.
+template <Element kElement>
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (&a)[4], u64 b, bool accumulate) {
+  const int scale = accumulate;
+#define ATTNJIT_WGMMA(type)                                                              \
+  asm volatile(                                                                          \
+      "{.reg .pred p; setp.ne.b32 p, %69, 0;\n"                                          \
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                       \
+      " "                                                                                \
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"  \
+      ", {%64, %65, %66, %67}, %68, p, 1, 1, 1;}"                                        \
+      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES8(d, 8)                                       \
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale))
+  if constexpr (kElement == Element::kBFloat16) {
+    ATTNJIT_WGMMA("bf16");
+  } else {
+    ATTNJIT_WGMMA("f16");
+  }
+#undef ATTNJIT_WGMMA
+}
+
+#undef ATTNJIT_TILES8
+#undef ATTNJIT_TILES4
+#undef ATTNJIT_TILES2
+#undef ATTNJIT_TILE
+
+/// PTX ISA 9.7.19.5, setmaxnreg: registers per thread of this warpgroup from here on.
+template <int kRegisters>
+ATTNJIT_DEVICE void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+template <int kRegisters>
+ATTNJIT_DEVICE void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,82 @@
+// Config of the Hopper varlen attention kernel, and what follows from a config alone.
+#pragma once
+
+#include "shared/mha_varlen_params.h"
+#include "shared/tensor_map.h"
+#include "shared/types.h"
+
+namespace attnjit::kernel {
+
+#define ATTNJIT_SM90_MHA_VARLEN_FIELDS(FIELD)                                          \
+  FIELD(Element, element)     /* of q, k and v: f16 or bf16 */                         \
+  FIELD(Element, out_element) /* the same, or e4m3 (quantised by out_scale) */         \
+  FIELD(int, head_dim_qk)     /* dqk */                                                \
+  FIELD(int, head_dim_v)      /* dv */                                                 \
+  FIELD(int, rope_dim)        /* P: columns of q and k that come from q_pe and k_pe */ \
+  FIELD(bool, causal)         /* bottom-right aligned */                               \
+  FIELD(int, block_m)         /* kBlockM: query rows of a CTA, 128 or 64 */            \
+  FIELD(int, block_n)         /* kBlockN: keys per step */                             \
+  FIELD(int, stages)          /* tiles of K, and of V, in flight or in use */
+
+struct Sm90MhaVarlenConfig {
+  ATTNJIT_CONFIG_MEMBERS(ATTNJIT_SM90_MHA_VARLEN_FIELDS)
+  constexpr bool operator==(const Sm90MhaVarlenConfig&) const = default;
+};
+
+/// Warpgroups that multiply; each owns 64 query rows. With block_m 128 these are different rows; with 64 they are the
+/// same, and each consumer owns half of the keys of every block. One more warpgroup feeds them.
+inline constexpr int kConsumers = 2;
+inline constexpr int kConsumerRows = 64;
+
+ATTNJIT_HOST_DEVICE constexpr int threads(const Sm90MhaVarlenConfig&) { return (kConsumers + 1) * 128; }
+ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm90MhaVarlenConfig&) { return 1; }
+ATTNJIT_HOST_DEVICE constexpr int slabs(int columns) { return ceil_div(columns, kSlabColumns); }
+ATTNJIT_HOST_DEVICE constexpr int qk_slabs(const Sm90MhaVarlenConfig& c) {
+  return slabs(c.head_dim_qk - c.rope_dim) + slabs(c.rope_dim);
+}
+
+/// Columns of slab `index` of nope_columns, then rope columns, that exist.
+ATTNJIT_HOST_DEVICE constexpr int slab_columns(const Sm90MhaVarlenConfig& c, int index) {
+  const int nope = c.head_dim_qk - c.rope_dim;
+  const int left =
+      index < slabs(nope) ? nope - index * kSlabColumns : c.rope_dim - (index - slabs(nope)) * kSlabColumns;
+  return min_of(left, kSlabColumns);
+}
+/// The output is accumulated in groups of columns, as many as one product has: 64, 96, 128, or twice 128.
+ATTNJIT_HOST_DEVICE constexpr int out_groups(const Sm90MhaVarlenConfig& c) { return ceil_div(c.head_dim_v, 128); }
+
+/// Output tiles of 8 columns that a warp stages at a time.
+inline constexpr int kStagedTiles = 8;
+ATTNJIT_HOST_DEVICE constexpr int staging_pitch(Element out) { return kStagedTiles * 8 * bytes_of(out) + 16; }
+
+/// Rows of float32 that consumers of the same query rows exchange: half of the columns; 8 words of padding, so that
+/// neither stores nor loads of fragments meet in a bank.
+ATTNJIT_HOST_DEVICE constexpr int exchange_pitch(const Sm90MhaVarlenConfig& c) { return c.head_dim_v / 2 + 8; }
+
+ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
+  const int row = kSlabColumns * 2;
+  const int q = qk_slabs(c) * c.block_m * row;
+  const int k = c.stages * qk_slabs(c) * c.block_n * row;
+  const int v = c.stages * slabs(c.head_dim_v) * c.block_n * row;
+  const int out = c.block_m == kConsumerRows ? kConsumers * kConsumerRows * (exchange_pitch(c) * 4 + 8)
+                                             : kConsumers * kConsumerRows * staging_pitch(c.out_element);
+  const int barriers = (2 * kConsumers + 4 * c.stages + 4) * 8;
+  const int tiles = 2 * 32;
+  return (q + k + v + out + barriers + tiles + 1023) / 1024 * 1024;
+}
+
+/// What a launch is told: the tensors as the copy engine reads them, and all else.
+struct Sm90MhaVarlenParams {
+  TensorMap q_nope;
+  TensorMap q_pe;
+  TensorMap k_nope;
+  TensorMap k_pe;
+  TensorMap v;
+  MhaVarlenParams call;
+  i32 counter;  // which of the counters in device memory gives out the tiles of this launch
+  i32 batch;
+  i32 head_group;  // heads whose tiles are given out together, so that their keys stay in L2,
+  i32 last_heads;  // but for the last ones, which form one group: its short tiles come last of all
+};
+
+}  // namespace attnjit::kernel

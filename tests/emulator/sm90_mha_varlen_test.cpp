@@ -1,0 +1,41 @@
+// The Hopper kernel on the emulator against the float64 reference, with copies and products that are done early, late
+// and at random, and with the race check.
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+
+#include "tests/emulator/cases.h"
+#include "tests/emulator/run_here.h"
+
+namespace attnjit::emulator_tests {
+namespace {
+
+using emulator::Completion;
+
+class EmulatedSm90MhaVarlen : public testing::TestWithParam<Sm90Case> {};
+
+TEST_P(EmulatedSm90MhaVarlen, MatchesTheReference) {
+  const Sm90Case& c = GetParam();
+  for (const Completion completion : {Completion::kEarly, Completion::kLate, Completion::kRandom}) {
+    const emulator::LaunchOptions options{.completion = completion, .seed = c.attention.seed};
+    SCOPED_TRACE(testing::Message() << "completion " << to_string(completion) << ", seed " << options.seed);
+    const Judged judged = run_here(c, options);
+    EXPECT_EQ(judged.trouble, "");
+    if (judged.run.object != nullptr) {
+      EXPECT_EQ(judged.run.plan.spec.family, "sm90_mha_varlen");
+    }
+  }
+}
+
+TEST_P(EmulatedSm90MhaVarlen, HasNoRace) {
+  const emulator::LaunchOptions options{.seed = GetParam().attention.seed, .race_check = true};
+  EXPECT_EQ(run_here(GetParam(), options).trouble, "");
+}
+
+std::string name_of(const testing::TestParamInfo<Sm90Case>& info) { return info.param.attention.name; }
+
+INSTANTIATE_TEST_SUITE_P(Cases, EmulatedSm90MhaVarlen, testing::ValuesIn(sm90_cases()), name_of);
+
+}  // namespace
+}  // namespace attnjit::emulator_tests
