@@ -20,8 +20,8 @@ void Engine::mbarrier_init(Site site, u32 barrier, u32 arrivals) {
   if (dropped("mbarrier_init", site)) return;
   const u32 offset = checked_offset(site, barrier, sizeof(u64), "mbarrier_init");
   if (arrivals < 1 || arrivals > kMaxArrivals) {
-    fail(FaultKind::kMisuse, fmt::format("{}: an mbarrier of {} arrivals; allowed are 1 to {}", here(site), arrivals,
-                                         kMaxArrivals));
+    fail(FaultKind::kMisuse,
+         fmt::format("{}: an mbarrier of {} arrivals; allowed are 1 to {}", here(site), arrivals, kMaxArrivals));
   }
   Cta& cta = *current_->cta;
   for (const MbarrierState& other : cta.mbarriers) {
@@ -69,9 +69,10 @@ MbarrierState& Engine::mbarrier_at(Site site, u32 barrier, const char* what) {
 
 void Engine::arrive(Site site, MbarrierState& barrier) {
   if (barrier.pending == 0) {
-    fail(FaultKind::kMisuse, fmt::format("{}: the mbarrier at shared offset {} has all {} arrivals of its phase {}, and "
-                                         "still waits for {} bytes: one more is too many",
-                                         here(site), barrier.offset, barrier.arrivals, barrier.phase, barrier.bytes));
+    fail(FaultKind::kMisuse,
+         fmt::format("{}: the mbarrier at shared offset {} has all {} arrivals of its phase {}, and "
+                     "still waits for {} bytes: one more is too many",
+                     here(site), barrier.offset, barrier.arrivals, barrier.phase, barrier.bytes));
   }
   Cta& cta = *current_->cta;
   if (cta.clocks) cta.clocks->release(thread, barrier.arrived);
@@ -90,7 +91,8 @@ void Engine::end_phase(Cta& cta, MbarrierState& barrier) {
     std::ranges::fill(barrier.arrived, 0);
   }
   for (Thread& waiting : cta.threads) {
-    if (waiting.state != Thread::State::kAtMbarrier || waiting.which != barrier.index || waiting.parity != ended_parity) {
+    if (waiting.state != Thread::State::kAtMbarrier || waiting.which != barrier.index ||
+        waiting.parity != ended_parity) {
       continue;
     }
     if (cta.clocks) cta.clocks->acquire(waiting.index, barrier.ended);
@@ -161,9 +163,9 @@ void Engine::named_barrier(Site site, int barrier, int threads, bool waits) {
     const Thread& other = warp.lane(lane);
     if (other.state != Thread::State::kAtNamedBarrier) continue;
     if (other.site.line == site.line && std::strcmp(other.site.file, site.file) == 0) break;
-    fail(FaultKind::kDivergence, fmt::format("{}: lane {} is at {} of {}, lane {} at {} of {}", here(site),
-                                             thread % kWarpLanes, what, to_string(site), lane, other.what,
-                                             to_string(other.site)));
+    fail(FaultKind::kDivergence,
+         fmt::format("{}: lane {} is at {} of {}, lane {} at {} of {}", here(site), thread % kWarpLanes, what,
+                     to_string(site), lane, other.what, to_string(other.site)));
   }
   NamedBarrierState& state = cta.named_barriers[static_cast<std::size_t>(barrier)];
   if (state.count == 0) {
@@ -228,8 +230,7 @@ void Engine::tma_load(Site site, u32 destination, const kernel::TensorMap& map, 
   }
   trace("tma_load", site, fmt::format("{} bytes to {}", bytes, offset));
   cta.tile_copies.push_back({*tensor, column, head, token, offset, bytes, state.index});
-  if (options_.completion == Completion::kEarly ||
-      (options_.completion == Completion::kRandom && random_.one_in(4))) {
+  if (options_.completion == Completion::kEarly || (options_.completion == Completion::kRandom && random_.one_in(4))) {
     land(cta, cta.tile_copies.size() - 1);
   }
 }

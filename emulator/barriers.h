@@ -14,15 +14,15 @@ struct MbarrierState {
 
   u32 offset = 0;  // within the CTA's shared memory
   int index = 0;
-  u32 arrivals = 0;     // that end a phase
-  u32 pending = 0;      // that this phase waits for
-  i64 bytes = 0;        // that this phase waits for; negative while copies were faster than who expects them
+  u32 arrivals = 0;         // that end a phase
+  u32 pending = 0;          // that this phase waits for
+  i64 bytes = 0;            // that this phase waits for; negative while copies were faster than who expects them
   std::uint32_t phase = 0;  // phases that have ended
   // With race checks only.
   Moment initialised{};
-  bool fenced = false;     // fence_mbarrier_init came after
-  Clocks::Row arrived{};   // what those know who arrived in this phase
-  Clocks::Row ended{};     // and in the one before
+  bool fenced = false;    // fence_mbarrier_init came after
+  Clocks::Row arrived{};  // what those know who arrived in this phase
+  Clocks::Row ended{};    // and in the one before
 };
 
 struct NamedBarrierState {

@@ -38,7 +38,8 @@ Clocks::View Clocks::view_of_warpgroup(int warpgroup) {
 
 void Clocks::meet(int first_thread, int count) {
   Row joined = empty_row();
-  for (int thread = first_thread; thread < first_thread + count; ++thread) join(joined.data(), row(thread), joined.size());
+  for (int thread = first_thread; thread < first_thread + count; ++thread)
+    join(joined.data(), row(thread), joined.size());
   for (int thread = first_thread; thread < first_thread + count; ++thread) {
     std::copy(joined.begin(), joined.end(), row(thread));
     tick(thread);

@@ -68,7 +68,9 @@ class Clocks {
   void fence(int thread);
 
  private:
-  std::uint32_t* row(int thread) { return &clocks_[static_cast<std::size_t>(thread) * static_cast<std::size_t>(agents_) * 2]; }
+  std::uint32_t* row(int thread) {
+    return &clocks_[static_cast<std::size_t>(thread) * static_cast<std::size_t>(agents_) * 2];
+  }
   const std::uint32_t* row(int thread) const { return const_cast<Clocks*>(this)->row(thread); }
   void tick(int thread) {
     ++row(thread)[thread];

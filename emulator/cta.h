@@ -30,16 +30,24 @@ struct WgmmaProgress {
 };
 
 struct Thread {
-  enum class State { kReady, kAtBlockBarrier, kAtNamedBarrier, kAtMbarrier, kAtWarpMeeting, kAtWarpgroupMeeting, kExited };
+  enum class State {
+    kReady,
+    kAtBlockBarrier,
+    kAtNamedBarrier,
+    kAtMbarrier,
+    kAtWarpMeeting,
+    kAtWarpgroupMeeting,
+    kExited
+  };
 
   Fiber fiber;
   Cta* cta = nullptr;
   int index = 0;
   State state = State::kReady;
-  Site site{};               // where it waits
-  const char* what = "";     // for what
-  int which = 0;             // barrier: a named one's number, an mbarrier's index
-  u32 parity = 0;            // of the mbarrier's phase
+  Site site{};                     // where it waits
+  const char* what = "";           // for what
+  int which = 0;                   // barrier: a named one's number, an mbarrier's index
+  u32 parity = 0;                  // of the mbarrier's phase
   const void* operands = nullptr;  // of the collective that it waits for
   AsyncCopies copies{};
   WgmmaProgress products{};
@@ -64,8 +72,8 @@ struct Warpgroup {
   /// Registers that products used, by the address that the first thread has them at.
   struct Registers {
     bool in_flight = false;
-    u32 group = 0;     // the last product's
-    int columns = 0;   // of that product as an accumulator
+    u32 group = 0;       // the last product's
+    int columns = 0;     // of that product as an accumulator
     u32 free_since = 0;  // event of the first thread
   };
   std::map<const void*, Registers> registers{};

@@ -213,11 +213,11 @@ std::string describe_threads(const Cta& cta) {
       };
       int last = first;
       while (last + 1 < kWarpLanes && same(warp.lane(last + 1))) ++last;
-      const std::string state = from.state == Thread::State::kExited ? "exited"
-                                : from.state == Thread::State::kReady
-                                    ? "ready"
-                                    : fmt::format("waiting for {}{} at {}", from.what, which_barrier(from),
-                                                  to_string(from.site));
+      const std::string state =
+          from.state == Thread::State::kExited ? "exited"
+          : from.state == Thread::State::kReady
+              ? "ready"
+              : fmt::format("waiting for {}{} at {}", from.what, which_barrier(from), to_string(from.site));
       text += fmt::format("{}block {} warp {} lanes {}-{}: {}", text.empty() ? "" : "\n", cta.block, warp.index, first,
                           last, state);
       first = last + 1;

@@ -62,8 +62,10 @@ std::optional<Finding> Shadow::touch(const Clocks::View& view, Access access, u3
     for (std::size_t i = 0; i < word.accesses.size(); ++i) {
       const Access& before = word.accesses[i];
       const bool overlaps = (before.bytes & mask) != 0;
-      const bool conflicts = overlaps && (before.is_write() || is_write) && !(before.kind == Kind::kAtomic && is_atomic);
-      const bool same_agent = before.moment.agent == access.moment.agent && before.moment.agents == access.moment.agents;
+      const bool conflicts =
+          overlaps && (before.is_write() || is_write) && !(before.kind == Kind::kAtomic && is_atomic);
+      const bool same_agent =
+          before.moment.agent == access.moment.agent && before.moment.agents == access.moment.agents;
       const bool known = !before.in_flight && view.knows(before.moment);
       if (conflicts) {
         if (!known) return conflict(access, before, index, /*ordered=*/false);

@@ -2,8 +2,8 @@
 //
 // Order comes from what the memory model gives it: the order of a thread, bar.sync and bar.arrive, bar.warp.sync,
 // mbarriers; a copy of cp.async is an access of its thread that lasts from its issue to that thread's wait, a copy of a
-// tile lasts to the phase of the mbarrier that counts it, a read by wgmma to the wait for its group. What merely happens
-// to run in step (mma, ldmatrix, shfl) orders nothing. So findings depend neither on the scheduler nor on when
+// tile lasts to the phase of the mbarrier that counts it, a read by wgmma to the wait for its group. What merely
+// happens to run in step (mma, ldmatrix, shfl) orders nothing. So findings depend neither on the scheduler nor on when
 // asynchronous work is done.
 #pragma once
 

@@ -134,8 +134,8 @@ void Engine::wgmma_wait(Site site, int pending) {
 
 void Engine::set_registers(Site site, int registers) {
   if (registers < 24 || registers > 256 || registers % 8 != 0) {
-    fail(FaultKind::kMisuse, fmt::format("{}: setmaxnreg of {}; allowed are multiples of 8 from 24 to 256", here(site),
-                                         registers));
+    fail(FaultKind::kMisuse,
+         fmt::format("{}: setmaxnreg of {}; allowed are multiples of 8 from 24 to 256", here(site), registers));
   }
   if (!arrive_at_warpgroup(site, "setmaxnreg", nullptr)) return;
   release_warpgroup(*current_->cta, warpgroup_of(*current_));

@@ -32,7 +32,8 @@ class OccupiedBlocks {
   ATTNJIT_DEVICE int below(int block) {
     constexpr int kBlocksPerTile = kMaskTile / kBlockN;
     --block;
-    if (block >= 0 && kBlocksPerTile > 1 && block % kBlocksPerTile != kBlocksPerTile - 1) return block;  // same tile
+    // The rest of a tile that was visited. Not at the first call: what it begins below of is no block of the walk.
+    if (block >= 0 && word_ >= 0 && block % kBlocksPerTile != kBlocksPerTile - 1) return block;
     int tile = block / kBlocksPerTile;
     if (block < 0) return -1;
     while (tile >= 0) {

@@ -87,8 +87,10 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
     const int key_end =
         kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
     tile.n_blocks = ceil_div(max_of(0, key_end), kBlockN);
-    mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
     if (leader) {
+      // Nobody else waits: a lane that lags could meet the slot after it was filled and freed once more, and wait for a
+      // phase that this warp would have to bring about.
+      mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
       shared.tiles[tile_ring.stage] = tile;
       mbarrier_arrive(address_of(barriers.tile_full[tile_ring.stage]));
     }

@@ -96,8 +96,8 @@ void products(const Params& p) {
   const u64 b = wgmma_descriptor(address_of(shared.b), 0, 1024);
   if constexpr (kPlanted != Planted::kWgmmaFence) wgmma_fence();
   for (int k = 0; k < 64; k += 16) {
-    wgmma_rows<Element::kBFloat16>(d, wgmma_advance(a, static_cast<u32>(k) * 2), wgmma_advance(b, static_cast<u32>(k) * 2),
-                                   k > 0);
+    wgmma_rows<Element::kBFloat16>(d, wgmma_advance(a, static_cast<u32>(k) * 2),
+                                   wgmma_advance(b, static_cast<u32>(k) * 2), k > 0);
   }
   if constexpr (kPlanted != Planted::kCommit) wgmma_commit();
   if constexpr (kPlanted != Planted::kWgmmaWait) wgmma_wait<0>();
@@ -144,7 +144,8 @@ class Hopper : public testing::Test {
       b_[i] = bf16(static_cast<float>(i * 11 % 13) - 6.f);
     }
     for (auto [map, from] : {std::pair{&params_.a, a_.data()}, std::pair{&params_.b, b_.data()}}) {
-      emulator::describe_tensor({.rows = {from, 64, 64}, .tokens = 64, .heads = 1, .columns = 64, .box_rows = 64}, *map);
+      emulator::describe_tensor({.rows = {from, 64, 64}, .tokens = 64, .heads = 1, .columns = 64, .box_rows = 64},
+                                *map);
     }
     params_.plain = a_.data();
     params_.out = out_.data();

@@ -2,6 +2,7 @@
 // and at random, and with the race check.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <ostream>
 #include <string>
 
@@ -31,6 +32,15 @@ TEST_P(EmulatedSm90MhaVarlen, MatchesTheReference) {
 TEST_P(EmulatedSm90MhaVarlen, HasNoRace) {
   const emulator::LaunchOptions options{.seed = GetParam().attention.seed, .race_check = true};
   EXPECT_EQ(run_here(GetParam(), options).trouble, "");
+}
+
+/// Tiles that need nothing fetched follow each other faster than lanes of the producer's warp do.
+TEST(EmulatedSm90Producer, LanesThatLagBehindLoseNoPhase) {
+  Sm90Case c = sm90_mutation_cases().back();
+  ASSERT_EQ(c.attention.name, "tiles_without_keys");
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    ASSERT_EQ(run_here(c, {.seed = seed}).trouble, "") << "seed " << seed;
+  }
 }
 
 std::string name_of(const testing::TestParamInfo<Sm90Case>& info) { return info.param.attention.name; }
