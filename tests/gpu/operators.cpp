@@ -6,6 +6,7 @@
 #include "tests/gpu/cases.h"
 #include "tests/gpu/decode_cases.h"
 #include "tests/gpu/masked_cases.h"
+#include "tests/gpu/merge_cases.h"
 
 namespace attnjit::gpu_tests {
 namespace {
@@ -52,6 +53,11 @@ const std::vector<TestedOperator>& tested_operators() {
        {{"check_varlen", {"runtime/kernels/check_varlen.cpp", "runtime/device_check.cpp"}}},
        check_kernels,
        check_compile_cases},
+      {"merge_states",
+       {{"merge_states",
+         {"runtime/kernels/merge_states.cpp", "runtime/merge_states_call.cpp", "runtime/merge_states.cpp"}}},
+       merge_states_kernels,
+       merge_states_compile_cases},
   };
   return operators;
 }
