@@ -3,8 +3,10 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -19,6 +21,16 @@ inline std::uint16_t to_bfloat16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 inline float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+/// Sign, 4 bits of exponent with bias 7, 3 of mantissa; no infinities, and 0x7f is NaN.
+inline float from_e4m3(std::uint8_t code) {
+  const int exponent = code >> 3 & 15;
+  const int mantissa = code & 7;
+  if (exponent == 15 && mantissa == 7) return std::numeric_limits<float>::quiet_NaN();
+  const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -9)
+                                        : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  return code & 0x80 ? -magnitude : magnitude;
+}
 
 /// A GPU, if there is one, and the tensors made on it, which live as long as it does.
 class Gpu {
@@ -48,16 +60,25 @@ class Gpu {
     return upload(tensor, std::vector<char>(bytes(tensor)));
   }
 
+  attnjit::Tensor scalar(float value) {
+    return upload(attnjit::Tensor::contiguous(nullptr, attnjit::DType::kFloat32, {1}), std::vector<float>{value});
+  }
   attnjit::Tensor copy(const std::vector<std::int32_t>& values) {
     return upload(
         attnjit::Tensor::contiguous(nullptr, attnjit::DType::kInt32, {static_cast<std::int64_t>(values.size())}),
         values);
   }
-  /// The elements of a dense bfloat16 or float32 tensor, after all work on the device has ended.
+  /// The elements of a dense bfloat16, float32 or float8 e4m3 tensor, after all work on the device has ended.
   std::vector<float> read(const attnjit::Tensor& tensor) const {
     std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
     if (tensor.dtype == attnjit::DType::kFloat32) {
       device_download(&memory_, values.data(), tensor.data, bytes(tensor));
+      return values;
+    }
+    if (tensor.dtype == attnjit::DType::kFloat8E4M3) {
+      std::vector<std::uint8_t> codes(values.size());
+      device_download(&memory_, codes.data(), tensor.data, bytes(tensor));
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = from_e4m3(codes[i]);
       return values;
     }
     std::vector<std::uint16_t> halves(values.size());

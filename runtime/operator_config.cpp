@@ -15,6 +15,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/kernels/mask_from_topk.h"
+#include "runtime/merge_states_kernels.h"
 #include "runtime/mha_varlen_kernels.h"
 #include "runtime/mla_decode_kernels.h"
 
@@ -88,11 +89,24 @@ Config& with_fields(Config& config) {
 MhaVarlenConfig& with_fields(MaskedMhaConfig& config) { return config.attention; }
 const MhaVarlenConfig& with_fields(const MaskedMhaConfig& config) { return config.attention; }
 
+template <>
+struct Operator<MergeStatesConfig> {
+  static constexpr std::array kNames = {"merge_states"};
+  static constexpr std::array<Field<MergeStatesConfig>, 3> kFields = {{
+      {"head_dim", &MergeStatesConfig::head_dim, true},
+      {"dtype", &MergeStatesConfig::dtype},
+      {"out_dtype", &MergeStatesConfig::out_dtype},
+  }};
+};
+
 std::vector<KernelPlan> plans_of(const MhaVarlenConfig& config, const SmFeatures& features) {
   return choose_mha_varlen(config, features)->plans();
 }
 std::vector<KernelPlan> plans_of(const MlaDecodeConfig& config, const SmFeatures& features) {
   return choose_mla_decode(config, features)->plans();
+}
+std::vector<KernelPlan> plans_of(const MergeStatesConfig& config, const SmFeatures& features) {
+  return choose_merge_states(config, features)->plans();
 }
 
 std::vector<KernelPlan> plans_of(const MaskFromTopkConfig& config, const SmFeatures&) {
@@ -156,7 +170,7 @@ struct DTypeName {
   DType dtype;
 };
 /// Of each dtype the long name first.
-constexpr std::array<DTypeName, 7> kDTypeNames = {{
+constexpr std::array<DTypeName, 10> kDTypeNames = {{
     {"float16", DType::kFloat16},
     {"fp16", DType::kFloat16},
     {"f16", DType::kFloat16},
@@ -164,8 +178,12 @@ constexpr std::array<DTypeName, 7> kDTypeNames = {{
     {"bf16", DType::kBFloat16},
     {"float8_e4m3", DType::kFloat8E4M3},
     {"e4m3", DType::kFloat8E4M3},
+    {"float32", DType::kFloat32},
+    {"fp32", DType::kFloat32},
+    {"f32", DType::kFloat32},
 }};
-constexpr std::string_view kDTypesAllowed = "float16 (f16, fp16), bfloat16 (bf16) or float8_e4m3 (e4m3)";
+constexpr std::string_view kDTypesAllowed =
+    "float16 (f16, fp16), bfloat16 (bf16), float8_e4m3 (e4m3) or float32 (f32, fp32)";
 
 /// By value.
 constexpr std::array<std::string_view, 3> kCacheFormatNames = {"same", "e4m3", "e4m3_rows"};
@@ -305,7 +323,8 @@ std::string to_json(const OperatorConfig& config) {
       []<class Config>(const Config& operator_config) {
         Json json = {{"operator", Operator<Config>::kNames.front()}};
         for (const auto& field : Operator<Config>::kFields) {
-          std::visit([&](auto member) { json[field.name] = write(with_fields(operator_config).*member); }, field.member);
+          std::visit([&](auto member) { json[field.name] = write(with_fields(operator_config).*member); },
+                     field.member);
         }
         return json.dump();
       },

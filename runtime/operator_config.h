@@ -9,6 +9,7 @@
 
 #include "attnjit/mask_from_topk.hpp"
 #include "attnjit/masked_mha.hpp"
+#include "attnjit/merge_states.hpp"
 #include "attnjit/mha_varlen.hpp"
 #include "attnjit/mla_decode.hpp"
 #include "runtime/kernel_plan.h"
@@ -17,7 +18,8 @@
 namespace attnjit::runtime {
 
 /// Any operator's config. A new operator is one more alternative.
-using OperatorConfig = std::variant<MhaVarlenConfig, MaskedMhaConfig, MaskFromTopkConfig, MlaDecodeConfig>;
+using OperatorConfig =
+    std::variant<MhaVarlenConfig, MaskedMhaConfig, MaskFromTopkConfig, MlaDecodeConfig, MergeStatesConfig>;
 
 /// {"operator":"mla_prefill","head_dim_qk":192,...}: every field, in order.
 std::string to_json(const OperatorConfig& config);

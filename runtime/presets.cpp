@@ -10,34 +10,62 @@
 namespace attnjit::runtime {
 namespace {
 
-/// The prefill operators of an MLA model in bf16. New tokens attend causally, earlier chunks of a long prompt
-/// are attended in full; either writes bf16, or e4m3 for an output projection that computes in fp8.
-std::vector<OperatorConfig> mla_prefill(int nope_dim, int rope_dim, int head_dim_v) {
-  std::vector<OperatorConfig> operators;
-  for (const DType out_dtype : {DType::kBFloat16, DType::kFloat8E4M3}) {
+/// Head dims of a model with multi-head latent attention, under the names of its published config.json.
+struct MlaDims {
+  int qk_nope_head_dim;
+  int qk_rope_head_dim;
+  int v_head_dim;
+  int kv_lora_rank;
+};
+
+using Operators = std::vector<OperatorConfig>;
+
+// What is wanted of each operator: results in bf16, and in e4m3 for an output projection that computes in fp8.
+constexpr DType kOutDTypes[] = {DType::kBFloat16, DType::kFloat8E4M3};
+
+/// New tokens attend causally, earlier chunks of a long prompt are attended in full.
+void add_mla_prefill(Operators& operators, const MlaDims& dims) {
+  for (const DType out_dtype : kOutDTypes) {
     for (const bool causal : {true, false}) {
-      operators.push_back(MhaVarlenConfig{.head_dim_qk = nope_dim + rope_dim,
-                                          .head_dim_v = head_dim_v,
-                                          .rope_dim = rope_dim,
+      operators.push_back(MhaVarlenConfig{.head_dim_qk = dims.qk_nope_head_dim + dims.qk_rope_head_dim,
+                                          .head_dim_v = dims.v_head_dim,
+                                          .rope_dim = dims.qk_rope_head_dim,
                                           .dtype = DType::kBFloat16,
                                           .causal = causal,
                                           .out_dtype = out_dtype});
     }
   }
+}
+
+/// Chunks of a prompt have the columns of v; decode over several ranks' keys has those of the latent.
+void add_merge_states(Operators& operators, const MlaDims& dims) {
+  for (const int head_dim : {dims.v_head_dim, dims.kv_lora_rank}) {
+    for (const DType out_dtype : kOutDTypes) {
+      const MergeStatesConfig config{.head_dim = head_dim, .dtype = DType::kBFloat16, .out_dtype = out_dtype};
+      // Where both dims are the same, once.
+      if (std::ranges::find(operators, OperatorConfig(config)) == operators.end()) operators.push_back(config);
+    }
+  }
+}
+
+/// All operators of a model: each of them adds its configs by one line.
+Operators mla_operators(const MlaDims& dims) {
+  Operators operators;
+  add_mla_prefill(operators, dims);
+  add_merge_states(operators, dims);
   return operators;
 }
 
 }  // namespace
 
 const std::vector<Preset>& presets() {
-  // Dims are the models' qk_nope_head_dim, qk_rope_head_dim and v_head_dim, as their published config.json
-  // has them.
   static const std::vector<Preset> all = {
-      {"deepseek-v2-lite", "DeepSeek-V2-Lite: MLA prefill, qk 128 + 64, v 128", mla_prefill(128, 64, 128)},
-      {"deepseek-v3", "DeepSeek-V3 and R1: MLA prefill, qk 128 + 64, v 128", mla_prefill(128, 64, 128)},
-      {"kimi-k2", "Kimi K2: MLA prefill, qk 128 + 64, v 128", mla_prefill(128, 64, 128)},
-      {"glm-5", "GLM-5: MLA prefill, qk 192 + 64, v 256", mla_prefill(192, 64, 256)},
-      {"minicpm3", "MiniCPM3: MLA prefill, qk 64 + 32, v 64", mla_prefill(64, 32, 64)},
+      {"deepseek-v2-lite", "DeepSeek-V2-Lite: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
+      {"deepseek-v3", "DeepSeek-V3 and R1: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
+      {"kimi-k2", "Kimi K2: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
+      {"glm-5", "GLM-5: MLA, qk 192 + 64, v 256, latent 512", mla_operators({192, 64, 256, 512})},
+      {"minicpm3", "MiniCPM3: MLA, qk 64 + 32, v 64, latent 256", mla_operators({64, 32, 64, 256})},
+      {"mistral-small-4", "Mistral Small 4: MLA, qk 64 + 64, v 128, latent 256", mla_operators({64, 64, 128, 256})},
   };
   return all;
 }

@@ -18,6 +18,7 @@
 #include "jit/templates.h"
 #include "runtime/driver.h"
 #include "runtime/kernels/mask_from_topk.h"
+#include "runtime/merge_states_kernels.h"
 #include "runtime/mha_varlen_kernels.h"
 #include "tools/devices.h"
 #include "tools/gpu_report.h"
@@ -120,6 +121,7 @@ Json find_kernels() {
   std::vector<std::string> families;
   for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) families.emplace_back(family.name);
   families.push_back(runtime::mask_from_topk_plan().spec.family);
+  for (const runtime::MergeStatesFamily& family : runtime::merge_states_families()) families.emplace_back(family.name);
   for (const std::string& family : families) {
     Json row = {{"family", family}, {"status", "not run"}};
     if (report.contains("families") && report["families"].contains(family)) {

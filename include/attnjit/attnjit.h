@@ -49,6 +49,7 @@ typedef struct attnjit_mha_varlen attnjit_mha_varlen;
 typedef struct attnjit_mla_decode attnjit_mla_decode;
 typedef struct attnjit_mask_from_topk attnjit_mask_from_topk;
 typedef struct attnjit_masked_mha attnjit_masked_mha;
+typedef struct attnjit_merge_states attnjit_merge_states;
 typedef struct CUstream_st* attnjit_stream; /* a CUstream or cudaStream_t */
 
 ATTNJIT_API const char* attnjit_version(void);   /* "0.1.0" */
@@ -311,6 +312,42 @@ ATTNJIT_API attnjit_status attnjit_masked_mha_run(const attnjit_masked_mha* op,
 ATTNJIT_API attnjit_status attnjit_masked_mha_workspace_bytes(const attnjit_masked_mha_bounds* bounds, size_t* bytes);
 ATTNJIT_API attnjit_status attnjit_masked_mha_reserve(const attnjit_masked_mha* op, attnjit_stream stream,
                                                       const attnjit_masked_mha_bounds* bounds);
+
+/* ---- merge_states: see attnjit/merge_states.hpp for shapes and meaning ------------------------------------------ */
+
+typedef struct attnjit_merge_states_config {
+  size_t struct_size;
+  int32_t head_dim;
+  int32_t dtype;     /* attnjit_dtype of the states' out */
+  int32_t out_dtype; /* attnjit_dtype; -1: as dtype */
+  int32_t reserved;  /* 0 */
+} attnjit_merge_states_config;
+#define ATTNJIT_MERGE_STATES_CONFIG_INIT {sizeof(attnjit_merge_states_config), 0, ATTNJIT_BFLOAT16, -1, 0}
+
+/* NULL for what is not given. */
+typedef struct attnjit_merge_states_params {
+  size_t struct_size;
+  const DLTensor* out_a;     /* [T, H, d]; two states: these four */
+  const DLTensor* lse_a;     /* float32 [T, H] */
+  const DLTensor* out_b;     /* [T, H, d] */
+  const DLTensor* lse_b;     /* float32 [T, H] */
+  const DLTensor* outs;      /* [N, T, H, d]; any number: these two */
+  const DLTensor* lses;      /* float32 [N, T, H] */
+  const DLTensor* out;       /* [T, H, d] */
+  const DLTensor* lse;       /* optional float32 [T, H] */
+  const DLTensor* out_scale; /* float32 [1], for e4m3 output */
+} attnjit_merge_states_params;
+#define ATTNJIT_MERGE_STATES_PARAMS_INIT \
+  {sizeof(attnjit_merge_states_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+
+/* Compiles or loads the operator's kernel. */
+ATTNJIT_API attnjit_status attnjit_merge_states_create(const attnjit_context* context,
+                                                       const attnjit_merge_states_config* config,
+                                                       attnjit_merge_states** op);
+ATTNJIT_API void attnjit_merge_states_destroy(attnjit_merge_states* op); /* NULL is fine */
+/* Checks and launches; no allocation, no synchronisation. */
+ATTNJIT_API attnjit_status attnjit_merge_states_run(const attnjit_merge_states* op,
+                                                    const attnjit_merge_states_params* params, attnjit_stream stream);
 
 #ifdef __cplusplus
 } /* extern "C" */

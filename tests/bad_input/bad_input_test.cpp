@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <iterator>
+#include <memory>
 #include <tuple>
 
 #include "tests/bad_input/machine.h"
+#include "tests/bad_input/merge_states_operation.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 #include "tests/bad_input/mla_decode_operation.h"
 #include "tests/bad_input/rows.h"
@@ -15,8 +18,8 @@ namespace attnjit::bad_input {
 
 std::vector<Row> all_rows() {
   std::vector<Row> all;
-  for (std::vector<Row> rows :
-       {context_rows(), compiler_rows(), mha_varlen_rows(), masked_mha_rows(), mla_decode_rows()}) {
+  for (std::vector<Row> rows : {context_rows(), compiler_rows(), mha_varlen_rows(), masked_mha_rows(),
+                                merge_states_rows(), mla_decode_rows()}) {
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   return all;
@@ -56,28 +59,45 @@ INSTANTIATE_TEST_SUITE_P(Rows, BadInput,
                            return std::get<0>(test.param).name + "_" + to_string(std::get<1>(test.param));
                          });
 
-class GoodInput : public testing::TestWithParam<Api> {
+/// An operation as the rows find it.
+struct Good {
+  const char* name;
+  std::function<std::unique_ptr<Operation>()> make;
+  std::size_t launches = 1;
+};
+void PrintTo(const Good& good, std::ostream* stream) { *stream << good.name; }
+
+const Good kGood[] = {
+    {"mha_varlen", [] { return std::make_unique<MhaVarlenOperation>(); }},
+    {"mla_decode", [] { return std::make_unique<MlaDecodeOperation>(); }, 2},
+    {"merge_states", [] { return std::make_unique<MergeStatesOperation>(); }},
+    {"merge_five_states",
+     [] {
+       auto operation = std::make_unique<MergeStatesOperation>();
+       operation->params = test::five_states();
+       return operation;
+     }},
+};
+
+class GoodInput : public testing::TestWithParam<std::tuple<Good, Api>> {
  private:
   Machine machine_;
 };
 
 /// What the rows spoil is good before: else any of them could pass by another fault than its own.
 TEST_P(GoodInput, IsLaunched) {
-  const MhaVarlenOperation operation;
-  const Outcome outcome = attempt(GetParam(), fake_device(), &operation);
+  const auto& [good, api] = GetParam();
+  const auto operation = good.make();
+  const Outcome outcome = attempt(api, fake_device(), operation.get());
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
-  EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+  EXPECT_EQ(fake_cuda::state().launches.size(), good.launches);
 }
 
-TEST_P(GoodInput, OfDecodeIsLaunchedTwice) {
-  const MlaDecodeOperation operation;
-  const Outcome outcome = attempt(GetParam(), fake_device(), &operation);
-  EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
-  EXPECT_EQ(fake_cuda::state().launches.size(), 2u);
-}
-
-INSTANTIATE_TEST_SUITE_P(Rows, GoodInput, testing::Values(Api::kCpp, Api::kC),
-                         [](const auto& test) { return to_string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Rows, GoodInput,
+                         testing::Combine(testing::ValuesIn(kGood), testing::Values(Api::kCpp, Api::kC)),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param).name) + "_" + to_string(std::get<1>(test.param));
+                         });
 
 /// Only a DLTensor says on which device it is.
 TEST(TensorOfAnotherDevice, IsNamedByTheCApi) {

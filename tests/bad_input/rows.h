@@ -20,11 +20,14 @@ struct Row {
 };
 inline void PrintTo(const Row& row, std::ostream* stream) { *stream << row.name; }
 
-std::vector<Row> context_rows();     // device and target
-std::vector<Row> compiler_rows();    // NVRTC, templates, cubins that the driver refuses
-std::vector<Row> mha_varlen_rows();  // config and arguments
-std::vector<Row> mla_decode_rows();  // config, arguments and workspace
-std::vector<Row> masked_mha_rows();  // the same, and of mask_from_topk
+std::vector<Row> context_rows();   // device and target
+std::vector<Row> compiler_rows();  // NVRTC, templates, cubins that the driver refuses
+
+// Config and arguments of each operator.
+std::vector<Row> mha_varlen_rows();
+std::vector<Row> merge_states_rows();
+std::vector<Row> mla_decode_rows();
+std::vector<Row> masked_mha_rows();  // and of mask_from_topk
 
 /// All of them: what the test runs.
 std::vector<Row> all_rows();

@@ -35,6 +35,11 @@ _Static_assert(offsetof(attnjit_mla_decode_config, out_dtype) == 32, "out_dtype 
 _Static_assert(sizeof(attnjit_mla_decode_params) == 168, "size of attnjit_mla_decode_params");
 _Static_assert(offsetof(attnjit_mla_decode_params, workspace) == 136, "workspace");
 _Static_assert(offsetof(attnjit_mla_decode_params, softmax_scale) == 164, "softmax_scale of attnjit_mla_decode_params");
+_Static_assert(sizeof(attnjit_merge_states_config) == 24, "size of attnjit_merge_states_config");
+_Static_assert(offsetof(attnjit_merge_states_config, out_dtype) == 16, "out_dtype");
+_Static_assert(sizeof(attnjit_merge_states_params) == 80, "size of attnjit_merge_states_params");
+_Static_assert(offsetof(attnjit_merge_states_params, outs) == 40, "outs");
+_Static_assert(offsetof(attnjit_merge_states_params, out_scale) == 72, "out_scale");
 
 #define EXPECT(condition)                           \
   do {                                              \
@@ -45,12 +50,18 @@ static const char* check_init_macros(void) {
   attnjit_context_options options = ATTNJIT_CONTEXT_OPTIONS_INIT;
   attnjit_mha_varlen_config config = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
   attnjit_mha_varlen_params params = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
+  attnjit_merge_states_config merge_config = ATTNJIT_MERGE_STATES_CONFIG_INIT;
+  attnjit_merge_states_params merge_params = ATTNJIT_MERGE_STATES_PARAMS_INIT;
   EXPECT(options.struct_size == sizeof options);
   EXPECT(options.device == 0 && options.compiler_exact == 0 && options.arch == NULL && options.log == NULL);
   EXPECT(options.on_miss == -1 && options.miss == NULL && options.cache_max_bytes == -1);
   EXPECT(config.struct_size == sizeof config);
   EXPECT(config.causal == 1 && config.dtype == ATTNJIT_BFLOAT16 && config.out_dtype == -1);
   EXPECT(params.struct_size == sizeof params);
+  EXPECT(merge_config.struct_size == sizeof merge_config);
+  EXPECT(merge_config.dtype == ATTNJIT_BFLOAT16 && merge_config.out_dtype == -1 && merge_config.reserved == 0);
+  EXPECT(merge_params.struct_size == sizeof merge_params);
+  EXPECT(merge_params.out_a == NULL && merge_params.out_scale == NULL);
   EXPECT(params.q == NULL && params.cu_seqlens_k == NULL && params.softmax_scale == 0.0f);
   return NULL;
 }

@@ -5,6 +5,7 @@
 #include "tests/gpu/cases.h"
 #include "tests/gpu/decode_cases.h"
 #include "tests/gpu/masked_cases.h"
+#include "tests/gpu/merge_cases.h"
 
 namespace attnjit::gpu_tests {
 
@@ -31,6 +32,11 @@ const std::vector<TestedOperator>& tested_operators() {
           "runtime/masked_mha_call.cpp", "runtime/masked_mha.cpp"}}},
        masked_mha_kernels,
        masked_mha_compile_cases},
+      {"merge_states",
+       {{"merge_states",
+         {"runtime/kernels/merge_states.cpp", "runtime/merge_states_call.cpp", "runtime/merge_states.cpp"}}},
+       merge_states_kernels,
+       merge_states_compile_cases},
   };
   return operators;
 }

@@ -88,7 +88,7 @@ Tensor PlacedTensors::output(const char* name, Storage storage, DType dtype, std
   return place(storage, dtype, out_poison(dtype), tokens, heads, columns);
 }
 
-Tensor PlacedTensors::output_lse(const char* name, LseStorage storage, std::int64_t tokens, std::int64_t heads) {
+Tensor PlacedTensors::place_lse(LseStorage storage, std::uint32_t pattern, std::int64_t tokens, std::int64_t heads) {
   std::int64_t token_stride = 1;
   std::int64_t head_stride = tokens;
   switch (storage) {
@@ -105,10 +105,19 @@ Tensor PlacedTensors::output_lse(const char* name, LseStorage storage, std::int6
   }
   constexpr std::int64_t kFirst = 5;
   const std::int64_t extent = kFirst + tokens * token_stride + heads * head_stride + 16;
-  outputs_.push_back({name, DType::kFloat32, buffers_.size()});
   const DeviceBuffer& buffer = buffers_.emplace_back(extent * 4);
-  buffer.fill(out_poison(DType::kFloat32), 4);
+  buffer.fill(pattern, 4);
   return Tensor::strided(buffer.data<float>() + kFirst, DType::kFloat32, {tokens, heads}, {token_stride, head_stride});
+}
+
+Tensor PlacedTensors::input_lse(LseStorage storage, std::int64_t tokens, std::int64_t heads) {
+  return place_lse(storage, input_poison(DType::kFloat32), tokens, heads);
+}
+
+Tensor PlacedTensors::output_lse(const char* name, LseStorage storage, std::int64_t tokens, std::int64_t heads) {
+  if (storage == LseStorage::kNone) return {};
+  outputs_.push_back({name, DType::kFloat32, buffers_.size()});
+  return place_lse(storage, out_poison(DType::kFloat32), tokens, heads);
 }
 
 Tensor PlacedTensors::vector(std::vector<int> values, int behind) {
@@ -124,7 +133,7 @@ Tensor PlacedTensors::vector(const std::vector<float>& values) {
 
 void PlacedTensors::fill(const Tensor& tensor, reference::FillParams params) const {
   if (!tensor.given()) return;
-  params.data = static_cast<std::uint16_t*>(tensor.data);
+  params.data = tensor.data;
   params.element = element_of(tensor.dtype);
   params.tokens = static_cast<int>(tensor.shape[0]);
   params.heads = tensor.rank == 2 ? 1 : static_cast<int>(tensor.shape[1]);

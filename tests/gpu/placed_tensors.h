@@ -24,7 +24,9 @@ class PlacedTensors {
   /// The same, poisoned; `name` is what faults call it.
   Tensor output(const char* name, Storage storage, DType dtype, std::int64_t tokens, std::int64_t heads,
                 std::int64_t columns);
-  /// float32 [tokens, heads], poisoned; not given for kNone.
+  /// float32 [tokens, heads]; NaN, and NaN around it, until it is filled.
+  Tensor input_lse(LseStorage storage, std::int64_t tokens, std::int64_t heads);
+  /// The same, poisoned; not given for kNone.
   Tensor output_lse(const char* name, LseStorage storage, std::int64_t tokens, std::int64_t heads);
   /// A dense tensor [size] with these values; behind them lies `behind`, four times.
   Tensor vector(std::vector<int> values, int behind);
@@ -54,6 +56,7 @@ class PlacedTensors {
   };
   Tensor place(Storage storage, DType dtype, std::uint32_t pattern, std::int64_t tokens, std::int64_t heads,
                std::int64_t columns);
+  Tensor place_lse(LseStorage storage, std::uint32_t pattern, std::int64_t tokens, std::int64_t heads);
   DeviceBuffer take_out(const Tensor& tensor, std::int64_t tokens) const;
   static void note_missing(const void* values, std::int64_t count, DType dtype, const char* name, std::string& trouble);
 

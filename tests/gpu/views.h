@@ -1,4 +1,4 @@
-// Views of 16-bit tensors, as the library and as the plain kernels take them.
+// Views of tensors, as the library and as the plain kernels take them.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,12 @@
 namespace attnjit::gpu_tests {
 
 inline reference::Element element_of(DType dtype) {
-  return dtype == DType::kBFloat16 ? reference::Element::kBFloat16 : reference::Element::kFloat16;
+  switch (dtype) {
+    case DType::kFloat16: return reference::Element::kFloat16;
+    case DType::kFloat32: return reference::Element::kFloat32;
+    case DType::kFloat8E4M3: return reference::Element::kFloat8E4M3;
+    default: return reference::Element::kBFloat16;
+  }
 }
 
 /// Some columns of a [tokens, heads, columns] tensor.

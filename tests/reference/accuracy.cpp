@@ -93,17 +93,18 @@ std::string Verdict::message() const {
                      elements == 0 ? 0.0 : 100.0 * static_cast<double>(wrong) / static_cast<double>(elements));
 }
 
-Verdict judge_16bit(const Expected& expected, const std::vector<std::uint16_t>& out) {
-  require_size("out", out.size(), elements_of(expected));
+namespace {
+
+/// `rounded` makes what is stored of a float32 result, `stored(i)` is what was stored.
+template <class Rounded, class Stored>
+Verdict judge_by_yardstick(const Expected& expected, const Rounded& rounded, const Stored& stored) {
   Verdict verdict;
-  verdict.yardstick_error = largest_yardstick_error(expected, [&](float value) {
-    return float_from_16bit(expected.element, round_to_16bit(expected.element, value));
-  });
+  verdict.yardstick_error = largest_yardstick_error(expected, rounded);
   verdict.allowed = allowed_error(verdict.yardstick_error);
 
   Worst worst(verdict);
   for_each_judged(expected, [&](int token, int head, int column, std::int64_t i, bool no_key) {
-    const double got = float_from_16bit(expected.element, out[i]);
+    const double got = stored(i);
     const double error = distance(got, expected.out[i]);
     const double allowed = no_key ? 0 : verdict.allowed;
     ++verdict.elements;
@@ -117,6 +118,23 @@ Verdict judge_16bit(const Expected& expected, const std::vector<std::uint16_t>& 
     });
   });
   return verdict;
+}
+
+}  // namespace
+
+Verdict judge_16bit(const Expected& expected, const std::vector<std::uint16_t>& out) {
+  require_size("out", out.size(), elements_of(expected));
+  const auto rounded = [&](float value) {
+    return float_from_16bit(expected.element, round_to_16bit(expected.element, value));
+  };
+  return judge_by_yardstick(expected, rounded,
+                            [&](std::int64_t i) { return float_from_16bit(expected.element, out[i]); });
+}
+
+Verdict judge_float(const Expected& expected, const std::vector<float>& out) {
+  require_size("out", out.size(), elements_of(expected));
+  return judge_by_yardstick(
+      expected, [](float value) { return value; }, [&](std::int64_t i) { return out[i]; });
 }
 
 Verdict judge_e4m3(const Expected& expected, const std::vector<std::uint8_t>& out, float out_scale) {

@@ -24,7 +24,7 @@ struct Expected {
   std::vector<double> lse{};
   std::vector<double> magnitude{};       // see device/params.h
   std::vector<float> yardstick{};        // before it is rounded to the output type
-  Element element = Element::kBFloat16;  // of the inputs
+  Element element = Element::kBFloat16;  // of the inputs, or where the output has a 16-bit type of its own, of that
   /// Rows that are compared; empty: all. Tests of isolation leave out the poisoned sequence.
   std::vector<char> judged_tokens{};
 
@@ -46,6 +46,8 @@ struct Verdict {
 };
 
 Verdict judge_16bit(const Expected& expected, const std::vector<std::uint16_t>& out);
+/// float32 output: by the bar of 16-bit output, with the yardstick as it is.
+Verdict judge_float(const Expected& expected, const std::vector<float>& out);
 
 /// Two things may move a code off the rounded reference although nothing is wrong: a reference that lies close to the
 /// middle between two codes, and a reference close to 0, where an e4m3 step is smaller than the error that rounding P

@@ -1,11 +1,13 @@
 #include "tests/reference/cpu_kernels.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numbers>
 
 #include "tests/reference/cpu_attention.h"
 #include "tests/reference/cpu_decode.h"
+#include "tests/reference/cpu_merge.h"
 #include "tests/reference/low_precision.h"
 
 namespace attnjit::reference {
@@ -49,14 +51,18 @@ void CpuKernels::decode_yardstick(const DecodeParams& params, Element element, C
   decode_yardstick_on_cpu(params, element);
 }
 
+void CpuKernels::merge(const MergeParams& params, CUstream) const { merge_on_cpu(params); }
+
 void CpuKernels::fill(const FillParams& p, CUstream) const {
   for_each_element(p.tokens, p.heads, p.columns, [&](i64 token, i64 head, i64 column) {
     const i64 offset = token * p.token_stride + head * p.head_stride + column;
+    const auto store_bits = [&](u32 bits) {
+      const std::size_t bytes = p.element == Element::kFloat32 ? 4 : 2;
+      std::memcpy(static_cast<char*>(p.data) + offset * static_cast<i64>(bytes), &bits, bytes);
+    };
     switch (p.pattern) {
-      case Pattern::kBits: p.data[offset] = static_cast<u16>(p.bits); return;
-      case Pattern::kConsecutive:
-        p.data[offset] = static_cast<u16>((token * p.heads + head) * p.columns + column);
-        return;
+      case Pattern::kBits: store_bits(p.bits); return;
+      case Pattern::kConsecutive: store_bits(static_cast<u32>((token * p.heads + head) * p.columns + column)); return;
       case Pattern::kNormal:
       case Pattern::kSameForAll:
       case Pattern::kSpikes: break;
@@ -65,7 +71,7 @@ void CpuKernels::fill(const FillParams& p, CUstream) const {
     const i64 counter = p.pattern == Pattern::kSameForAll ? offset - token * p.token_stride : offset;
     float value = p.mean + p.deviation * random_normal(p.seed, static_cast<u64>(counter));
     if (p.pattern == Pattern::kSpikes && token % p.period == p.period / 2) value = p.spike;
-    p.data[offset] = round_to_16bit(p.element, value);
+    store_bits(p.element == Element::kFloat32 ? std::bit_cast<u32>(value) : round_to_16bit(p.element, value));
   });
 }
 

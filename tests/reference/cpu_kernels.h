@@ -12,6 +12,7 @@ class CpuKernels final : public PlainKernels {
   void yardstick(const AttentionParams& params, Element element, CUstream stream) const override;
   void decode_reference(const DecodeParams& params, Element element, CUstream stream) const override;
   void decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const override;
+  void merge(const MergeParams& params, CUstream stream) const override;
   void fill(const FillParams& params, CUstream stream) const override;
   void take(const TakeParams& params, CUstream stream) const override;
   void count(const CountParams& params, CUstream stream) const override;

@@ -20,6 +20,8 @@ class PlainKernels {
   /// The same of MLA decode.
   virtual void decode_reference(const DecodeParams& params, Element element, CUstream stream) const = 0;
   virtual void decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const = 0;
+  /// Writes all of MergeParams' outputs.
+  virtual void merge(const MergeParams& params, CUstream stream) const = 0;
   virtual void fill(const FillParams& params, CUstream stream) const = 0;
   virtual void take(const TakeParams& params, CUstream stream) const = 0;
   virtual void count(const CountParams& params, CUstream stream) const = 0;

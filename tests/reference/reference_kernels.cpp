@@ -74,7 +74,7 @@ cache::Entry compile(runtime::KernelLoader& loader, const cache::KeyFields& fiel
 std::string device_text() {
   std::string text;
   for (const char* name :
-       {"params.h", "decode_params.h", "numbers.cuh", "attention.cuh", "decode.cuh", "tensors.cuh"}) {
+       {"params.h", "decode_params.h", "numbers.cuh", "attention.cuh", "decode.cuh", "merge.cuh", "tensors.cuh"}) {
     text += as_part(embedded_text(name));
   }
   return text;
@@ -103,6 +103,7 @@ ReferenceKernels::ReferenceKernels(runtime::KernelLoader& loader) : driver_(runt
               .decode_reference_f16 = kernel("attnjit_decode_reference_f16"),
               .decode_yardstick_bf16 = kernel("attnjit_decode_yardstick_bf16"),
               .decode_yardstick_f16 = kernel("attnjit_decode_yardstick_f16"),
+              .merge = kernel("attnjit_reference_merge"),
               .fill = kernel("attnjit_reference_fill"),
               .take = kernel("attnjit_reference_take"),
               .count = kernel("attnjit_reference_count"),
@@ -166,6 +167,10 @@ constexpr i64 kMostBlocks = 8192;  // the kernels stride by their grid
 i64 blocks_for(i64 elements) { return std::min((elements + kThreads - 1) / kThreads, kMostBlocks); }
 
 }  // namespace
+
+void ReferenceKernels::merge(const MergeParams& params, CUstream stream) const {
+  launch(kernels_.merge, blocks_for(i64{params.tokens} * params.heads * params.columns), kThreads, &params, stream);
+}
 
 void ReferenceKernels::fill(const FillParams& params, CUstream stream) const {
   launch(kernels_.fill, blocks_for(i64{params.tokens} * params.heads * params.columns), kThreads, &params, stream);

@@ -30,6 +30,7 @@ class ReferenceKernels final : public PlainKernels {
   void yardstick(const AttentionParams& params, Element element, CUstream stream) const override;
   void decode_reference(const DecodeParams& params, Element element, CUstream stream) const override;
   void decode_yardstick(const DecodeParams& params, Element element, CUstream stream) const override;
+  void merge(const MergeParams& params, CUstream stream) const override;
   void fill(const FillParams& params, CUstream stream) const override;
   void take(const TakeParams& params, CUstream stream) const override;
   void count(const CountParams& params, CUstream stream) const override;
@@ -38,7 +39,7 @@ class ReferenceKernels final : public PlainKernels {
  private:
   struct Kernels {
     CUkernel reference_bf16, reference_f16, yardstick_bf16, yardstick_f16, decode_reference_bf16, decode_reference_f16,
-        decode_yardstick_bf16, decode_yardstick_f16, fill, take, count, scatter;
+        decode_yardstick_bf16, decode_yardstick_f16, merge, fill, take, count, scatter;
   };
   void attend(CUkernel bf16, CUkernel f16, const AttentionParams& params, Element element, CUstream stream) const;
   void decode(CUkernel bf16, CUkernel f16, const DecodeParams& params, Element element, CUstream stream) const;

@@ -30,7 +30,7 @@ TEST(ReferenceKernels, CompileOnceAndCleanly) {
   EXPECT_EQ(compiled.entry->log.find("warning"), std::string::npos) << compiled.entry->log;
   for (const char* entry :
        {"reference_bf16", "reference_f16", "yardstick_bf16", "yardstick_f16", "reference_fill", "decode_reference_bf16",
-        "decode_yardstick_f16", "reference_scatter", "reference_take", "reference_count"}) {
+        "decode_yardstick_f16", "reference_merge", "reference_scatter", "reference_take", "reference_count"}) {
     EXPECT_NE(compiled.entry->log.find(std::string("attnjit_") + entry), std::string::npos) << entry;
   }
 

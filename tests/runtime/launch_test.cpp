@@ -12,8 +12,10 @@
 #include "attnjit/attnjit.hpp"
 #include "runtime/context_impl.h"
 #include "runtime/mha_varlen_kernels.h"
+#include "templates/shared/merge_states_params.h"
 #include "templates/shared/mha_varlen_params.h"
 #include "tests/fake_driver/fake_cuda.h"
+#include "tests/runtime/merge_states_case.h"
 #include "tests/runtime/mha_varlen_case.h"
 
 namespace {
@@ -45,9 +47,10 @@ class LaunchTest : public testing::Test {
     fake_cuda::state().parameter_bytes = sizeof(attnjit::kernel::MhaVarlenParams);
   }
 
-  attnjit::ContextOptions options(int device = 0) {
+  attnjit::ContextOptions options(int device = 0, const std::string& arch = "") {
     attnjit::ContextOptions result;
     result.device = device;
+    result.arch = arch;
     result.cache_path = directory_.string();
     return result;
   }
@@ -76,6 +79,35 @@ TEST_F(LaunchTest, OneCallIsOneLaunchInTheHostsContextAndStream) {
   EXPECT_EQ(sent.v.data, attnjit::test::address(0x40000));
   EXPECT_EQ(sent.num_heads, 16);
   EXPECT_EQ(sent.m_blocks, 4);
+}
+
+TEST_F(LaunchTest, AMergeIsOneLaunchToo) {
+  const attnjit::Context context(options());
+  const attnjit::MergeStates op(context, attnjit::test::merge_config());
+  fake_cuda::state().parameter_bytes = sizeof(attnjit::kernel::MergeStatesParams);
+  const auto stream = reinterpret_cast<attnjit::Stream>(0x5000);
+  op.run(attnjit::test::five_states(), stream);
+
+  ASSERT_EQ(fake_cuda::state().launches.size(), 1u);
+  const auto& launch = fake_cuda::state().launches[0];
+  EXPECT_EQ(launch.grid_x, 300u * 16 / 16);
+  EXPECT_EQ(launch.threads, 256u);
+  EXPECT_EQ(launch.stream, reinterpret_cast<CUstream>(stream));
+  attnjit::kernel::MergeStatesParams sent;
+  std::memcpy(&sent, launch.parameter.data(), sizeof sent);
+  EXPECT_EQ(sent.first.out.data, attnjit::test::address(0x10000));
+  EXPECT_EQ(sent.num_states, 5);
+  EXPECT_EQ(sent.rows, 300 * 16);
+
+  auto nothing = attnjit::test::five_states();
+  for (attnjit::Tensor* tensor : {&nothing.outs, &nothing.lses}) tensor->shape[1] = 0;
+  for (attnjit::Tensor* tensor : {&nothing.out, &nothing.lse}) tensor->shape[0] = 0;
+  op.run(nothing, stream);
+  EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+
+  const attnjit::MergeStates unloaded(attnjit::Context(options(attnjit::ContextOptions::kNoDevice, "sm_90a")),
+                                      attnjit::test::merge_config());
+  EXPECT_THROW(unloaded.run(attnjit::test::five_states()), attnjit::Error);
 }
 
 TEST_F(LaunchTest, WithoutACurrentContextThePrimaryOneServesAndIsTakenAwayAgain) {

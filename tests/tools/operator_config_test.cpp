@@ -73,11 +73,25 @@ TEST(OperatorConfig, AbsentFieldsHaveTheirDefaults) {
             expected);
 }
 
+TEST(OperatorConfig, MergeStatesHasItsOwnFields) {
+  const MergeStatesConfig config{.head_dim = 128, .dtype = DType::kFloat32, .out_dtype = DType::kFloat8E4M3};
+  const std::string json = R"({"operator":"merge_states","head_dim":128,"dtype":"float32","out_dtype":"float8_e4m3"})";
+  EXPECT_EQ(to_json(config), json);
+  EXPECT_EQ(std::get<MergeStatesConfig>(operator_config_from_json(json)), config);
+  EXPECT_EQ(std::get<MergeStatesConfig>(
+                operator_config_from_words({"operator=merge_states", "head_dim=128", "dtype=f32", "out_dtype=e4m3"})),
+            config);
+  EXPECT_THAT(words_refusal({"operator=merge_states", "head_dim_v=128"}),
+              AllOf(HasSubstr("merge_states has no field \"head_dim_v\""), HasSubstr("head_dim, dtype, out_dtype")));
+  EXPECT_THAT(words_refusal({"operator=merge_state", "head_dim=128"}), HasSubstr("did you mean merge_states?"));
+}
+
 TEST(OperatorConfig, DTypesHaveShortNames) {
   const std::vector<std::pair<std::string, DType>> names = {
-      {"float16", DType::kFloat16},   {"f16", DType::kFloat16},   {"fp16", DType::kFloat16},
-      {"bfloat16", DType::kBFloat16}, {"bf16", DType::kBFloat16}, {"float8_e4m3", DType::kFloat8E4M3},
-      {"e4m3", DType::kFloat8E4M3}};
+      {"float16", DType::kFloat16},   {"f16", DType::kFloat16},     {"fp16", DType::kFloat16},
+      {"bfloat16", DType::kBFloat16}, {"bf16", DType::kBFloat16},   {"float8_e4m3", DType::kFloat8E4M3},
+      {"e4m3", DType::kFloat8E4M3},   {"float32", DType::kFloat32}, {"f32", DType::kFloat32},
+      {"fp32", DType::kFloat32}};
   for (const auto& [name, dtype] : names) {
     const OperatorConfig config =
         operator_config_from_words({"operator=mla_prefill", "head_dim_qk=64", "head_dim_v=64", "out_dtype=" + name});

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
@@ -25,24 +27,29 @@ TEST(Presets, ServeEveryTargetFromSm80On) {
   }
 }
 
-TEST(Presets, HaveTheModelsDims) {
-  struct Dims {
-    const char* name;
-    int head_dim_qk;
-    int head_dim_v;
-    int rope_dim;
-  };
-  for (const Dims& dims : {Dims{"deepseek-v2-lite", 192, 128, 64}, Dims{"deepseek-v3", 192, 128, 64},
-                           Dims{"kimi-k2", 192, 128, 64}, Dims{"glm-5", 256, 256, 64}, Dims{"minicpm3", 96, 64, 32}}) {
+struct Dims {
+  const char* name;
+  int head_dim_qk;
+  int head_dim_v;
+  int rope_dim;
+  int latent;
+};
+constexpr Dims kModels[] = {{"deepseek-v2-lite", 192, 128, 64, 512}, {"deepseek-v3", 192, 128, 64, 512},
+                            {"kimi-k2", 192, 128, 64, 512},          {"glm-5", 256, 256, 64, 512},
+                            {"minicpm3", 96, 64, 32, 256},           {"mistral-small-4", 128, 128, 64, 256}};
+
+TEST(Presets, HaveTheModelsPrefill) {
+  for (const Dims& dims : kModels) {
     // Causal and not, in 16 bits and quantised: each combination once.
     std::set<std::pair<bool, DType>> combinations;
     for (const OperatorConfig& operator_config : preset(dims.name).operators) {
-      const auto& config = std::get<MhaVarlenConfig>(operator_config);
-      EXPECT_EQ(config.head_dim_qk, dims.head_dim_qk) << dims.name;
-      EXPECT_EQ(config.head_dim_v, dims.head_dim_v) << dims.name;
-      EXPECT_EQ(config.rope_dim, dims.rope_dim) << dims.name;
-      EXPECT_EQ(config.dtype, DType::kBFloat16) << dims.name;
-      EXPECT_TRUE(combinations.emplace(config.causal, config.out_dtype.value_or(config.dtype)).second) << dims.name;
+      const auto* const config = std::get_if<MhaVarlenConfig>(&operator_config);
+      if (config == nullptr) continue;
+      EXPECT_EQ(config->head_dim_qk, dims.head_dim_qk) << dims.name;
+      EXPECT_EQ(config->head_dim_v, dims.head_dim_v) << dims.name;
+      EXPECT_EQ(config->rope_dim, dims.rope_dim) << dims.name;
+      EXPECT_EQ(config->dtype, DType::kBFloat16) << dims.name;
+      EXPECT_TRUE(combinations.emplace(config->causal, config->out_dtype.value_or(config->dtype)).second) << dims.name;
     }
     const std::set<std::pair<bool, DType>> expected = {
         {true, DType::kBFloat16}, {false, DType::kBFloat16}, {true, DType::kFloat8E4M3}, {false, DType::kFloat8E4M3}};
@@ -50,10 +57,27 @@ TEST(Presets, HaveTheModelsDims) {
   }
 }
 
+TEST(Presets, MergeWhatPrefillAndDecodeLeave) {
+  for (const Dims& dims : kModels) {
+    std::set<std::pair<int, DType>> found;
+    for (const OperatorConfig& operator_config : preset(dims.name).operators) {
+      const auto* const config = std::get_if<MergeStatesConfig>(&operator_config);
+      if (config == nullptr) continue;
+      EXPECT_EQ(config->dtype, DType::kBFloat16) << dims.name;
+      EXPECT_TRUE(found.emplace(config->head_dim, config->out_dtype.value_or(config->dtype)).second) << dims.name;
+    }
+    const std::set<std::pair<int, DType>> expected = {{dims.head_dim_v, DType::kBFloat16},
+                                                      {dims.head_dim_v, DType::kFloat8E4M3},
+                                                      {dims.latent, DType::kBFloat16},
+                                                      {dims.latent, DType::kFloat8E4M3}};
+    EXPECT_EQ(found, expected) << dims.name;
+  }
+}
+
 TEST(Presets, NamesDiffer) {
   std::set<std::string> names;
   for (const Preset& preset : presets()) EXPECT_TRUE(names.insert(preset.name).second) << preset.name;
-  EXPECT_EQ(names.size(), 5u);
+  EXPECT_EQ(names.size(), std::size(kModels));
 }
 
 TEST(Presets, AnUnknownNameListsThoseThereAre) {

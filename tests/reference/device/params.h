@@ -53,6 +53,28 @@ struct AttentionParams {
   float* yardstick_out = nullptr;  // [tokens_q, heads, v_columns]: before it is rounded
 };
 
+/// Merging of attention states, as include/attnjit/merge_states.hpp defines it. An lse is a tensor of one column.
+struct MergeParams {
+  Rows out;         // state 0: [tokens, heads, columns]
+  Rows lse;         // state 0: float32 [tokens, heads]
+  Rows second_out;  // state 1, if `apart`
+  Rows second_lse;
+  i64 out_state_stride = 0;  // else every state lies this behind the one before it
+  i64 lse_state_stride = 0;
+  Element element = Element::kBFloat16;  // of the states' out: 16-bit or float32
+  i32 states = 0;
+  bool apart = false;
+  i32 tokens = 0;
+  i32 heads = 0;
+  i32 columns = 0;
+
+  // Outputs, row-major.
+  double* merged_out = nullptr;    // [tokens, heads, columns]
+  double* merged_lse = nullptr;    // [tokens, heads]
+  double* magnitude = nullptr;     // [tokens, heads]: max over the states of |lse|
+  float* yardstick_out = nullptr;  // [tokens, heads, columns]: before it is rounded
+};
+
 /// What fill_rows writes.
 enum class Pattern : int {
   kNormal = 0,       // mean + deviation * randn, different in every element of the buffer
@@ -63,8 +85,8 @@ enum class Pattern : int {
 };
 
 struct FillParams {
-  u16* data = nullptr;
-  Element element = Element::kBFloat16;
+  void* data = nullptr;
+  Element element = Element::kBFloat16;  // 16-bit or float32
   i32 tokens = 0;
   i32 heads = 0;
   i32 columns = 0;

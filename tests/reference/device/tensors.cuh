@@ -18,15 +18,19 @@ extern "C" __global__ void attnjit_reference_fill(const __grid_constant__ FillPa
     const i64 head = i / p.columns % p.heads;
     const i64 token = i / p.columns / p.heads;
     const i64 offset = token * p.token_stride + head * p.head_stride + column;
-    if (p.pattern == Pattern::kBits || p.pattern == Pattern::kConsecutive) {
-      p.data[offset] = static_cast<u16>(p.pattern == Pattern::kBits ? p.bits : static_cast<u32>(i));
-      continue;
-    }
+    const bool as_bits = p.pattern == Pattern::kBits || p.pattern == Pattern::kConsecutive;
+    const u32 bits = p.pattern == Pattern::kBits ? p.bits : static_cast<u32>(i);
     const i64 counter = p.pattern == Pattern::kSameForAll ? offset - token * p.token_stride : offset;
     float value = p.mean + p.deviation * random_normal(p.seed, static_cast<u64>(counter));
     if (p.pattern == Pattern::kSpikes && token % p.period == p.period / 2) value = p.spike;
-    p.data[offset] =
-        p.element == Element::kBFloat16 ? round_to<Element::kBFloat16>(value) : round_to<Element::kFloat16>(value);
+    u16* const data_16 = static_cast<u16*>(p.data);
+    switch (p.element) {
+      case Element::kFloat32: static_cast<float*>(p.data)[offset] = as_bits ? __uint_as_float(bits) : value; break;
+      case Element::kFloat16:
+        data_16[offset] = as_bits ? static_cast<u16>(bits) : round_to<Element::kFloat16>(value);
+        break;
+      default: data_16[offset] = as_bits ? static_cast<u16>(bits) : round_to<Element::kBFloat16>(value); break;
+    }
   }
 }
 

@@ -1,0 +1,61 @@
+#include "runtime/kernels/merge_states.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "attnjit/error.hpp"
+#include "runtime/element_of.h"
+#include "runtime/operator_config.h"
+#include "templates/shared/merge_states_config.h"
+
+namespace attnjit::runtime {
+namespace {
+
+kernel::MergeStatesConfig kernel_config(const MergeStatesConfig& config, const SmFeatures& features) {
+  const kernel::Element out = element_of(config.out_dtype.value_or(config.dtype));
+  return {.element = element_of(config.dtype),
+          .out_element = out,
+          .head_dim = config.head_dim,
+          // Without e4m3 output it changes nothing; left off, all SMs have the same kernel.
+          .e4m3_cvt = out == kernel::Element::kFloat8E4M3 && features.e4m3_cvt};
+}
+
+class GenericMergeStates final : public MergeStatesKernels {
+ public:
+  GenericMergeStates(const MergeStatesConfig& config, const SmFeatures& features)
+      : config_(kernel_config(config, features)),
+        plans_{make_plan("merge_states", "MergeStatesConfig", "MergeStatesParams", config_)} {
+    plans_[0].operator_config = to_json(config);
+  }
+
+  const std::vector<KernelPlan>& plans() const override { return plans_; }
+
+  unsigned ctas(const kernel::MergeStatesParams& call) const override {
+    const std::int64_t rows = merge_rows(config_);
+    const std::int64_t grid = (call.rows + rows - 1) / rows;
+    if (grid > std::numeric_limits<int>::max()) {
+      throw Error(
+          Status::kInvalidArgument,
+          fmt::format("merge_states: {} rows (tokens x heads) are {} CTAs, more than a grid has (2^31 - 1): split "
+                      "the call",
+                      call.rows, grid));
+    }
+    return static_cast<unsigned>(grid);
+  }
+
+ private:
+  kernel::MergeStatesConfig config_;
+  std::vector<KernelPlan> plans_;
+};
+
+}  // namespace
+
+std::string generic_merge_states_refusal(const MergeStatesConfig&, const SmFeatures&) { return ""; }
+
+std::unique_ptr<MergeStatesKernels> make_generic_merge_states(const MergeStatesConfig& config,
+                                                              const SmFeatures& features) {
+  return std::make_unique<GenericMergeStates>(config, features);
+}
+
+}  // namespace attnjit::runtime

@@ -1,0 +1,38 @@
+#include "attnjit/merge_states.hpp"
+
+#include "attnjit/error.hpp"
+#include "jit/target.h"
+#include "runtime/merge_states_impl.h"
+
+namespace attnjit {
+
+MergeStates::Impl::Impl(const Context& context, const MergeStatesConfig& config, const runtime::SmFeatures& features)
+    : context_(context),
+      config_(config),
+      kernels_(runtime::choose_merge_states(config, features)),
+      loaded_(context, kernels_->plans()) {}
+
+void MergeStates::Impl::run(const MergeStatesParams& params, Stream stream) const {
+  const kernel::MergeStatesParams call = runtime::check_merge_states(config_, params);
+  loaded_.check();
+  const unsigned ctas = kernels_->ctas(call);
+  if (ctas == 0) return;
+  const Context::Impl::CurrentContext current(*context_.impl());
+  loaded_[0].launch(ctas, &call, stream);
+}
+
+MergeStates::MergeStates(const Context& context, const MergeStatesConfig& config)
+    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+void MergeStates::run(const MergeStatesParams& params, Stream stream) const { impl_->run(params, stream); }
+const MergeStatesConfig& MergeStates::config() const noexcept { return impl_->config(); }
+
+std::string why_unsupported(const MergeStatesConfig& config, const std::string& arch) {
+  try {
+    runtime::choose_merge_states(config, runtime::sm_features(jit::Target::parse(arch)));
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace attnjit

@@ -1,0 +1,14 @@
+// The arguments of one merge_states call, checked and put in the form that kernels take.
+#pragma once
+
+#include "attnjit/merge_states.hpp"
+#include "templates/shared/merge_states_params.h"
+
+namespace attnjit::runtime {
+
+/// Throws Error(kInvalidArgument) that names tensor, dim and value, what is allowed and what to do.
+kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, const MergeStatesParams& params);
+/// The same for the config alone, independent of any kernel.
+void check_merge_states_config(const MergeStatesConfig& config);
+
+}  // namespace attnjit::runtime

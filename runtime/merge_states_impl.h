@@ -1,0 +1,25 @@
+// Inside of attnjit::MergeStates: the chosen kernel, loaded.
+#pragma once
+
+#include "attnjit/merge_states.hpp"
+#include "runtime/loaded_kernels.h"
+#include "runtime/merge_states_kernels.h"
+
+namespace attnjit {
+
+class ATTNJIT_LOCAL MergeStates::Impl {
+ public:
+  /// `features` are the context's own, or those of an older SM, whose variants then run on this device.
+  Impl(const Context& context, const MergeStatesConfig& config, const runtime::SmFeatures& features);
+
+  void run(const MergeStatesParams& params, Stream stream) const;
+  const MergeStatesConfig& config() const { return config_; }
+
+ private:
+  Context context_;
+  MergeStatesConfig config_;
+  std::unique_ptr<runtime::MergeStatesKernels> kernels_;
+  runtime::LoadedKernels loaded_;
+};
+
+}  // namespace attnjit

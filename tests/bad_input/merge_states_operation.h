@@ -1,0 +1,19 @@
+// merge_states as the table of bad input calls it.
+#pragma once
+
+#include "attnjit/merge_states.hpp"
+#include "tests/bad_input/api.h"
+#include "tests/runtime/merge_states_case.h"
+
+namespace attnjit::bad_input {
+
+/// A valid call until a test spoils it.
+struct MergeStatesOperation final : Operation {
+  MergeStatesConfig config = test::merge_config();
+  MergeStatesParams params = test::two_states();
+
+  void run(const Context& context) const override;
+  attnjit_status run(const attnjit_context* context) const override;
+};
+
+}  // namespace attnjit::bad_input

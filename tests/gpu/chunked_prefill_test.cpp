@@ -1,0 +1,40 @@
+// New tokens + context chunks, some of them empty, + merges = one call over all keys.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/gpu/chunked_cases.h"
+#include "tests/gpu/suite.h"
+#include "tests/gpu/tested_merge_states.h"
+#include "tests/gpu/tested_mha_varlen.h"
+
+namespace attnjit::gpu_tests {
+namespace {
+
+class GpuRunner final : public ChunkRunner {
+ public:
+  void attend(const MhaVarlenConfig& config, const MhaVarlenParams& params) const override {
+    tested_mha_varlen(config).run(params, nullptr);
+  }
+  void merge(const MergeStatesConfig& config, const MergeStatesParams& params) const override {
+    tested_merge_states(config).run(params, nullptr);
+  }
+};
+
+class ChunkedPrefill : public testing::TestWithParam<ChunkedCase> {};
+
+TEST_P(ChunkedPrefill, IsOneCallOverAllKeys) {
+  SCOPED_TRACE(testing::PrintToString(GetParam()));
+  const ChunkedResult result = run_chunked_prefill(GetParam(), GpuRunner(), suite().plain());
+  EXPECT_EQ(result.trouble(), "");
+  RecordProperty("error", fmt::format("{:.4g}", result.chunked_out.error));
+  RecordProperty("allowed", fmt::format("{:.4g}", result.chunked_out.allowed));
+  RecordProperty("yardstick_error", fmt::format("{:.4g}", result.chunked_out.yardstick_error));
+  RecordProperty("unchunked_error", fmt::format("{:.4g}", result.unchunked_out.error));
+  RecordProperty("lse_error_of_allowed", fmt::format("{:.4g}", result.chunked_lse.error));
+}
+
+INSTANTIATE_TEST_SUITE_P(Identity, ChunkedPrefill, testing::ValuesIn(chunked_cases()),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace attnjit::gpu_tests
