@@ -225,6 +225,11 @@ def put_tensors(params, names, tensors):
     return views
 
 
+def dtype_value(name):
+    """The attnjit_dtype of a name; -1, that is the default, of None."""
+    return -1 if name is None else _DTYPE_VALUES[name]
+
+
 def attention_params(tensors, max_seqlen_q, max_seqlen_k, softmax_scale):
     params = AttentionParams(
         struct_size=ctypes.sizeof(AttentionParams),
@@ -242,8 +247,8 @@ def attention_config(head_dim_qk, head_dim_v, rope_dim, causal, dtype, out_dtype
         head_dim_v=head_dim_v,
         rope_dim=rope_dim,
         causal=int(causal),
-        dtype=_DTYPE_VALUES[dtype],
-        out_dtype=-1 if out_dtype is None else _DTYPE_VALUES[out_dtype],
+        dtype=dtype_value(dtype),
+        out_dtype=dtype_value(out_dtype),
     )
 
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "attnjit/error.hpp"
 
@@ -37,6 +38,14 @@ void add_mla_prefill(Operators& operators, const MlaDims& dims) {
   }
 }
 
+/// Of models with sparse attention: prefill under a mask of each query's keys, and the mask.
+void add_masked_mha(Operators& operators, const MlaDims& dims) {
+  Operators prefill;
+  add_mla_prefill(prefill, dims);
+  for (const OperatorConfig& config : prefill) operators.push_back(MaskedMhaConfig{std::get<MhaVarlenConfig>(config)});
+  operators.push_back(MaskFromTopkConfig{});
+}
+
 /// Chunks of a prompt have the columns of v; decode over several ranks' keys has those of the latent.
 void add_merge_states(Operators& operators, const MlaDims& dims) {
   for (const int head_dim : {dims.v_head_dim, dims.kv_lora_rank}) {
@@ -48,10 +57,14 @@ void add_merge_states(Operators& operators, const MlaDims& dims) {
   }
 }
 
+/// Whether a model of these dims chooses keys by an indexer (top-k sparse attention).
+enum class Attention { kDense, kSparse };
+
 /// All operators of a model: each of them adds its configs by one line.
-Operators mla_operators(const MlaDims& dims) {
+Operators mla_operators(const MlaDims& dims, Attention attention = Attention::kDense) {
   Operators operators;
   add_mla_prefill(operators, dims);
+  if (attention == Attention::kSparse) add_masked_mha(operators, dims);
   add_merge_states(operators, dims);
   return operators;
 }
@@ -61,9 +74,10 @@ Operators mla_operators(const MlaDims& dims) {
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all = {
       {"deepseek-v2-lite", "DeepSeek-V2-Lite: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
-      {"deepseek-v3", "DeepSeek-V3 and R1: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
+      {"deepseek-v3", "DeepSeek-V3, R1 and the sparse V3.2: MLA, qk 128 + 64, v 128, latent 512",
+       mla_operators({128, 64, 128, 512}, Attention::kSparse)},
       {"kimi-k2", "Kimi K2: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
-      {"glm-5", "GLM-5: MLA, qk 192 + 64, v 256, latent 512", mla_operators({192, 64, 256, 512})},
+      {"glm-5", "GLM-5: MLA, qk 192 + 64, v 256, latent 512", mla_operators({192, 64, 256, 512}, Attention::kSparse)},
       {"minicpm3", "MiniCPM3: MLA, qk 64 + 32, v 64, latent 256", mla_operators({64, 32, 64, 256})},
       {"mistral-small-4", "Mistral Small 4: MLA, qk 64 + 64, v 128, latent 256", mla_operators({64, 64, 128, 256})},
   };

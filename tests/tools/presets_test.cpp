@@ -5,7 +5,10 @@
 
 #include <iterator>
 #include <set>
+#include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
@@ -71,6 +74,21 @@ TEST(Presets, MergeWhatPrefillAndDecodeLeave) {
                                                       {dims.latent, DType::kBFloat16},
                                                       {dims.latent, DType::kFloat8E4M3}};
     EXPECT_EQ(found, expected) << dims.name;
+  }
+}
+
+TEST(Presets, SparseModelsHaveTheirPrefillUnderAMask) {
+  for (const Preset& preset : presets()) {
+    std::vector<MhaVarlenConfig> dense, masked;
+    int builds = 0;
+    for (const OperatorConfig& config : preset.operators) {
+      if (const auto* const prefill = std::get_if<MhaVarlenConfig>(&config)) dense.push_back(*prefill);
+      if (const auto* const sparse = std::get_if<MaskedMhaConfig>(&config)) masked.push_back(sparse->attention);
+      builds += std::holds_alternative<MaskFromTopkConfig>(config);
+    }
+    const bool is_sparse = preset.name == std::string("deepseek-v3") || preset.name == std::string("glm-5");
+    EXPECT_EQ(masked, is_sparse ? dense : std::vector<MhaVarlenConfig>()) << preset.name;
+    EXPECT_EQ(builds, is_sparse ? 1 : 0) << preset.name;
   }
 }
 
