@@ -171,6 +171,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         if (n_block == 0) release(address_of(barriers.q_empty[q_tile]));
         mask_block(n_block);
         softmax.update(scores, rescale);
+        // Nobody reads this. It stands between the exponentials and the wait for P V, which the compiler would
+        // otherwise move before them: they would then run beside no product.
         store_shared(address_of(shared.out.rows[consumer * 4 + warp]) + thread_index() % 32 * 8,
                      Float2{softmax.row_sum[0][0], softmax.row_sum[0][1]});
 
