@@ -60,14 +60,14 @@ class CompilerChoice : public testing::TestWithParam<Api> {
 TEST_P(CompilerChoice, WhenTheDriverRefusesTheNewestTheNextRowServes) {
   ASSERT_EQ(make("").status, Status::kOk);
   ASSERT_EQ(make(older_nvrtc(), CompilerPolicy::kExact).status, Status::kOk);
-  EXPECT_THAT(logged("compiling sm80_mha_varlen"), testing::SizeIs(2)) << "no rows of its own";
+  EXPECT_THAT(logged("compiling sm90_mha_varlen"), testing::SizeIs(2)) << "no rows of its own";
 
   fake_cuda::reset();
   fake_cuda::state().cubins_to_refuse = 1;
   const Outcome outcome = make("/nowhere/libnvrtc.so");  // what serves was there before
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
   EXPECT_THAT(logged("warning"),
-              ElementsAre(AllOf(HasSubstr("the CUDA 13.0 driver"), HasSubstr("refuses the cubin of sm80_mha_varlen"),
+              ElementsAre(AllOf(HasSubstr("the CUDA 13.0 driver"), HasSubstr("refuses the cubin of sm90_mha_varlen"),
                                 HasSubstr("for sm_90a that " + real_compiler() + " made"),
                                 HasSubstr("trying another compiler's"))));
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
@@ -80,7 +80,7 @@ TEST_P(CompilerChoice, WhenTheDriverRefusesTheOnlyRowARecompileServes) {
   const Outcome outcome = make("");
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
   EXPECT_THAT(logged("warning"), ElementsAre(HasSubstr("that nvrtc 12.8 made")));
-  EXPECT_THAT(logged("compiling sm80_mha_varlen"), testing::SizeIs(2)) << "12.8's other cubin was tried as well";
+  EXPECT_THAT(logged("compiling sm90_mha_varlen"), testing::SizeIs(2)) << "12.8's other cubin was tried as well";
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
 }
 

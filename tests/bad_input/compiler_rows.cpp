@@ -173,7 +173,7 @@ std::vector<Row> compiler_rows() {
        with_template_dir(empty_folder())},
       {"cubin_refused",
        Status::kDriverError,
-       {"the CUDA 13.0 driver", "refuses the cubin of sm80_mha_varlen for sm_90a that nvrtc 1",
+       {"the CUDA 13.0 driver", "refuses the cubin of sm90_mha_varlen for sm_90a that nvrtc 1",
         "CUDA_ERROR_NO_BINARY_FOR_GPU", "ATTNJIT_NVRTC", "update the driver"},
        every_cubin_refused},
   };

@@ -20,7 +20,7 @@ using kernel::LengthFault;
 using testing::HasSubstr;
 
 constexpr const char* kCheck = "attnjit_check_varlen";
-constexpr const char* kKernel = "attnjit_sm80_mha_varlen";
+constexpr const char* kKernel = "attnjit_sm90_mha_varlen";
 
 /// What the check kernel does.
 void check_lengths(CheckVarlenParams& params) {

@@ -16,7 +16,7 @@ class MaskedCalls : public testing::TestWithParam<Api> {
  protected:
   MaskedCalls() {
     fake_cuda::reset();
-    fake_cuda::state().parameter_bytes = sizeof(kernel::MaskFromTopkParams);
+    fake_cuda::state().parameter_bytes["attnjit_mask_from_topk"] = sizeof(kernel::MaskFromTopkParams);
   }
   ~MaskedCalls() override { fake_cuda::reset(); }
 

@@ -132,6 +132,14 @@ CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** p
   if (fake_state.on_launch) fake_state.on_launch(fake_state.launches.back(), parameters[0]);
   return CUDA_SUCCESS;
 }
+/// The map holds the tensor's address, for tests to see.
+CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType, cuuint32_t, void* tensor, const cuuint64_t*,
+                           const cuuint64_t*, const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave,
+                           CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
+  *map = CUtensorMap{};
+  map->opaque[0] = reinterpret_cast<cuuint64_t>(tensor);
+  return CUDA_SUCCESS;
+}
 CUresult host_alloc(void** memory, std::size_t bytes, unsigned) {
   const std::lock_guard lock(mutex);
   ++fake_state.host_allocations;
@@ -176,6 +184,7 @@ const std::map<std::string, void*>& functions() {
       {"cuLibraryGetKernel", reinterpret_cast<void*>(library_get_kernel)},
       {"cuKernelSetAttribute", reinterpret_cast<void*>(kernel_set_attribute)},
       {"cuLaunchKernelEx", reinterpret_cast<void*>(launch_kernel)},
+      {"cuTensorMapEncodeTiled", reinterpret_cast<void*>(tensor_map_encode)},
       {"cuMemHostAlloc", reinterpret_cast<void*>(host_alloc)},
       {"cuMemFreeHost", reinterpret_cast<void*>(host_free)},
       {"cuStreamIsCapturing", reinterpret_cast<void*>(stream_is_capturing)},

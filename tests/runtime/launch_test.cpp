@@ -14,6 +14,7 @@
 #include "runtime/mha_varlen_kernels.h"
 #include "templates/shared/merge_states_params.h"
 #include "templates/shared/mha_varlen_params.h"
+#include "templates/shared/sm90_mha_varlen_config.h"
 #include "tests/fake_driver/fake_cuda.h"
 #include "tests/runtime/merge_states_case.h"
 #include "tests/runtime/mha_varlen_case.h"
@@ -44,7 +45,7 @@ class LaunchTest : public testing::Test {
   static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
   void SetUp() override {
     fake_cuda::reset();
-    fake_cuda::state().parameter_bytes["attnjit_sm80_mha_varlen"] = sizeof(attnjit::kernel::MhaVarlenParams);
+    fake_cuda::state().parameter_bytes["attnjit_sm90_mha_varlen"] = sizeof(attnjit::kernel::Sm90MhaVarlenParams);
   }
 
   attnjit::ContextOptions options(int device = 0, const std::string& arch = "") {
@@ -69,22 +70,23 @@ TEST_F(LaunchTest, OneCallIsOneLaunchInTheHostsContextAndStream) {
   ASSERT_EQ(fake_cuda::state().launches.size(), 1u);
   const auto& launch = fake_cuda::state().launches[0];
   EXPECT_EQ(launch.grid_x, 2u * 16 * 4);
-  EXPECT_EQ(launch.threads, 128u);
+  EXPECT_EQ(launch.threads, 384u);
   EXPECT_GT(launch.smem_bytes, 48u * 1024);
   EXPECT_EQ(launch.stream, reinterpret_cast<CUstream>(stream));
   EXPECT_EQ(launch.context, fake_cuda::context_of(0));
   EXPECT_EQ(fake_cuda::state().primary_contexts_retained, 0);
-  attnjit::kernel::MhaVarlenParams sent;
-  std::memcpy(&sent, launch.parameter.data(), sizeof sent);
+  attnjit::kernel::Sm90MhaVarlenParams whole;
+  std::memcpy(&whole, launch.parameter.data(), sizeof whole);
+  EXPECT_EQ(whole.v.opaque[0], reinterpret_cast<std::uintptr_t>(attnjit::test::address(0x40000)));
+  const attnjit::kernel::MhaVarlenParams& sent = whole.call;
   EXPECT_EQ(sent.v.data, attnjit::test::address(0x40000));
   EXPECT_EQ(sent.num_heads, 16);
-  EXPECT_EQ(sent.m_blocks, 4);
 }
 
 TEST_F(LaunchTest, AMergeIsOneLaunchToo) {
   const attnjit::Context context(options());
   const attnjit::MergeStates op(context, attnjit::test::merge_config());
-  fake_cuda::state().parameter_bytes = sizeof(attnjit::kernel::MergeStatesParams);
+  fake_cuda::state().parameter_bytes["attnjit_merge_states"] = sizeof(attnjit::kernel::MergeStatesParams);
   const auto stream = reinterpret_cast<attnjit::Stream>(0x5000);
   op.run(attnjit::test::five_states(), stream);
 

@@ -33,7 +33,8 @@ class MlaDecodeLaunch : public testing::Test {
   static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
   void SetUp() override {
     fake_cuda::reset();
-    fake_cuda::state().parameter_bytes = sizeof(Sent);
+    fake_cuda::state().parameter_bytes["attnjit_sm80_mla_decode"] = sizeof(Sent);
+    fake_cuda::state().parameter_bytes["attnjit_sm80_mla_combine"] = sizeof(Sent);
     fake_cuda::set_current(fake_cuda::context_of(0));
   }
   void TearDown() override { fake_cuda::set_current(nullptr); }
