@@ -56,7 +56,7 @@ TEST(CApiMiss, AFrozenContextRefusesWithAStatusOfItsOwn) {
   EXPECT_EQ(nlohmann::json::parse(told[0].operator_config)["head_dim_v"], 16);
   EXPECT_EQ(told[0].arch, "sm_90a");
   EXPECT_EQ(told[0].key.size(), 64u);
-  EXPECT_EQ(told[0].family, "sm90_mha_varlen");
+  EXPECT_EQ(told[0].family, "sm80_mha_varlen");
   EXPECT_THAT(told[0].command, HasSubstr("attnjit precompile-cache"));
   EXPECT_EQ(told[0].policy, ATTNJIT_MISS_ERROR);
   EXPECT_EQ(told[0].struct_size, sizeof(attnjit_miss));

@@ -75,8 +75,25 @@ TEST(MhaVarlenPlan, SupportsAnswersWithoutCompiling) {
   EXPECT_NE(attnjit::why_unsupported(deepseek_config(), "sm_none").find("sm_none"), std::string::npos);
 }
 
-TEST(MhaVarlenPlan, GridHasOneCtaPerTileHeadAndSequence) {
+TEST(MhaVarlenPlan, HopperFillsTheDeviceOnce) {
   const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  EXPECT_EQ(kernels->plans()[0].spec.family, "sm90_mha_varlen");
+  auto params = deepseek_params();  // 2 sequences x 16 heads x 200 rows: 64 tiles of 128 rows for 132 SMs
+  auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  auto launch = kernels->launch(call);
+  EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 64);
+  EXPECT_EQ(launch.ctas, 2u * 16 * 4);
+  params.q.shape[0] = params.out.shape[0] = params.lse.shape[0] = 100'000;
+  params.max_seqlen_q = 4001;
+  call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+  launch = kernels->launch(call);
+  EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 128);
+  EXPECT_EQ(launch.ctas, 132u);
+}
+
+// The target sm_90, without its own instructions, gets the generic kernel.
+TEST(MhaVarlenPlan, GridHasOneCtaPerTileHeadAndSequence) {
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90"));
   auto params = deepseek_params();
   params.q.shape[0] = params.out.shape[0] = params.lse.shape[0] = 100'000;
   params.max_seqlen_q = 4001;
@@ -89,7 +106,7 @@ TEST(MhaVarlenPlan, GridHasOneCtaPerTileHeadAndSequence) {
 }
 
 TEST(MhaVarlenPlan, FewTilesGetTheSmallerOne) {
-  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90"));
   auto params = deepseek_params();  // 2 sequences x 16 heads x 200 rows: 64 tiles of 128 rows for 132 SMs
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
   const auto launch = kernels->launch(call);
@@ -99,7 +116,7 @@ TEST(MhaVarlenPlan, FewTilesGetTheSmallerOne) {
 }
 
 TEST(MhaVarlenPlan, UpperBoundsBeyondTheTensorCostNothing) {
-  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90a"));
+  const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90"));
   auto params = deepseek_params();
   params.max_seqlen_q = 1 << 30;
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
