@@ -26,6 +26,8 @@ std::vector<Case> small_cases();
 inline constexpr int kRandomCases = 320;
 /// Each config comes up with large and with small tiles, whatever the seed.
 std::vector<Case> random_cases(std::uint64_t seed);
+/// All tables but the random cases: the same whatever the seed.
+std::vector<Case> fixed_cases();
 
 // ---- the operator's row in the table of operators.h
 

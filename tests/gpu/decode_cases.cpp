@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "runtime/mla_decode_kernels.h"
 
@@ -30,6 +31,12 @@ MlaDecodeConfig make_config(const Dims& dims, DType dtype, CacheFormat format, i
   return config;
 }
 
+/// Packed tokens: so many of each sequence, and so few heads that the longest one's rows need the tile that `rows` do.
+void pack(DecodeCase& c, int rows, std::vector<int> queries) {
+  c.heads = rows / *std::max_element(queries.begin(), queries.end());
+  c.packed_q = std::move(queries);
+}
+
 /// Lengths around everything that tiles and pages have, and one that many parts share.
 DecodeCase standard_case(const MlaDecodeConfig& config, int heads, int variety) {
   DecodeCase c;
@@ -37,7 +44,7 @@ DecodeCase standard_case(const MlaDecodeConfig& config, int heads, int variety) 
   c.seq_lens = {1, 17, 0, 64, 130, 513, 2000};
   c.heads = heads;
   c.seqlen_q = variety % 3 == 2 ? 2 : 1;
-  if (variety % 4 == 3) c.packed_q = {1, 0, 2, 1, 3, 1, 2};
+  if (variety % 4 == 3) pack(c, heads, {1, 0, 2, 1, 3, 1, 2});
   c.q_form = variety % 2 == 0 ? QueryForm::kJoint : QueryForm::kApart;
   c.cache_form = variety % 3 == 1 ? CacheForm::kApart : CacheForm::kJoint;
   c.pages = variety % 3 == 0 ? PageForm::kTable : variety % 3 == 1 ? PageForm::kPaddedTable : PageForm::kIndices;
@@ -112,9 +119,12 @@ std::vector<DecodeCase> decode_correctness_cases() {
         add(c, fmt::format("_planned_for_{}", to_string(variant)));
       }
     }
-    DecodeCase c = standard_case(decode_config(512, 64, DType::kBFloat16, CacheFormat::kE4M3, 64, true, true), 16, 0);
-    c.variant = variant;
-    add(c, fmt::format("_planned_for_{}", to_string(variant)));
+    for (const int heads : {16, 24}) {
+      DecodeCase c =
+          standard_case(decode_config(512, 64, DType::kBFloat16, CacheFormat::kE4M3, 64, true, true), heads, 0);
+      c.variant = variant;
+      add(c, fmt::format("_planned_for_{}", to_string(variant)));
+    }
   }
   const std::pair<Data, const char*> kinds[] = {
       {Data::kLargeScores, "large_scores"}, {Data::kDominantKey, "dominant_key"}, {Data::kEqualKeys, "equal_keys"}};
@@ -167,10 +177,10 @@ std::vector<DecodeCase> decode_small_cases() {
   const auto add = [&](const MlaDecodeConfig& config, int heads, Variant variant) {
     DecodeCase c = standard_case(config, heads, variety++);
     c.seq_lens = {3, 0, 150, 40};
-    if (!c.packed_q.empty()) c.packed_q = {1, 1, 2, 0};
+    if (!c.packed_q.empty()) pack(c, heads, {1, 1, 3, 0});
     c.variant = variant;
     c.sms = 3;
-    c.name = fmt::format("{}_{}_heads_{}", describe(config), heads, to_string(variant));
+    c.name = fmt::format("{}_{}_heads_{}", describe(config), c.heads, to_string(variant));
     cases.push_back(c);
   };
   for (const CacheFormat format : {CacheFormat::kSame, CacheFormat::kE4M3, CacheFormat::kE4M3Rows}) {
@@ -184,11 +194,19 @@ std::vector<DecodeCase> decode_small_cases() {
   return cases;
 }
 
+std::vector<DecodeCase> decode_fixed_cases() {
+  std::vector<DecodeCase> all;
+  for (const auto& cases :
+       {decode_correctness_cases(), decode_corner_cases(), decode_performance_cases(), decode_small_cases()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
+}
+
 std::vector<runtime::KernelPlan> mla_decode_kernels(const runtime::SmFeatures& own) {
   std::vector<runtime::KernelPlan> kernels;
   std::vector<DecodeUse> seen;
-  for (const auto& cases : {decode_correctness_cases(), decode_corner_cases(), decode_performance_cases(),
-                            decode_small_cases(), random_decode_cases(0)}) {
+  for (const auto& cases : {decode_fixed_cases(), random_decode_cases(0)}) {
     for (const DecodeCase& c : cases) {
       const DecodeUse use{c.config, c.variant};
       if (std::find(seen.begin(), seen.end(), use) != seen.end()) continue;

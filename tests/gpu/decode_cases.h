@@ -23,8 +23,10 @@ std::vector<DecodeCase> decode_performance_cases();
 std::vector<DecodeCase> decode_small_cases();
 
 inline constexpr int kRandomDecodeCases = 320;
-/// Each config comes up with each tile, whatever the seed.
+/// Each config comes up with heads for each tile, whatever the seed; several queries may ask for a larger one.
 std::vector<DecodeCase> random_decode_cases(std::uint64_t seed);
+/// All tables but the random cases: the same whatever the seed.
+std::vector<DecodeCase> decode_fixed_cases();
 
 /// For the table of operators.
 std::vector<runtime::KernelPlan> mla_decode_kernels(const runtime::SmFeatures& own);

@@ -1,4 +1,6 @@
 // Corner cases of mla_decode: what the rules of every operator and of this one name, each by its name.
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
@@ -153,10 +155,14 @@ void add_contents(Table& table) {
   table.add("softmax_scale_large", kSame, {700, 33}, [](DecodeCase& c) { c.softmax_scale = 0.5f; });
   table.add("softmax_scale_small", kSame, {700, 33}, [](DecodeCase& c) { c.softmax_scale = 1e-3f; });
   for (const Variant variant : {Variant::kOwn, Variant::kSm80}) {
-    table.add(std::string("e4m3_out_clamps_") + to_string(variant), kE4M3Out, {700, 33}, [variant](DecodeCase& c) {
-      c.out_scale = 1e-4f;
-      c.variant = variant;
-    });
+    for (const int heads : {16, 24}) {
+      table.add(fmt::format("e4m3_out_clamps_{}_heads_{}", heads, to_string(variant)), kE4M3Out, {700, 33},
+                [heads, variant](DecodeCase& c) {
+                  c.out_scale = 1e-4f;
+                  c.heads = heads;
+                  c.variant = variant;
+                });
+    }
   }
 }
 

@@ -222,10 +222,18 @@ std::vector<MaskedCase> masked_random_cases(std::uint64_t seed) {
   return cases;
 }
 
+std::vector<MaskedCase> masked_fixed_cases() {
+  std::vector<MaskedCase> all;
+  for (const auto& cases :
+       {masked_correctness_cases(), masked_corner_cases(), masked_performance_cases(), masked_small_cases()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
+}
+
 std::vector<runtime::KernelPlan> masked_mha_kernels(const runtime::SmFeatures& own) {
   std::vector<OperatorUse> operators;
-  for (const auto& cases : {masked_correctness_cases(), masked_corner_cases(), masked_performance_cases(),
-                            masked_small_cases(), masked_random_cases(0)}) {
+  for (const auto& cases : {masked_fixed_cases(), masked_random_cases(0)}) {
     for (const MaskedCase& c : cases) {
       const OperatorUse use{c.attention.config, c.attention.variant};
       if (std::find(operators.begin(), operators.end(), use) == operators.end()) operators.push_back(use);

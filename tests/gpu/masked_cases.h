@@ -19,6 +19,8 @@ std::vector<MaskedCase> masked_performance_cases();
 /// For compute-sanitizer: every path of the kernels in as little work as possible.
 std::vector<MaskedCase> masked_small_cases();
 std::vector<MaskedCase> masked_random_cases(std::uint64_t seed);
+/// All tables but the random cases: the same whatever the seed.
+std::vector<MaskedCase> masked_fixed_cases();
 /// Whose mask alone is made and checked.
 std::vector<MaskedCase> mask_cases();
 

@@ -175,10 +175,18 @@ std::vector<MergeCase> merge_random_cases(std::uint64_t seed) {
   return cases;
 }
 
+std::vector<MergeCase> merge_fixed_cases() {
+  std::vector<MergeCase> all;
+  for (const auto& cases :
+       {merge_correctness_cases(), merge_corner_cases(), merge_performance_cases(), merge_small_cases()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
+}
+
 std::vector<runtime::KernelPlan> merge_states_kernels(const runtime::SmFeatures& own) {
   std::vector<runtime::KernelPlan> kernels;
-  for (const auto& cases : {merge_correctness_cases(), merge_corner_cases(), merge_performance_cases(),
-                            merge_small_cases(), merge_random_cases(0)}) {
+  for (const auto& cases : {merge_fixed_cases(), merge_random_cases(0)}) {
     for (const MergeCase& c : cases) {
       const auto chosen = runtime::choose_merge_states(c.config, features_of(c.variant, Tiles::kAsPlanned, own));
       kernels.push_back(chosen->plans()[0]);

@@ -21,6 +21,8 @@ std::vector<MergeCase> merge_performance_cases();
 std::vector<MergeCase> merge_small_cases();
 inline constexpr int kRandomMergeCases = 320;
 std::vector<MergeCase> merge_random_cases(std::uint64_t seed);
+/// All tables but the random cases: the same whatever the seed.
+std::vector<MergeCase> merge_fixed_cases();
 
 // ---- the operator's row in the table of operators.h
 

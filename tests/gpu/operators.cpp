@@ -5,6 +5,7 @@
 #include "runtime/kernels/check_varlen.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/decode_cases.h"
+#include "tests/gpu/launched.h"
 #include "tests/gpu/masked_cases.h"
 #include "tests/gpu/merge_cases.h"
 
@@ -32,6 +33,7 @@ const std::vector<TestedOperator>& tested_operators() {
         {"sm80_mha_varlen",
          {"runtime/kernels/sm80_mha_varlen.cpp", "runtime/mha_varlen_call.cpp", "runtime/mha_varlen.cpp"}}},
        mha_varlen_kernels,
+       mha_varlen_launched,
        mha_varlen_compile_cases},
       {"mla_decode",
        {{"sm80_mla_decode",
@@ -39,6 +41,7 @@ const std::vector<TestedOperator>& tested_operators() {
         {"sm80_mla_combine",
          {"runtime/kernels/sm80_mla_decode.cpp", "runtime/mla_decode_call.cpp", "runtime/mla_decode.cpp"}}},
        mla_decode_kernels,
+       mla_decode_launched,
        mla_decode_compile_cases},
       {"masked_mha",
        {{"sm80_mha_varlen",
@@ -48,15 +51,18 @@ const std::vector<TestedOperator>& tested_operators() {
          {"runtime/kernels/mask_from_topk.cpp", "runtime/mask_from_topk_call.cpp", "runtime/mask_from_topk.cpp",
           "runtime/masked_mha_call.cpp", "runtime/masked_mha.cpp"}}},
        masked_mha_kernels,
+       masked_mha_launched,
        masked_mha_compile_cases},
       {"debug mode of mha_varlen",
        {{"check_varlen", {"runtime/kernels/check_varlen.cpp", "runtime/device_check.cpp"}}},
+       check_kernels,
        check_kernels,
        check_compile_cases},
       {"merge_states",
        {{"merge_states",
          {"runtime/kernels/merge_states.cpp", "runtime/merge_states_call.cpp", "runtime/merge_states.cpp"}}},
        merge_states_kernels,
+       merge_states_launched,
        merge_states_compile_cases},
   };
   return operators;

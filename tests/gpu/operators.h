@@ -30,6 +30,8 @@ struct TestedOperator {
   std::vector<FamilyUse> families;
   /// Every kernel that its tests run on an SM with these features; may repeat itself.
   std::vector<runtime::KernelPlan> (*kernels)(const runtime::SmFeatures& own);
+  /// Those of them that its tests launch whatever the seed; may repeat itself.
+  std::vector<runtime::KernelPlan> (*launched)(const runtime::SmFeatures& own);
   std::vector<CompileCase> (*compile_cases)();
 };
 

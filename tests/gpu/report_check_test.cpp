@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -93,6 +94,22 @@ TEST(TestedOperators, NameTheFamiliesOfTheirKernels) {
     for (const FamilyUse& use : tested.families) named.insert(use.name);
     for (const runtime::KernelPlan& plan : tested.kernels(features)) run.insert(plan.spec.family);
     EXPECT_EQ(named, run) << tested.name;
+  }
+}
+
+/// Random cases may meet it with one seed and not with another: some table has to.
+TEST(TestedOperators, LaunchEveryKernelThatTheyPlan) {
+  const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(kTarget));
+  const auto name_of = [](const runtime::KernelPlan& plan) { return plan.spec.family + " " + plan.spec.config_json(); };
+  for (const TestedOperator& tested : tested_operators()) {
+    std::set<std::string> launched, planned;
+    for (const runtime::KernelPlan& plan : tested.launched(features)) launched.insert(name_of(plan));
+    for (const runtime::KernelPlan& plan : tested.kernels(features)) planned.insert(name_of(plan));
+    std::vector<std::string> unmet, unplanned;
+    std::ranges::set_difference(planned, launched, std::back_inserter(unmet));
+    std::ranges::set_difference(launched, planned, std::back_inserter(unplanned));
+    EXPECT_EQ(joined(unmet), "") << tested.name << ": no case of its tables launches these: add one";
+    EXPECT_EQ(joined(unplanned), "") << tested.name << ": its list of kernels lacks these";
   }
 }
 

@@ -1,0 +1,87 @@
+#include "tests/gpu/launched.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "runtime/kernels/mask_from_topk.h"
+#include "runtime/merge_states_kernels.h"
+#include "runtime/mha_varlen_kernels.h"
+#include "runtime/mla_decode_kernels.h"
+#include "tests/gpu/cases.h"
+#include "tests/gpu/decode_cases.h"
+#include "tests/gpu/masked_cases.h"
+#include "tests/gpu/merge_cases.h"
+
+namespace attnjit::gpu_tests {
+namespace {
+
+using Plans = std::vector<runtime::KernelPlan>;
+
+int longest(const std::vector<int>& lengths) {
+  return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
+}
+
+void add_attention(const Case& c, runtime::KeyMasking masking, const runtime::SmFeatures& own, Plans& to) {
+  runtime::MhaVarlenCall call{};
+  call.operator_name = "mha_varlen";
+  call.batch = static_cast<int>(c.len_q.size());
+  call.heads = call.params.num_heads = c.heads;
+  call.params.heads_per_kv_head = c.heads / c.kv_heads;
+  call.tokens_q = std::reduce(c.len_q.begin(), c.len_q.end()) + c.spare_tokens;
+  call.tokens_k = std::reduce(c.len_k.begin(), c.len_k.end()) + c.spare_tokens;
+  call.max_seqlen_q = static_cast<int>(std::min<std::int64_t>(longest(c.len_q) + c.max_seqlen_slack, call.tokens_q));
+  call.max_seqlen_k = static_cast<int>(std::min<std::int64_t>(longest(c.len_k) + c.max_seqlen_slack, call.tokens_k));
+  const auto kernels = runtime::choose_mha_varlen(c.config, features_of(c.variant, c.tiles, own), masking);
+  const runtime::MhaVarlenKernels::Launch launch = kernels->launch(call);
+  if (launch.ctas > 0) to.push_back(kernels->plans()[static_cast<std::size_t>(launch.plan)]);
+}
+
+}  // namespace
+
+Plans mha_varlen_launched(const runtime::SmFeatures& own) {
+  Plans launched;
+  for (const Case& c : fixed_cases()) add_attention(c, runtime::KeyMasking::kNone, own, launched);
+  return launched;
+}
+
+Plans masked_mha_launched(const runtime::SmFeatures& own) {
+  Plans launched;
+  for (const MaskedCase& c : masked_fixed_cases()) {
+    add_attention(c.attention, runtime::KeyMasking::kBitmask, own, launched);
+    if (longest(c.attention.len_q) > 0) launched.push_back(runtime::mask_from_topk_plan());
+  }
+  return launched;
+}
+
+Plans mla_decode_launched(const runtime::SmFeatures& own) {
+  Plans launched;
+  for (const DecodeCase& c : decode_fixed_cases()) {
+    runtime::MlaDecodeCall call{};
+    call.params.batch = c.batch();
+    call.params.num_heads = c.heads;
+    call.params.max_seqlen_q = c.seqlen_q;
+    if (!c.packed_q.empty()) {
+      call.params.max_seqlen_q =
+          std::min(longest(c.packed_q) + c.max_seqlen_slack, std::reduce(c.packed_q.begin(), c.packed_q.end()));
+    }
+    const auto kernels = runtime::choose_mla_decode(c.config, features_of(c, own));
+    const runtime::MlaDecodeKernels::Launch launch = kernels->launch(call);
+    for (int i = 0; i < launch.count; ++i) {
+      launched.push_back(kernels->plans()[static_cast<std::size_t>(launch.steps[static_cast<std::size_t>(i)].plan)]);
+    }
+  }
+  return launched;
+}
+
+Plans merge_states_launched(const runtime::SmFeatures& own) {
+  Plans launched;
+  for (const MergeCase& c : merge_fixed_cases()) {
+    kernel::MergeStatesParams call{};
+    call.rows = std::int64_t{c.tokens} * c.heads;
+    const auto kernels = runtime::choose_merge_states(c.config, features_of(c.variant, Tiles::kAsPlanned, own));
+    if (kernels->ctas(call) > 0) launched.push_back(kernels->plans()[0]);
+  }
+  return launched;
+}
+
+}  // namespace attnjit::gpu_tests
