@@ -34,7 +34,7 @@ class NamedMlaDecodeKernels final : public MlaDecodeKernels {
 
 const std::vector<MlaDecodeFamily>& mla_decode_families() {
   static const std::vector<MlaDecodeFamily> families{
-      {"sm80_mla_decode", sm80_mla_decode_refusal, make_sm80_mla_decode},
+      {"sm80_mla_decode", "sm80_mla_combine", sm80_mla_decode_refusal, make_sm80_mla_decode},
   };
   return families;
 }

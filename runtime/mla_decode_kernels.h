@@ -44,6 +44,7 @@ class MlaDecodeKernels {
 /// A row of the table.
 struct MlaDecodeFamily {
   const char* name;
+  const char* joining;  // the kernel that joins what this one splits; null where it does that itself
   /// Empty if the family serves the config, else why not.
   std::string (*refusal)(const MlaDecodeConfig& config, const SmFeatures& features);
   std::unique_ptr<MlaDecodeKernels> (*make)(const MlaDecodeConfig& config, const SmFeatures& features);

@@ -21,40 +21,61 @@ struct MlaDims {
 
 using Operators = std::vector<OperatorConfig>;
 
-// What is wanted of each operator: results in bf16, and in e4m3 for an output projection that computes in fp8.
-constexpr DType kOutDTypes[] = {DType::kBFloat16, DType::kFloat8E4M3};
+/// The 656-byte row holds a latent of 512 and 64 columns of rope.
+bool has_e4m3_rows(const MlaDims& dims) { return dims.kv_lora_rank == 512 && dims.qk_rope_head_dim == 64; }
 
-/// New tokens attend causally, earlier chunks of a long prompt are attended in full.
+/// New tokens attend causally, earlier chunks of a long prompt are attended in full. What goes straight into the output
+/// projection is also wanted in e4m3, for one that computes in fp8; of a prompt in chunks that is the last merge.
+std::vector<MhaVarlenConfig> prefill_configs(const MlaDims& dims) {
+  MhaVarlenConfig config{.head_dim_qk = dims.qk_nope_head_dim + dims.qk_rope_head_dim,
+                         .head_dim_v = dims.v_head_dim,
+                         .rope_dim = dims.qk_rope_head_dim,
+                         .dtype = DType::kBFloat16,
+                         .causal = true,
+                         .out_dtype = DType::kBFloat16};
+  std::vector<MhaVarlenConfig> configs{config};
+  config.out_dtype = DType::kFloat8E4M3;
+  configs.push_back(config);
+  config.causal = false;
+  config.out_dtype = DType::kBFloat16;
+  configs.push_back(config);
+  return configs;
+}
+
 void add_mla_prefill(Operators& operators, const MlaDims& dims) {
-  for (const DType out_dtype : kOutDTypes) {
-    for (const bool causal : {true, false}) {
-      operators.push_back(MhaVarlenConfig{.head_dim_qk = dims.qk_nope_head_dim + dims.qk_rope_head_dim,
-                                          .head_dim_v = dims.v_head_dim,
-                                          .rope_dim = dims.qk_rope_head_dim,
-                                          .dtype = DType::kBFloat16,
-                                          .causal = causal,
-                                          .out_dtype = out_dtype});
-    }
-  }
+  for (const MhaVarlenConfig& config : prefill_configs(dims)) operators.push_back(config);
 }
 
 /// Of models with sparse attention: prefill under a mask of each query's keys, and the mask.
 void add_masked_mha(Operators& operators, const MlaDims& dims) {
-  Operators prefill;
-  add_mla_prefill(prefill, dims);
-  for (const OperatorConfig& config : prefill) operators.push_back(MaskedMhaConfig{std::get<MhaVarlenConfig>(config)});
+  for (const MhaVarlenConfig& config : prefill_configs(dims)) operators.push_back(MaskedMhaConfig{config});
   operators.push_back(MaskFromTopkConfig{});
+}
+
+/// A cache of each format that there is for the dims; the result goes into the up-projection of v, in 16 bits.
+void add_mla_decode(Operators& operators, const MlaDims& dims) {
+  for (const CacheFormat format : {CacheFormat::kSame, CacheFormat::kE4M3, CacheFormat::kE4M3Rows}) {
+    if (format == CacheFormat::kE4M3Rows && !has_e4m3_rows(dims)) continue;
+    operators.push_back(MlaDecodeConfig{.kv_lora_rank = dims.kv_lora_rank,
+                                        .rope_dim = dims.qk_rope_head_dim,
+                                        .dtype = DType::kBFloat16,
+                                        .cache_format = format,
+                                        .page_size = 64,
+                                        .causal = true,
+                                        .out_dtype = DType::kBFloat16});
+  }
 }
 
 /// Chunks of a prompt have the columns of v; decode over several ranks' keys has those of the latent.
 void add_merge_states(Operators& operators, const MlaDims& dims) {
-  for (const int head_dim : {dims.v_head_dim, dims.kv_lora_rank}) {
-    for (const DType out_dtype : kOutDTypes) {
-      const MergeStatesConfig config{.head_dim = head_dim, .dtype = DType::kBFloat16, .out_dtype = out_dtype};
-      // Where both dims are the same, once.
-      if (std::ranges::find(operators, OperatorConfig(config)) == operators.end()) operators.push_back(config);
-    }
-  }
+  const auto add = [&](int head_dim, DType out_dtype) {
+    const MergeStatesConfig config{.head_dim = head_dim, .dtype = DType::kBFloat16, .out_dtype = out_dtype};
+    // Where both dims are the same, once.
+    if (std::ranges::find(operators, OperatorConfig(config)) == operators.end()) operators.push_back(config);
+  };
+  add(dims.v_head_dim, DType::kBFloat16);
+  add(dims.v_head_dim, DType::kFloat8E4M3);
+  add(dims.kv_lora_rank, DType::kBFloat16);
 }
 
 /// Whether a model of these dims chooses keys by an indexer (top-k sparse attention).
@@ -65,6 +86,7 @@ Operators mla_operators(const MlaDims& dims, Attention attention = Attention::kD
   Operators operators;
   add_mla_prefill(operators, dims);
   if (attention == Attention::kSparse) add_masked_mha(operators, dims);
+  add_mla_decode(operators, dims);
   add_merge_states(operators, dims);
   return operators;
 }

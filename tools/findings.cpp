@@ -17,9 +17,7 @@
 #include "jit/nvrtc.h"
 #include "jit/templates.h"
 #include "runtime/driver.h"
-#include "runtime/kernels/mask_from_topk.h"
-#include "runtime/merge_states_kernels.h"
-#include "runtime/mha_varlen_kernels.h"
+#include "runtime/kernel_families.h"
 #include "tools/devices.h"
 #include "tools/gpu_report.h"
 
@@ -118,11 +116,7 @@ Json find_templates() {
 Json find_kernels() {
   const Json report = Json::parse(kGpuReport);
   Json kernels = Json::array();
-  std::vector<std::string> families;
-  for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) families.emplace_back(family.name);
-  families.push_back(runtime::mask_from_topk_plan().spec.family);
-  for (const runtime::MergeStatesFamily& family : runtime::merge_states_families()) families.emplace_back(family.name);
-  for (const std::string& family : families) {
+  for (const std::string& family : runtime::kernel_families()) {
     Json row = {{"family", family}, {"status", "not run"}};
     if (report.contains("families") && report["families"].contains(family)) {
       row.update(report["families"][family]);

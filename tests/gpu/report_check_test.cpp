@@ -14,6 +14,7 @@
 #include "attnjit/error.hpp"
 #include "cache/key.h"
 #include "runtime/context_impl.h"
+#include "runtime/kernel_families.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/digests.h"
 #include "tests/gpu/operators.h"
@@ -95,6 +96,17 @@ TEST(TestedOperators, NameTheFamiliesOfTheirKernels) {
     for (const runtime::KernelPlan& plan : tested.kernels(features)) run.insert(plan.spec.family);
     EXPECT_EQ(named, run) << tested.name;
   }
+}
+
+/// What `attnjit doctor` lists is what the report vouches for.
+TEST(TestedOperators, HaveEveryFamilyOfTheLibrary) {
+  std::set<std::string> tested_families;
+  for (const TestedOperator& tested : tested_operators()) {
+    for (const FamilyUse& use : tested.families) tested_families.insert(use.name);
+  }
+  const std::vector<std::string> families = runtime::kernel_families();
+  EXPECT_EQ(std::set<std::string>(families.begin(), families.end()), tested_families);
+  EXPECT_EQ(families.size(), tested_families.size()) << "one is listed twice";
 }
 
 /// Random cases may meet it with one seed and not with another: some table has to.

@@ -1,0 +1,67 @@
+#include "runtime/kernel_families.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "runtime/kernels/check_varlen.h"
+#include "runtime/kernels/mask_from_topk.h"
+#include "runtime/merge_states_kernels.h"
+#include "runtime/mha_varlen_kernels.h"
+#include "runtime/mla_decode_kernels.h"
+#include "runtime/operator_config.h"
+
+namespace attnjit::runtime {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names names_of(std::type_identity<MhaVarlenConfig>) {
+  Names names;
+  for (const MhaVarlenFamily& family : mha_varlen_families()) names.emplace_back(family.name);
+  return names;
+}
+Names names_of(std::type_identity<MaskFromTopkConfig>) { return {mask_from_topk_plan().spec.family}; }
+/// Chosen from the table of mha_varlen; and what makes the mask.
+Names names_of(std::type_identity<MaskedMhaConfig>) {
+  Names names = names_of(std::type_identity<MhaVarlenConfig>());
+  names.push_back(mask_from_topk_plan().spec.family);
+  return names;
+}
+Names names_of(std::type_identity<MlaDecodeConfig>) {
+  Names names;
+  for (const MlaDecodeFamily& family : mla_decode_families()) {
+    names.emplace_back(family.name);
+    if (family.joining != nullptr) names.emplace_back(family.joining);
+  }
+  return names;
+}
+Names names_of(std::type_identity<MergeStatesConfig>) {
+  Names names;
+  for (const MergeStatesFamily& family : merge_states_families()) names.emplace_back(family.name);
+  return names;
+}
+
+/// An operator without names_of() does not compile.
+template <std::size_t... kIndex>
+std::vector<Names> of_all_operators(std::index_sequence<kIndex...>) {
+  return {names_of(std::type_identity<std::variant_alternative_t<kIndex, OperatorConfig>>())...};
+}
+
+}  // namespace
+
+std::vector<std::string> kernel_families() {
+  Names all;
+  const auto add = [&](const std::string& name) {
+    if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+  };
+  for (const Names& names : of_all_operators(std::make_index_sequence<std::variant_size_v<OperatorConfig>>())) {
+    std::for_each(names.begin(), names.end(), add);
+  }
+  add(check_varlen_plan().spec.family);
+  return all;
+}
+
+}  // namespace attnjit::runtime
