@@ -6,7 +6,7 @@
 #include <utility>
 #include <variant>
 
-#include "runtime/kernels/check_varlen.h"
+#include "runtime/kernels/check_indices.h"
 #include "runtime/kernels/mask_from_topk.h"
 #include "runtime/merge_states_kernels.h"
 #include "runtime/mha_varlen_kernels.h"
@@ -60,7 +60,7 @@ std::vector<std::string> kernel_families() {
   for (const Names& names : of_all_operators(std::make_index_sequence<std::variant_size_v<OperatorConfig>>())) {
     std::for_each(names.begin(), names.end(), add);
   }
-  add(check_varlen_plan().spec.family);
+  add(check_indices_plan().spec.family);
   return all;
 }
 

@@ -16,13 +16,19 @@ MaskedMha::Impl::Impl(const Context& context, const MaskedMhaConfig& config, con
       config_(config),
       features_(features),
       attention_(context, config.attention, features, KeyMasking::kBitmask),
-      mask_(context, runtime::plans(MaskFromTopkConfig{}, features)) {}
+      mask_(context, runtime::plans(MaskFromTopkConfig{}, features)) {
+  if (context_.impl()->options().debug_checks) check_.emplace("masked_mha", context_.impl()->loader());
+}
 
 void MaskedMha::Impl::run(const MaskedMhaParams& params, Stream stream) const {
   runtime::MaskedMhaCall call = runtime::check_masked_mha(config_, params);
   const runtime::MhaVarlenKernels::Launch attention = attention_.plan(call.attention);
-  if (attention.ctas == 0) return;
+  if (attention.ctas == 0 && !check_) return;
   const Context::Impl::CurrentContext current(*context_.impl());
+  if (check_) [[unlikely]] {
+    check_->run(runtime::indices_of(call, params), stream);
+    if (attention.ctas == 0) return;
+  }
   if (call.build) {
     const std::size_t bytes = runtime::mask_bytes(*call.build);
     runtime::place_mask(call,

@@ -22,6 +22,7 @@ class ATTNJIT_LOCAL MaskedMha::Impl {
   runtime::SmFeatures features_;
   MhaVarlen::Impl attention_;
   runtime::LoadedKernels mask_;
+  std::optional<runtime::IndexCheck> check_;  // with debug_checks
   mutable runtime::ReservedWorkspaces reserved_;
 };
 

@@ -12,16 +12,19 @@ MhaVarlen::Impl::Impl(const Context& context, const MhaVarlenConfig& config, con
       config_(config),
       kernels_(runtime::choose_mha_varlen(config, features, masking)),
       loaded_(context, kernels_->plans()) {
-  if (context_.impl()->options().debug_checks) lengths_check_.emplace("mha_varlen", context_.impl()->loader());
+  // Masked attention checks more than these kernels are told.
+  if (masking == runtime::KeyMasking::kNone && context_.impl()->options().debug_checks) {
+    check_.emplace("mha_varlen", context_.impl()->loader());
+  }
 }
 
 void MhaVarlen::Impl::run(const MhaVarlenParams& params, Stream stream) const {
   runtime::MhaVarlenCall call = runtime::check_mha_varlen(config_, params);
   const runtime::MhaVarlenKernels::Launch planned = plan(call);
-  if (planned.ctas == 0 && !lengths_check_) return;
+  if (planned.ctas == 0 && !check_) return;
   const Context::Impl::CurrentContext current(*context_.impl());
-  if (lengths_check_) [[unlikely]] {
-    lengths_check_->run(call, stream);
+  if (check_) [[unlikely]] {
+    check_->run(runtime::indices_of(call), stream);
     if (planned.ctas == 0) return;
   }
   launch(planned, call, stream);

@@ -4,7 +4,7 @@
 #include "attnjit/mha_varlen.hpp"
 #include "runtime/context_impl.h"
 #include "runtime/device_services.h"
-#include "runtime/kernels/check_varlen.h"
+#include "runtime/kernels/check_indices.h"
 #include "runtime/loaded_kernels.h"
 #include "runtime/mha_varlen_kernels.h"
 
@@ -28,8 +28,8 @@ class ATTNJIT_LOCAL MhaVarlen::Impl {
   Context context_;
   MhaVarlenConfig config_;
   std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
-  runtime::LoadedKernels loaded_;                      // one per plan
-  std::optional<runtime::VarlenCheck> lengths_check_;  // with debug_checks
+  runtime::LoadedKernels loaded_;             // one per plan
+  std::optional<runtime::IndexCheck> check_;  // with debug_checks
   mutable runtime::TileCounters tile_counters_;
 };
 

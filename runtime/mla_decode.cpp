@@ -16,6 +16,7 @@ MlaDecode::Impl::Impl(const Context& context, const MlaDecodeConfig& config, con
       loader.prepare(plan);
     }
   }
+  if (context_.impl()->options().debug_checks) check_.emplace("mla_decode", loader);
 }
 
 void MlaDecode::Impl::require_device() const {
@@ -42,8 +43,12 @@ void MlaDecode::Impl::run(const MlaDecodeParams& params, Stream stream) const {
   runtime::MlaDecodeCall call = runtime::check_mla_decode(config_, params);
   require_device();
   const runtime::MlaDecodeKernels::Launch launch = kernels_->launch(call);
-  if (launch.count == 0) return;
+  if (launch.count == 0 && !check_) return;
   const Context::Impl::CurrentContext current(*context_.impl());
+  if (check_) [[unlikely]] {
+    check_->run(runtime::indices_of(call, config_, params), stream);
+    if (launch.count == 0) return;
+  }
   kernels_->set_workspace(call, runtime::workspace_for_call(runtime::kMlaDecodeCheck, params.workspace, reserved_,
                                                             stream, launch.workspace_bytes));
   for (int i = 0; i < launch.count; ++i) {

@@ -3,6 +3,7 @@
 
 #include "attnjit/mla_decode.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/kernels/check_indices.h"
 #include "runtime/mla_decode_kernels.h"
 #include "runtime/workspace.h"
 
@@ -25,6 +26,7 @@ class ATTNJIT_LOCAL MlaDecode::Impl {
   MlaDecodeConfig config_;
   std::unique_ptr<runtime::MlaDecodeKernels> kernels_;
   std::vector<std::shared_ptr<const runtime::LoadedKernel>> loaded_;  // one per plan; empty without a device
+  std::optional<runtime::IndexCheck> check_;                          // with debug_checks
   mutable runtime::ReservedWorkspaces reserved_;
 };
 

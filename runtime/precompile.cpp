@@ -11,10 +11,11 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "attnjit/error.hpp"
 #include "runtime/context_impl.h"
-#include "runtime/kernels/check_varlen.h"
+#include "runtime/kernels/check_indices.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -63,7 +64,10 @@ Work plan_work(const PrecompileOptions& options) {
         KernelLoader& loader = context->impl()->loader();
         report.target = context->arch();
         std::vector<KernelPlan> wanted = plans(config, context->impl()->features());
-        if (context->impl()->options().debug_checks) wanted.push_back(check_varlen_plan());
+        // merge_states has no index tensors.
+        if (context->impl()->options().debug_checks && !std::holds_alternative<MergeStatesConfig>(config)) {
+          wanted.push_back(check_indices_plan());
+        }
         for (KernelPlan& plan : wanted) {
           report.family = plan.spec.family;
           report.config_json = plan.spec.config_json();

@@ -101,7 +101,7 @@ typedef struct attnjit_context_options {
   attnjit_miss_callback miss; /* NULL: nobody is told; else told of each miss, whatever the policy */
   void* miss_user;
   int64_t cache_max_bytes; /* 0: no limit; -1: ATTNJIT_CACHE_MAX_SIZE, else 2 GiB */
-  int32_t debug_checks;    /* 1: check lengths on the device before each launch, see attnjit/context.hpp; 0: do not */
+  int32_t debug_checks;    /* 1: check index tensors on the device before launches, see attnjit/context.hpp; 0: do not */
   int32_t reserved2;       /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
 } attnjit_context_options;
 #define ATTNJIT_CONTEXT_OPTIONS_INIT \
@@ -254,7 +254,7 @@ ATTNJIT_API attnjit_status attnjit_mla_decode_workspace_bytes(const attnjit_mla_
 /* Allocates workspace for such calls on `stream`, ahead of time. It lives as long as the operator. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_reserve(const attnjit_mla_decode* op, attnjit_stream stream,
                                                       int32_t batch, int32_t max_seqlen_q, int32_t num_heads);
-/* Checks and launches; no allocation, no synchronisation. */
+/* Checks and launches; no allocation, no synchronisation (but with debug_checks). */
 ATTNJIT_API attnjit_status attnjit_mla_decode_run(const attnjit_mla_decode* op,
                                                   const attnjit_mla_decode_params* params, attnjit_stream stream);
 
@@ -307,7 +307,7 @@ ATTNJIT_API attnjit_status attnjit_masked_mha_create(const attnjit_context* cont
                                                      const attnjit_mha_varlen_config* config,
                                                      attnjit_masked_mha** op);
 ATTNJIT_API void attnjit_masked_mha_destroy(attnjit_masked_mha* op); /* NULL is fine */
-/* Checks and launches; no allocation, no synchronisation. */
+/* Checks and launches; no allocation, no synchronisation (but with debug_checks). */
 ATTNJIT_API attnjit_status attnjit_masked_mha_run(const attnjit_masked_mha* op,
                                                   const attnjit_masked_mha_params* params, attnjit_stream stream);
 /* Workspace that a call with topk_indices needs, and a way to have it made ahead of time for a stream's calls. */

@@ -54,9 +54,11 @@ struct ContextOptions {
   /// ATTNJIT_CACHE_MAX_SIZE ("500M", "2G", "0"), else 2 GiB.
   std::optional<std::int64_t> cache_max_bytes{};
   /// Debug mode: before each launch a small kernel checks on the device what otherwise is the caller's promise (lengths
-  /// within max_seqlen and the tensors, cu_seqlens that do not decrease), and run() throws Error(kInvalidArgument) that
+  /// within max_seqlen, the tensors and the pages that a sequence has, cu_seqlens and kv_indptr that do not decrease,
+  /// key_offset within max_positions, pages in use within the cache), and run() throws Error(kInvalidArgument) that
   /// names the first fault. Such a run() allocates, waits for its stream, and is refused while the stream is captured;
-  /// an operator compiles one kernel more. Also switched on by ATTNJIT_DEBUG_CHECKS=1.
+  /// an operator compiles one kernel more. merge_states has nothing to check. Also switched on by
+  /// ATTNJIT_DEBUG_CHECKS=1.
   bool debug_checks = false;
 };
 

@@ -106,7 +106,8 @@ class ATTNJIT_API MlaDecode {
 
   /// Checks the arguments and launches at most two kernels on `stream`: no allocation, no synchronisation, no copy; can
   /// be captured in a CUDA graph and replayed after lengths, page lists, tensors' contents or scales changed on the
-  /// device. Throws Error before anything is launched.
+  /// device. Throws Error before anything is launched. With ContextOptions::debug_checks it checks lengths and pages on
+  /// the device first, and then it allocates and waits.
   ///
   /// Runs in the CUDA context that is current on this thread; without one, in the device's primary context.
   void run(const MlaDecodeParams& params, Stream stream = nullptr) const;

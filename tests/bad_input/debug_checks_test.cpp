@@ -1,39 +1,20 @@
-// Debug mode through both APIs: lengths that only the device can see are checked before the launch that trusts them,
-// and the first fault is named. The GPU of the fake driver is a loop over the sequences here; the kernel itself runs in
-// tests/emulator and tests/gpu.
+// Debug mode through both APIs, by mha_varlen: lengths that only the device can see are checked before the launch that
+// trusts them, and the first fault is named. The other operators: debug_checks_operators_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include "templates/shared/check_varlen_params.h"
-#include "tests/bad_input/machine.h"
+#include "tests/bad_input/debug_checks.h"
 #include "tests/bad_input/mha_varlen_operation.h"
-#include "tests/fake_driver/fake_cuda.h"
 
 namespace attnjit::bad_input {
 namespace {
 
-using kernel::CheckVarlenParams;
-using kernel::LengthFault;
 using testing::HasSubstr;
 
-constexpr const char* kCheck = "attnjit_check_varlen";
 constexpr const char* kKernel = "attnjit_sm90_mha_varlen";
-
-/// What the check kernel does.
-void check_lengths(CheckVarlenParams& params) {
-  for (int tensor = 0; tensor < CheckVarlenParams::kTensors; ++tensor) {
-    for (int b = 0; b < params.batch; ++b) {
-      const LengthFault fault = length_fault(params.lengths[tensor], b);
-      if (fault == LengthFault::kNone) continue;
-      const int* const cu_seqlens = params.lengths[tensor].cu_seqlens;
-      *params.report = {static_cast<int>(fault), tensor, b, 0, {cu_seqlens[b], cu_seqlens[b + 1]}};
-      return;
-    }
-  }
-}
 
 /// A call of 300 tokens of q and of k, at most 200 per sequence, with cu_seqlens in the host's memory.
 struct Call {
@@ -55,35 +36,11 @@ struct Call {
   }
 };
 
-std::vector<std::string> launched() {
-  std::vector<std::string> entries;
-  for (const fake_cuda::Launch& launch : fake_cuda::state().launches) entries.push_back(launch.entry);
-  return entries;
-}
-
-class DebugChecks : public testing::TestWithParam<Api> {
+class DebugChecks : public CheckedOnFakeDevice, public testing::WithParamInterface<Api> {
  protected:
-  DebugChecks() {
-    fake_cuda::reset();
-    fake_cuda::state().on_launch = [](const fake_cuda::Launch& launch, void* params) {
-      if (launch.entry == kCheck) check_lengths(*static_cast<CheckVarlenParams*>(params));
-    };
-  }
-  ~DebugChecks() override {
-    EXPECT_EQ(fake_cuda::state().host_allocations, 0) << "memory of a report was not given back";
-    fake_cuda::reset();
-  }
   static void expect_refused(Call call, const std::vector<std::string>& words) {
-    const Outcome outcome = call.attempt_by(GetParam());
-    EXPECT_EQ(outcome.status, Status::kInvalidArgument);
-    for (const std::string& word : words) EXPECT_THAT(outcome.message, HasSubstr(word));
-    EXPECT_THAT(outcome.message, HasSubstr("debug_checks; nothing was launched"));
-    EXPECT_THAT(launched(), testing::ElementsAre(kCheck));
+    expect_check_refused(call.attempt_by(GetParam()), words);
   }
-
- private:
-  ScopedEnvironment driver_{"ATTNJIT_LIBCUDA", FAKE_CUDA_PATH};
-  ScopedEnvironment switch_{"ATTNJIT_DEBUG_CHECKS", nullptr};
 };
 
 TEST_P(DebugChecks, AGoodCallIsCheckedThenLaunched) {
@@ -188,7 +145,7 @@ TEST_P(DebugChecks, TheEnvironmentSwitchesThemOn) {
 
 TEST_P(DebugChecks, AReportThatMakesNoSenseIsAFaultOfTheLibrary) {
   fake_cuda::state().on_launch = [](const fake_cuda::Launch& launch, void* params) {
-    if (launch.entry == kCheck) static_cast<CheckVarlenParams*>(params)->report->fault = 77;
+    if (launch.entry == kCheck) static_cast<kernel::CheckIndicesParams*>(params)->report->fault = 77;
   };
   const Outcome outcome = Call().attempt_by(GetParam());
   EXPECT_EQ(outcome.status, Status::kInternal);

@@ -1,4 +1,5 @@
-// Debug mode on a GPU: a valid call passes and is computed, each fault of the lengths is named and nothing is launched.
+// Debug mode on a GPU, by mha_varlen: a valid call passes and is computed, each fault of the lengths is named and
+// nothing is launched. The other operators: debug_checks_operators_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +8,7 @@
 #include <vector>
 
 #include "attnjit/error.hpp"
-#include "runtime/kernels/check_varlen.h"
+#include "runtime/kernels/check_indices.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/run_case.h"
 #include "tests/gpu/suite.h"
@@ -34,7 +35,7 @@ TestedMhaVarlen checked_operator(const Case& c) {
 
 std::string refusal(const TestedMhaVarlen& op, const MhaVarlenParams& params, CUstream stream) {
   try {
-    suite().record(runtime::check_varlen_plan());
+    suite().record(runtime::check_indices_plan());
     op.run(params, stream);
     return "";
   } catch (const Error& error) {

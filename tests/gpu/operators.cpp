@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "runtime/kernels/check_varlen.h"
+#include "runtime/kernels/check_indices.h"
 #include "tests/gpu/cases.h"
 #include "tests/gpu/decode_cases.h"
 #include "tests/gpu/launched.h"
@@ -12,12 +12,12 @@
 namespace attnjit::gpu_tests {
 namespace {
 
-std::vector<runtime::KernelPlan> check_kernels(const runtime::SmFeatures&) { return {runtime::check_varlen_plan()}; }
+std::vector<runtime::KernelPlan> check_kernels(const runtime::SmFeatures&) { return {runtime::check_indices_plan()}; }
 
 std::vector<CompileCase> check_compile_cases() {
   std::vector<CompileCase> cases;
   for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100f", "sm_120f"}) {
-    cases.push_back({target, "check_varlen", check_kernels});
+    cases.push_back({target, "check_indices", check_kernels});
   }
   return cases;
 }
@@ -53,8 +53,8 @@ const std::vector<TestedOperator>& tested_operators() {
        masked_mha_kernels,
        masked_mha_launched,
        masked_mha_compile_cases},
-      {"debug mode of mha_varlen",
-       {{"check_varlen", {"runtime/kernels/check_varlen.cpp", "runtime/device_check.cpp"}}},
+      {"debug mode",
+       {{"check_indices", {"runtime/kernels/check_indices.cpp", "runtime/device_check.cpp"}}},
        check_kernels,
        check_kernels,
        check_compile_cases},

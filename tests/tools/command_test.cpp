@@ -141,7 +141,7 @@ TEST_F(Command, AManifestNamesOperators) {
 TEST_F(Command, DebugModesKernelIsCompiledWhereDebugModeIsOn) {
   environment_["ATTNJIT_DEBUG_CHECKS"] = "1";
   const json report = parse(precompile_small({"--json"}));
-  EXPECT_EQ(report["kernels"].back()["family"], "check_varlen");
+  EXPECT_EQ(report["kernels"].back()["family"], "check_indices");
   environment_["ATTNJIT_DEBUG_CHECKS"] = std::nullopt;
   const json without = parse(precompile_small({"--json"}));
   EXPECT_EQ(without["kernels"].size() + 1, report["kernels"].size());
@@ -328,7 +328,7 @@ TEST_F(Command, DoctorWithoutDriver) {
     EXPECT_EQ(kernel.contains("device"), kernel["status"] == "run") << kernel;
   }
   for (const char* family :
-       {"sm80_mha_varlen", "mask_from_topk", "sm80_mla_decode", "sm80_mla_combine", "merge_states", "check_varlen"}) {
+       {"sm80_mha_varlen", "mask_from_topk", "sm80_mla_decode", "sm80_mla_combine", "merge_states", "check_indices"}) {
     EXPECT_THAT(families, ::testing::Contains(family));
   }
 
