@@ -10,15 +10,11 @@ call of each operator with a cold L2, in turn; a figure is the median. Rows are 
 """
 
 import dataclasses
-import fnmatch
-import json
-import shlex
 import statistics
-import sys
-import time
 
 from attention_cells import HEADS, Cell, visible_pairs
-from mla_prefill import SCALE, driver_version, packed_tensors, parse_arguments
+from gpu_bench import Run, chosen, end, parse_arguments
+from mla_prefill import SCALE, packed_tensors
 
 TOPK = 2048
 WINDOW = 512
@@ -110,7 +106,7 @@ def measure(torch, timer, operators, masked, rounds):
     return {"masked": times[0], "dense": times[1], "build": times[2], "back_to_back": back_to_back}
 
 
-def make_row(masked, result, facts):
+def make_row(masked, result):
     from gpu_timer import spread
 
     cell = masked.cell
@@ -133,7 +129,6 @@ def make_row(masked, result, facts):
         "reached": bool(dense / ours >= LEAST_SPEEDUP if masked.window else ours / dense <= MOST_OF_DENSE),
         "spread": round(spread(result["masked"]), 4),
         "mask_build_spread": round(spread(result["build"]), 4),
-        **facts,
     }
 
 
@@ -156,53 +151,29 @@ def dry_run(cells):
 
 def main():
     arguments = parse_arguments(__doc__)
-    patterns = arguments.cells.split(",")
-    cells = [c for c in all_masked_cells() if any(fnmatch.fnmatchcase(c.name, p.strip()) for p in patterns)]
-    if not cells:
-        sys.exit(f"no cell is named like {arguments.cells!r}")
+    cells = chosen(all_masked_cells(), arguments)
     if arguments.dry_run:
         dry_run(cells)
         return
 
     import torch
-    from gpu_timer import Timer
-    from torch_bridge import Context, MhaVarlen
+    from torch_bridge import MhaVarlen
     from torch_masked import MaskedMha, MaskFromTopk
 
-    started = time.monotonic()
-    torch.manual_seed(0)
-    context = Context(device=torch.cuda.current_device(), cache_path=arguments.cache)
+    run = Run(arguments)
     dims = {"head_dim_qk": 192, "head_dim_v": 128, "rope_dim": 64, "causal": True}
     operators = {
-        "build": MaskFromTopk(context),
-        "dense": MhaVarlen(context, **dims),
-        "masked": MaskedMha(context, **dims),
+        "build": MaskFromTopk(run.context),
+        "dense": MhaVarlen(run.context, **dims),
+        "masked": MaskedMha(run.context, **dims),
     }
-    facts = {
-        "kernel": arguments.kernel,
-        "command": shlex.join(["python3", *sys.argv]),
-        "commit": arguments.commit,
-        "driver": driver_version(),
-        "nvrtc": arguments.nvrtc,
-        "date": arguments.date,
-    }
-    print(f"{torch.cuda.get_device_name()}, driver {facts['driver']}, torch {torch.__version__}, {context.arch}")
 
-    timer = Timer()
-    rows = []
-    with torch.no_grad():
-        for index, masked in enumerate(cells):
-            if time.monotonic() - started > arguments.budget_seconds:
-                print(f"out of time: {len(cells) - index} cells are left, from '{masked.name}' on")
-                break
-            rows.append(make_row(masked, measure(torch, timer, operators, masked, arguments.rounds), facts))
-            print_row(rows[-1])
-            if arguments.out:
-                arguments.out.parent.mkdir(parents=True, exist_ok=True)
-                arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    def row_of(masked):
+        return make_row(masked, measure(torch, run.timer, operators, masked, arguments.rounds))
+
+    rows = run.rows(cells, row_of, print_row)
     print(f"\n{len(rows)} cells; not reached: {sum(not row['reached'] for row in rows)}")
-    if len(rows) < len(cells):
-        sys.exit(3)
+    end(rows, cells)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,11 @@ has.
         --out bench/results/h200/mla_decode_generic.json
 """
 
-import fnmatch
-import json
 import statistics
-import sys
-import time
 
 from attention_cells import geometric_mean
 from decode_cells import LATENT_DIM, ROPE_DIM, all_cells, load_peers
-from mla_prefill import make_facts, parse_arguments
+from gpu_bench import Run, chosen, end, parse_arguments
 
 SCALE = 192**-0.5
 PAGE = 64
@@ -119,7 +115,7 @@ def measure(torch, timer, operator, cell, rounds):
 # ---- rows and summary ------------------------------------------------------------------------------------------------
 
 
-def make_row(cell, peer_us, result, facts):
+def make_row(cell, peer_us, result):
     from gpu_timer import spread
 
     ours_us = statistics.median(result["ours"])
@@ -143,7 +139,6 @@ def make_row(cell, peer_us, result, facts):
         "spread": round(spread(result["ours"]), 4),
         "tbps": round(cell.cache_bytes / ours_us / 1e6, 3),
         "tflops": round(cell.operations / ours_us / 1e6, 1),
-        **facts,
     }
 
 
@@ -191,46 +186,28 @@ def dry_run(cells, peers):
 
 def main():
     arguments = parse_arguments(__doc__, cells_example="'b128 q1 * h16 *'")
-    patterns = arguments.cells.split(",")
-    cells = [cell for cell in all_cells() if any(fnmatch.fnmatchcase(cell.name, p.strip()) for p in patterns)]
+    cells = chosen(all_cells(), arguments)
     peers = load_peers()
-    if not cells:
-        sys.exit(f"no cell is named like {arguments.cells!r}")
     if arguments.dry_run:
         dry_run(cells, peers)
         return
 
     import torch
-    from gpu_timer import Timer
-    from torch_bridge import Context
     from torch_mla_decode import MlaDecode
 
-    started = time.monotonic()
-    torch.manual_seed(0)
-    context = Context(device=torch.cuda.current_device(), cache_path=arguments.cache)
+    run = Run(arguments)
     operators = {
-        name: MlaDecode(context, kv_lora_rank=LATENT_DIM, rope_dim=ROPE_DIM, page_size=PAGE, cache_format=name)
+        name: MlaDecode(run.context, kv_lora_rank=LATENT_DIM, rope_dim=ROPE_DIM, page_size=PAGE, cache_format=name)
         for name in {cell.cache_format for cell in cells}
     }
-    facts = make_facts(arguments)
-    print(f"{torch.cuda.get_device_name()}, driver {facts['driver']}, torch {torch.__version__}, {context.arch}")
 
-    timer = Timer()
-    rows = []
-    for index, cell in enumerate(cells):
-        if time.monotonic() - started > arguments.budget_seconds:
-            print(f"out of time: {len(cells) - index} cells are left, from '{cell.name}' on")
-            break
-        result = measure(torch, timer, operators[cell.cache_format], cell, arguments.rounds)
-        peer_us = peers[cell.batch, cell.heads, cell.s_q, cell.s_k]
-        rows.append(make_row(cell, peer_us, result, facts))
-        print_row(rows[-1])
-        if arguments.out:
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    def row_of(cell):
+        result = measure(torch, run.timer, operators[cell.cache_format], cell, arguments.rounds)
+        return make_row(cell, peers[cell.batch, cell.heads, cell.s_q, cell.s_k], result)
+
+    rows = run.rows(cells, row_of, print_row)
     print_summary(rows)
-    if len(rows) < len(cells):
-        sys.exit(3)
+    end(rows, cells)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,10 @@ a run that is cut short keeps what it has.
         --out bench/results/h200/mla_prefill_generic.json
 """
 
-import argparse
-import datetime
-import fnmatch
-import json
-import pathlib
-import shlex
 import statistics
-import subprocess
-import sys
-import time
 
 from attention_cells import all_cells, geometric_mean, load_peers
+from gpu_bench import Run, chosen, end, parse_arguments
 
 SCALE = 192**-0.5
 
@@ -83,7 +75,7 @@ def measure(torch, timer, operator, cell, rounds):
     from gpu_timer import alternate
 
     packed = packed_tensors(torch, cell)
-    call = operator(cell).bind(
+    call = operator.bind(
         **packed,
         max_seqlen_q=max(q for q, _ in cell.sequences),
         max_seqlen_k=max(s for _, s in cell.sequences),
@@ -114,7 +106,7 @@ def measure(torch, timer, operator, cell, rounds):
 # ---- rows and summary ------------------------------------------------------------------------------------------------
 
 
-def make_row(cell, peer, result, facts):
+def make_row(cell, peer, result):
     from gpu_timer import spread
 
     ours_us = statistics.median(result["ours"])
@@ -139,7 +131,6 @@ def make_row(cell, peer, result, facts):
         "ratio_rule": rule,
         "spread": round(spread(result["ours"]), 4),
         "tflops": round(cell.operations / ours_us / 1e6, 1),
-        **facts,
     }
 
 
@@ -180,89 +171,31 @@ def dry_run(cells, peers):
 # ---- the command -----------------------------------------------------------------------------------------------------
 
 
-def driver_version():
-    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        return "unknown"
-
-
-def parse_arguments(doc=__doc__, cells_example="'q4k h128 *'"):
-    """The command line of an attention benchmark."""
-    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--kernel", default="generic", help="name of the suite, kept in each row")
-    parser.add_argument("--cells", default="*", help=f"comma-separated patterns of cell names, such as {cells_example}")
-    parser.add_argument("--rounds", type=int, default=9, help="timed calls of each side per cell")
-    parser.add_argument("--budget-seconds", type=float, default=480, help="start no further cell after this time")
-    parser.add_argument("--cache", help="folder of the kernel cache (default: attnjit's own)")
-    parser.add_argument("--out", type=pathlib.Path, help="JSON file for the rows")
-    parser.add_argument("--commit", help="commit of the sources, kept with each row")
-    parser.add_argument("--nvrtc", help="version of the NVRTC that made the kernels, kept with each row")
-    parser.add_argument("--date", default=today, help="date kept with each row (default: today, UTC)")
-    parser.add_argument("--dry-run", action="store_true", help="print the cells, their work and floors; needs no GPU")
-    arguments = parser.parse_args()
-    if arguments.rounds < 5:
-        parser.error("--rounds: a ratio is the median of at least 5 alternating rounds")
-    if arguments.out and not (arguments.commit and arguments.nvrtc):
-        parser.error("--out keeps rows for good: say what was measured by --commit and --nvrtc")
-    return arguments
-
-
-def make_facts(arguments):
-    """What every row says of the run."""
-    return {
-        "kernel": arguments.kernel,
-        "command": shlex.join(["python3", *sys.argv]),
-        "commit": arguments.commit,
-        "driver": driver_version(),
-        "nvrtc": arguments.nvrtc,
-        "date": arguments.date,
-    }
-
-
 def main():
     arguments = parse_arguments(__doc__)
-    patterns = arguments.cells.split(",")
-    cells = [cell for cell in all_cells() if any(fnmatch.fnmatchcase(cell.name, p.strip()) for p in patterns)]
+    cells = chosen(all_cells(), arguments)
     peers = load_peers()
-    if not cells:
-        sys.exit(f"no cell is named like {arguments.cells!r}")
     if arguments.dry_run:
         dry_run(cells, peers)
         return
 
     import torch
-    from gpu_timer import Timer
-    from torch_bridge import Context, MhaVarlen
+    from torch_bridge import MhaVarlen
 
-    started = time.monotonic()
-    torch.manual_seed(0)
-    context = Context(device=torch.cuda.current_device(), cache_path=arguments.cache)
+    run = Run(arguments)
     operators = {
-        causal: MhaVarlen(context, head_dim_qk=192, head_dim_v=128, rope_dim=64, causal=causal)
+        causal: MhaVarlen(run.context, head_dim_qk=192, head_dim_v=128, rope_dim=64, causal=causal)
         for causal in {cell.causal for cell in cells}
     }
-    facts = make_facts(arguments)
-    print(f"{torch.cuda.get_device_name()}, driver {facts['driver']}, torch {torch.__version__}, {context.arch}")
 
-    timer = Timer()
-    rows = []
-    with torch.no_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION):
-        for index, cell in enumerate(cells):
-            if time.monotonic() - started > arguments.budget_seconds:
-                print(f"out of time: {len(cells) - index} cells are left, from '{cell.name}' on")
-                break
-            result = measure(torch, timer, lambda c: operators[c.causal], cell, arguments.rounds)
-            rows.append(make_row(cell, peers[cell.batch, cell.heads, cell.causal], result, facts))
-            print_row(rows[-1])
-            if arguments.out:
-                arguments.out.parent.mkdir(parents=True, exist_ok=True)
-                arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    def row_of(cell):
+        result = measure(torch, run.timer, operators[cell.causal], cell, arguments.rounds)
+        return make_row(cell, peers[cell.batch, cell.heads, cell.causal], result)
+
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION):
+        rows = run.rows(cells, row_of, print_row)
     print_summary(rows)
-    if len(rows) < len(cells):
-        sys.exit(3)
+    end(rows, cells)
 
 
 if __name__ == "__main__":
