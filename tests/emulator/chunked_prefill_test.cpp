@@ -1,6 +1,9 @@
 // Chunked prefill by the kernels' own text: parts and merges are one call over all keys.
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "emulator/masked_mha.h"
 #include "emulator/merge_states.h"
 #include "emulator/mha_varlen.h"
 #include "tests/emulator/run_here.h"
@@ -15,12 +18,22 @@ class EmulatorRunner final : public gpu_tests::ChunkRunner {
   void attend(const MhaVarlenConfig& config, const MhaVarlenParams& params) const override {
     emulator::EmulatedMhaVarlen(objects_here(), config, features_here()).run(params, {.seed = 11});
   }
+  void attend(const MaskedMhaConfig& config, const MaskedMhaParams& params) const override {
+    emulator::EmulatedMaskedMha(objects_here(), config, features_here()).run(params, {.seed = 13});
+  }
+  void build(const MaskFromTopkParams& params) const override {
+    emulator::EmulatedMaskFromTopk(objects_here(), features_here()).run(params, {.seed = 14});
+  }
   void merge(const MergeStatesConfig& config, const MergeStatesParams& params) const override {
     emulator::EmulatedMergeStates(objects_here(), config, features_here()).run(params, {.seed = 12});
   }
 };
 
-class EmulatedChunkedPrefill : public testing::TestWithParam<bool> {};
+struct Way {
+  bool e4m3_output;
+  int topk;
+};
+class EmulatedChunkedPrefill : public testing::TestWithParam<Way> {};
 
 TEST_P(EmulatedChunkedPrefill, IsOneCallOverAllKeys) {
   gpu_tests::ChunkedCase c;
@@ -32,14 +45,19 @@ TEST_P(EmulatedChunkedPrefill, IsOneCallOverAllKeys) {
   c.nope_dim = 32;
   c.rope_dim = 16;
   c.head_dim_v = 32;
-  c.e4m3_output = GetParam();
+  c.e4m3_output = GetParam().e4m3_output;
+  c.topk = GetParam().topk;
   c.seed = 77;
   const reference::CpuKernels plain;
   EXPECT_EQ(run_chunked_prefill(c, EmulatorRunner(), plain).trouble(), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Identity, EmulatedChunkedPrefill, testing::Bool(),
-                         [](const auto& test) { return test.param ? "e4m3" : "bf16"; });
+INSTANTIATE_TEST_SUITE_P(Identity, EmulatedChunkedPrefill,
+                         testing::Values(Way{false, 0}, Way{true, 0}, Way{false, 12}, Way{true, 12}, Way{false, 2}),
+                         [](const auto& test) {
+                           return std::string(test.param.e4m3_output ? "e4m3" : "bf16") +
+                                  (test.param.topk > 0 ? "_top" + std::to_string(test.param.topk) : "");
+                         });
 
 }  // namespace
 }  // namespace attnjit::emulator_tests

@@ -8,11 +8,11 @@
 
 namespace attnjit::gpu_tests {
 
-/// Over configs that the tables of mha_varlen and merge_states have.
+/// Over configs that the tables of mha_varlen, masked_mha and merge_states have.
 inline std::vector<ChunkedCase> chunked_cases() {
   std::vector<ChunkedCase> cases;
   const auto add = [&](const char* name, std::vector<int> len_new, std::vector<int> len_context, int chunk,
-                       int empty_chunks) {
+                       int empty_chunks, int topk = 0) {
     for (const bool e4m3 : {false, true}) {
       ChunkedCase c;
       c.name = std::string(name) + (e4m3 ? "_e4m3" : "_bf16");
@@ -20,6 +20,7 @@ inline std::vector<ChunkedCase> chunked_cases() {
       c.len_context = len_context;
       c.chunk = chunk;
       c.empty_chunks = empty_chunks;
+      c.topk = topk;
       c.e4m3_output = e4m3;
       c.seed = 7000 + cases.size();
       cases.push_back(c);
@@ -33,6 +34,12 @@ inline std::vector<ChunkedCase> chunked_cases() {
   add("empty_chunks_at_the_end", {90, 17}, {100, 3}, 64, 3);
   add("one_new_token", {1, 1, 1}, {1000, 64, 65}, 64, 0);
   add("many_chunks", {65}, {2000}, 100, 1);
+  // Under a mask; offsets of the chunks that 64 divides, and others.
+  add("masked_several_chunks", {130, 40}, {700, 513}, 256, 0, 128);
+  add("masked_uneven_chunks", {64, 1, 33, 200}, {0, 300, 1, 65}, 37, 0, 48);
+  add("masked_some_without_new_tokens", {0, 70, 0, 5}, {100, 0, 40, 333}, 128, 1, 33);
+  add("masked_few_keys", {130, 40}, {1500, 513}, 256, 0, 3);  // many queries see none in some chunk
+  add("masked_long_context", {65}, {9000}, 2048, 0, 2051);
   return cases;
 }
 

@@ -1,6 +1,6 @@
 // Chunked prefill as an engine does it, against one call over all keys: new tokens attend causally to themselves and,
 // chunk by chunk, in full to the context before them; each part's result is merged into the ones before, the last merge
-// may quantise. Used on a GPU and on the emulator.
+// may quantise. Dense or under a mask of each query's keys. Used on a GPU and on the emulator.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "attnjit/masked_mha.hpp"
 #include "attnjit/merge_states.hpp"
 #include "attnjit/mha_varlen.hpp"
 #include "tests/reference/accuracy.h"
@@ -25,6 +26,7 @@ struct ChunkedCase {
   int nope_dim = 128;
   int rope_dim = 64;
   int head_dim_v = 128;
+  int topk = 0;  // > 0: each query sees so many positions of its request, drawn anew for each
   bool e4m3_output = false;
   std::uint64_t seed = 1;
 
@@ -38,6 +40,9 @@ class ChunkRunner {
  public:
   virtual ~ChunkRunner() = default;
   virtual void attend(const MhaVarlenConfig& config, const MhaVarlenParams& params) const = 0;
+  virtual void attend(const MaskedMhaConfig& config, const MaskedMhaParams& params) const = 0;
+  /// Makes the mask that all parts share.
+  virtual void build(const MaskFromTopkParams& params) const = 0;
   virtual void merge(const MergeStatesConfig& config, const MergeStatesParams& params) const = 0;
 };
 

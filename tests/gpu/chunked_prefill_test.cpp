@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "runtime/kernels/mask_from_topk.h"
 #include "tests/gpu/chunked_cases.h"
 #include "tests/gpu/suite.h"
+#include "tests/gpu/tested_masked_mha.h"
 #include "tests/gpu/tested_merge_states.h"
 #include "tests/gpu/tested_mha_varlen.h"
 
@@ -14,6 +16,13 @@ class GpuRunner final : public ChunkRunner {
  public:
   void attend(const MhaVarlenConfig& config, const MhaVarlenParams& params) const override {
     tested_mha_varlen(config).run(params, nullptr);
+  }
+  void attend(const MaskedMhaConfig& config, const MaskedMhaParams& params) const override {
+    tested_masked_mha(config).run(params, nullptr);
+  }
+  void build(const MaskFromTopkParams& params) const override {
+    MaskFromTopk(suite().context()).run(params);
+    suite().record(runtime::mask_from_topk_plan());
   }
   void merge(const MergeStatesConfig& config, const MergeStatesParams& params) const override {
     tested_merge_states(config).run(params, nullptr);

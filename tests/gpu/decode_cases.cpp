@@ -82,6 +82,8 @@ const std::vector<MlaDecodeConfig>& decode_configs() {
       all.push_back(make_config(wide, DType::kBFloat16, format, 64, false, false));
       all.push_back(make_config(wide, DType::kBFloat16, format, 64, true, false));
     }
+    // Shards of a cache, in slots, against the whole.
+    all.push_back(make_config(wide, DType::kBFloat16, CacheFormat::kSame, 1, true, true));
     std::vector<MlaDecodeConfig> once;
     for (const MlaDecodeConfig& config : all) {
       if (std::find(once.begin(), once.end(), config) == once.end()) once.push_back(config);

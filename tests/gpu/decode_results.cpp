@@ -32,6 +32,10 @@ Output DecodeTensors::take_output() const {
 }
 
 reference::Expected DecodeTensors::expected() const {
+  return expected({page_list_, page_begin_, case_.seq_lens, case_.total_seq_lens, case_.cp_rank, case_.cp_world});
+}
+
+reference::Expected DecodeTensors::expected(const DecodeKeys& keys) const {
   const MlaDecodeConfig& config = case_.config;
   const auto rows_from = [&](const Tensor& tensor, std::int64_t first_column) -> reference::Rows {
     if (!tensor.given()) return {};
@@ -44,9 +48,9 @@ reference::Expected DecodeTensors::expected() const {
     return {static_cast<const char*>(tensor.data) + first_column * size_in_bytes(tensor.dtype), tensor.strides[0],
             tensor.strides[1]};
   };
-  const std::vector<int>& totals = case_.total_seq_lens.empty() ? case_.seq_lens : case_.total_seq_lens;
-  const DeviceBuffer page_list = DeviceBuffer::of(page_list_), page_begin = DeviceBuffer::of(page_begin_),
-                     seq_lens = DeviceBuffer::of(case_.seq_lens), total_lens = DeviceBuffer::of(totals),
+  const std::vector<int>& totals = keys.total_seq_lens.empty() ? keys.seq_lens : keys.total_seq_lens;
+  const DeviceBuffer page_list = DeviceBuffer::of(keys.page_list), page_begin = DeviceBuffer::of(keys.page_begin),
+                     seq_lens = DeviceBuffer::of(keys.seq_lens), total_lens = DeviceBuffer::of(totals),
                      cu_q = DeviceBuffer::of(cu_q_);
   const std::int64_t rows = tokens() * case_.heads;
   const DeviceBuffer out(rows * config.kv_lora_rank * 8), lse(rows * 8), magnitude(rows * 8),
@@ -73,8 +77,8 @@ reference::Expected DecodeTensors::expected() const {
   p.latent_columns = config.kv_lora_rank;
   p.rope_columns = config.rope_dim;
   p.causal = config.causal;
-  p.cp_rank = case_.cp_rank;
-  p.cp_world = case_.cp_world;
+  p.cp_rank = keys.cp_rank;
+  p.cp_world = keys.cp_world;
   p.softmax_scale = params_.softmax_scale;
   p.out = out.data<double>();
   p.lse = lse.data<double>();

@@ -13,6 +13,16 @@
 
 namespace attnjit::gpu_tests {
 
+/// The keys that a call sees: which slots of the cache, and what it is told of other ranks.
+struct DecodeKeys {
+  std::vector<int> page_list;
+  std::vector<std::int64_t> page_begin;  // [B], into page_list
+  std::vector<int> seq_lens;
+  std::vector<int> total_seq_lens{};  // empty: seq_lens
+  int cp_rank = 0;
+  int cp_world = 1;
+};
+
 class DecodeTensors {
  public:
   DecodeTensors(const DecodeCase& c, const reference::PlainKernels& plain);
@@ -31,6 +41,8 @@ class DecodeTensors {
   Output take_output() const;
   /// What the plain kernels make of the same inputs.
   reference::Expected expected() const;
+  /// The same if the call were to see these keys of the cache instead.
+  reference::Expected expected(const DecodeKeys& keys) const;
 
  private:
   void make_query();

@@ -30,8 +30,11 @@ void TestedMaskedMha::build(const MaskedTensors& tensors, CUstream stream) const
 }
 
 void TestedMaskedMha::run(const MaskedTensors& tensors, CUstream stream) const {
-  const MaskedMhaParams& params = tensors.params();
-  if (params.mask.given()) build(tensors, stream);
+  if (tensors.params().mask.given()) build(tensors, stream);
+  run(tensors.params(), stream);
+}
+
+void TestedMaskedMha::run(const MaskedMhaParams& params, CUstream stream) const {
   run_(params, stream);
   runtime::MaskedMhaCall call = runtime::check_masked_mha({use_.config}, params);
   const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call.attention);
@@ -45,6 +48,12 @@ const TestedMaskedMha& tested_masked_mha(const MaskedCase& c) {
   return suite().kept<TestedMaskedMha>(key, [&] {
     return TestedMaskedMha(suite().context(), OperatorUse{a.config, a.variant}, a.tiles);
   });
+}
+
+const TestedMaskedMha& tested_masked_mha(const MaskedMhaConfig& config) {
+  MaskedCase c;
+  c.attention.config = config.attention;
+  return tested_masked_mha(c);
 }
 
 }  // namespace attnjit::gpu_tests

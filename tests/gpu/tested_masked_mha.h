@@ -19,6 +19,8 @@ class TestedMaskedMha {
   TestedMaskedMha(const Context& context, const OperatorUse& use, Tiles tiles);
   /// Makes the mask, where the case has one made, attends, and records which kernels that were.
   void run(const MaskedTensors& tensors, CUstream stream) const;
+  /// Attends only.
+  void run(const MaskedMhaParams& params, CUstream stream) const;
   /// Makes the mask only.
   void build(const MaskedTensors& tensors, CUstream stream) const;
 
@@ -32,5 +34,6 @@ class TestedMaskedMha {
 
 /// The suite's own: the same operator for the same arguments.
 const TestedMaskedMha& tested_masked_mha(const MaskedCase& c);
+const TestedMaskedMha& tested_masked_mha(const MaskedMhaConfig& config);
 
 }  // namespace attnjit::gpu_tests

@@ -1,0 +1,93 @@
+// Decode by the kernels' own text: shards joined are the whole, and a cache in e4m3 is one of the values it stands for.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "emulator/merge_states.h"
+#include "emulator/mla_decode.h"
+#include "tests/emulator/run_here.h"
+#include "tests/gpu/decode_tensors.h"
+#include "tests/gpu/sharded_decode.h"
+#include "tests/reference/cpu_kernels.h"
+
+namespace attnjit::emulator_tests {
+namespace {
+
+using gpu_tests::DecodeCase;
+using gpu_tests::DecodeTensors;
+using gpu_tests::Output;
+using gpu_tests::ShardedCase;
+
+void decode_here(const DecodeCase& c, const MlaDecodeParams& params) {
+  emulator::EmulatedMlaDecode(objects_here(), c.config, features_of(c, features_here())).run(params, {.seed = 21});
+}
+
+class EmulatedShardRunner final : public gpu_tests::ShardRunner {
+ public:
+  void decode(const DecodeCase& c, const MlaDecodeParams& params, const MlaDecodeBounds&) const override {
+    decode_here(c, params);
+  }
+  void merge(const MergeStatesConfig& config, const MergeStatesParams& params) const override {
+    emulator::EmulatedMergeStates(objects_here(), config, features_here()).run(params, {.seed = 22});
+  }
+};
+
+std::vector<ShardedCase> sharded_cases() {
+  std::vector<ShardedCase> cases;
+  for (const bool e4m3_output : {false, true}) {
+    for (const bool interleaved : {false, true}) {
+      for (const int world : {2, 3, 8}) {
+        ShardedCase c;
+        c.whole.config = {.kv_lora_rank = 256, .rope_dim = 32, .page_size = 1};
+        if (e4m3_output) c.whole.config.out_dtype = DType::kFloat8E4M3;
+        c.whole.seq_lens = {90, 3, 1, 0, 26};
+        c.whole.seqlen_q = interleaved ? 3 : 1;
+        c.whole.heads = 3;
+        c.whole.sms = 2;
+        c.whole.seed = 41 + cases.size();
+        c.world = world;
+        c.interleaved = interleaved;
+        cases.push_back(c);
+      }
+    }
+  }
+  return cases;
+}
+
+class EmulatedDecodeShards : public testing::TestWithParam<ShardedCase> {};
+
+TEST_P(EmulatedDecodeShards, JoinedAreTheWhole) {
+  const reference::CpuKernels plain;
+  EXPECT_EQ(run_sharded_decode(GetParam(), EmulatedShardRunner(), plain).trouble(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Identity, EmulatedDecodeShards, testing::ValuesIn(sharded_cases()),
+                         [](const auto& test) { return test.param.name(); });
+
+class EmulatedDecodeFormats : public testing::TestWithParam<CacheFormat> {};
+
+/// Products and sums are the same, so the bits are; the scale of kE4M3 is a power of two.
+TEST_P(EmulatedDecodeFormats, HoldWhatTheyStandFor) {
+  DecodeCase packed;
+  packed.config = {.kv_lora_rank = 512, .rope_dim = 64, .cache_format = GetParam(), .page_size = 16};
+  packed.seq_lens = {70, 0, 33};
+  packed.heads = 3;
+  packed.sms = 2;
+  packed.cache_scale = 1.f / 32;
+  const reference::CpuKernels kernels;
+  DecodeTensors tensors(packed, kernels);
+  decode_here(packed, tensors.params());
+  const Output from_codes = tensors.take_output();
+  EXPECT_EQ(from_codes.wrong_place, "");
+
+  DecodeCase plain = packed;
+  plain.config.cache_format = CacheFormat::kSame;
+  decode_here(plain, tensors.with_16bit_cache());
+  EXPECT_TRUE(from_codes == tensors.take_output());
+}
+
+INSTANTIATE_TEST_SUITE_P(Identity, EmulatedDecodeFormats, testing::Values(CacheFormat::kE4M3, CacheFormat::kE4M3Rows),
+                         [](const auto& row) { return row.param == CacheFormat::kE4M3 ? "e4m3" : "rows656"; });
+
+}  // namespace
+}  // namespace attnjit::emulator_tests
