@@ -6,32 +6,29 @@
 
 namespace attnjit::emulator {
 
-LaunchResult EmulatedMaskFromTopk::run(const MaskFromTopkParams& params, const LaunchOptions& options) const {
+OperatorRun EmulatedMaskFromTopk::run(const MaskFromTopkParams& params, const LaunchOptions& options) const {
   runtime::MaskFromTopkCall call = runtime::check_mask_from_topk(params);
   return run(call, options);
 }
 
-LaunchResult EmulatedMaskFromTopk::run(runtime::MaskFromTopkCall& call, const LaunchOptions& options) const {
+OperatorRun EmulatedMaskFromTopk::run(runtime::MaskFromTopkCall& call, const LaunchOptions& options) const {
+  OperatorRun run;
   const unsigned ctas = runtime::plan_mask_from_topk(call, features_);
-  if (ctas == 0) return {};
-  const runtime::KernelPlan plan = runtime::mask_from_topk_plan();
-  return launch(objects_.get(plan.spec, options.race_check).function, &call.params,
-                {ctas, plan.threads, static_cast<u32>(plan.smem_bytes)}, options);
+  if (ctas > 0) run.launch(objects_, runtime::mask_from_topk_plan(), ctas, &call.params, options);
+  return run;
 }
 
-LaunchResult EmulatedMaskedMha::run(const MaskedMhaParams& params, const LaunchOptions& options) const {
+OperatorRun EmulatedMaskedMha::run(const MaskedMhaParams& params, const LaunchOptions& options) const {
   runtime::MaskedMhaCall call = runtime::check_masked_mha(config_, params);
-  LaunchResult result;
+  OperatorRun run;
   if (call.build) {
     const runtime::ReservedWorkspaces none;
     runtime::place_mask(call, runtime::workspace_for_call(runtime::kMaskedMha, params.workspace, none, nullptr,
                                                           runtime::mask_bytes(*call.build)));
-    result = mask_.run(*call.build, options);
+    run = mask_.run(*call.build, options);
   }
-  const LaunchResult attention = attention_.run(call.attention, options).result;
-  result.sync_sites.insert(result.sync_sites.end(), attention.sync_sites.begin(), attention.sync_sites.end());
-  result.switches += attention.switches;
-  return result;
+  run.add(attention_.run(call.attention, options));
+  return run;
 }
 
 }  // namespace attnjit::emulator

@@ -14,8 +14,8 @@ class EmulatedMaskFromTopk {
       : objects_(objects), features_(features) {}
 
   /// All pointers of `params` are of host memory. Throws what the operator's run() throws, and KernelFault.
-  LaunchResult run(const MaskFromTopkParams& params, const LaunchOptions& options) const;
-  LaunchResult run(runtime::MaskFromTopkCall& call, const LaunchOptions& options) const;
+  OperatorRun run(const MaskFromTopkParams& params, const LaunchOptions& options) const;
+  OperatorRun run(runtime::MaskFromTopkCall& call, const LaunchOptions& options) const;
 
  private:
   KernelObjects& objects_;
@@ -30,8 +30,8 @@ class EmulatedMaskedMha {
         mask_(objects, features),
         attention_(objects, config.attention, features, runtime::KeyMasking::kBitmask) {}
 
-  /// As above. The result is that of one or both kernels.
-  LaunchResult run(const MaskedMhaParams& params, const LaunchOptions& options) const;
+  /// As above. With indices it runs two kernels.
+  OperatorRun run(const MaskedMhaParams& params, const LaunchOptions& options) const;
 
  private:
   MaskedMhaConfig config_;

@@ -8,13 +8,12 @@ EmulatedMergeStates::EmulatedMergeStates(KernelObjects& objects, const MergeStat
                                          const runtime::SmFeatures& features)
     : objects_(objects), config_(config), kernels_(runtime::choose_merge_states(config, features)) {}
 
-LaunchResult EmulatedMergeStates::run(const MergeStatesParams& params, const LaunchOptions& options) const {
+OperatorRun EmulatedMergeStates::run(const MergeStatesParams& params, const LaunchOptions& options) const {
   const kernel::MergeStatesParams call = runtime::check_merge_states(config_, params);
   const unsigned ctas = kernels_->ctas(call);
-  if (ctas == 0) return {};
-  const runtime::KernelPlan& plan = kernels_->plans()[0];
-  const KernelObject& object = objects_.get(plan.spec, options.race_check);
-  return launch(object.function, &call, {ctas, plan.threads, static_cast<u32>(plan.smem_bytes)}, options);
+  OperatorRun run;
+  if (ctas > 0) run.launch(objects_, kernels_->plans()[0], ctas, &call, options);
+  return run;
 }
 
 }  // namespace attnjit::emulator

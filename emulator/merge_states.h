@@ -5,8 +5,7 @@
 #include <memory>
 
 #include "attnjit/merge_states.hpp"
-#include "emulator/kernel_object.h"
-#include "emulator/launch.h"
+#include "emulator/operator_run.h"
 #include "runtime/merge_states_kernels.h"
 
 namespace attnjit::emulator {
@@ -17,7 +16,7 @@ class EmulatedMergeStates {
   EmulatedMergeStates(KernelObjects& objects, const MergeStatesConfig& config, const runtime::SmFeatures& features);
 
   /// All pointers of `params` are of host memory. Throws what the operator's run() throws, and KernelFault.
-  LaunchResult run(const MergeStatesParams& params, const LaunchOptions& options) const;
+  OperatorRun run(const MergeStatesParams& params, const LaunchOptions& options) const;
 
  private:
   KernelObjects& objects_;

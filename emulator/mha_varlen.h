@@ -5,8 +5,7 @@
 #include <memory>
 
 #include "attnjit/mha_varlen.hpp"
-#include "emulator/kernel_object.h"
-#include "emulator/launch.h"
+#include "emulator/operator_run.h"
 #include "runtime/mha_varlen_kernels.h"
 
 namespace attnjit::emulator {
@@ -17,17 +16,10 @@ class EmulatedMhaVarlen {
   EmulatedMhaVarlen(KernelObjects& objects, const MhaVarlenConfig& config, const runtime::SmFeatures& features,
                     runtime::KeyMasking masking = runtime::KeyMasking::kNone);
 
-  struct Run {
-    runtime::KernelPlan plan;
-    Grid grid;
-    LaunchResult result;
-    const KernelObject* object = nullptr;  // null: there was nothing to do
-    double seconds = 0;                    // of the launch alone
-  };
   /// All pointers of `params` are of host memory. Throws what the operator's run() throws, and KernelFault.
-  Run run(const MhaVarlenParams& params, const LaunchOptions& options) const;
+  OperatorRun run(const MhaVarlenParams& params, const LaunchOptions& options) const;
   /// Of a checked call, which has a mask where the kernels take one.
-  Run run(runtime::MhaVarlenCall& call, const LaunchOptions& options) const;
+  OperatorRun run(runtime::MhaVarlenCall& call, const LaunchOptions& options) const;
 
  private:
   KernelObjects& objects_;

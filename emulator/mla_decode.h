@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "attnjit/mla_decode.hpp"
-#include "emulator/kernel_object.h"
-#include "emulator/launch.h"
+#include "emulator/operator_run.h"
 #include "runtime/mla_decode_kernels.h"
 
 namespace attnjit::emulator {
@@ -17,10 +16,9 @@ class EmulatedMlaDecode {
   /// Throws what the operator throws for a config that no kernel serves.
   EmulatedMlaDecode(KernelObjects& objects, const MlaDecodeConfig& config, const runtime::SmFeatures& features);
 
-  /// All pointers of `params` are of host memory; the workspace is the emulator's own, and NaN before the call. The
-  /// launches run one after the other, and the sites of all come back. Throws what the operator's run() throws, and
-  /// KernelFault.
-  LaunchResult run(const MlaDecodeParams& params, const LaunchOptions& options) const;
+  /// All pointers of `params` are of host memory; the workspace is the emulator's own, and NaN before the call. Throws
+  /// what the operator's run() throws, and KernelFault.
+  OperatorRun run(const MlaDecodeParams& params, const LaunchOptions& options) const;
 
  private:
   KernelObjects& objects_;

@@ -11,7 +11,8 @@ target_link_libraries(attnjit_judge PUBLIC attnjit_internal)
 add_library(attnjit_emulated_cases STATIC
   tests/emulator/emulated_case.cpp tests/emulator/host_device.cpp tests/gpu/case_tensors.cpp tests/gpu/case_results.cpp
   tests/gpu/placed_tensors.cpp
-  tests/gpu/chunked_prefill.cpp tests/gpu/merge_tensors.cpp tests/gpu/merge_yardstick.cpp tests/gpu/prompt_parts.cpp
+  tests/gpu/chunked_prefill.cpp tests/gpu/masked_tensors.cpp tests/gpu/merge_tensors.cpp tests/gpu/merge_yardstick.cpp
+  tests/gpu/prompt_parts.cpp
   tests/gpu/decode_results.cpp tests/gpu/decode_tensors.cpp tests/gpu/latent_rows.cpp
   tests/gpu/sharded_decode.cpp)
 target_link_libraries(attnjit_emulated_cases PUBLIC attnjit_emulator attnjit_judge)

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "tests/emulator/decode_cases.h"
-#include "tests/emulator/emulated_decode.h"
 #include "tests/emulator/mutation.h"
+#include "tests/emulator/run_here.h"
 
 namespace attnjit::emulator_tests {
 namespace {
@@ -22,13 +22,13 @@ TEST_P(EmulatedDecode, MatchesTheReference) {
   for (const Completion completion : {Completion::kEarly, Completion::kLate, Completion::kRandom}) {
     const emulator::LaunchOptions options{.completion = completion, .seed = c.seed};
     SCOPED_TRACE(testing::Message() << "completion " << to_string(completion) << ", seed " << options.seed);
-    EXPECT_EQ(run_decode_here(c, options), "");
+    EXPECT_EQ(run_here(c, options).trouble, "");
   }
 }
 
 TEST_P(EmulatedDecode, HasNoRace) {
   const emulator::LaunchOptions options{.seed = GetParam().seed, .race_check = true};
-  EXPECT_EQ(run_decode_here(GetParam(), options), "");
+  EXPECT_EQ(run_here(GetParam(), options).trouble, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, EmulatedDecode, testing::ValuesIn(emulated_decode_cases()),
@@ -38,7 +38,9 @@ TEST(Mutation, EverySiteOfDecodeIsMissed) {
   std::vector<MutationCase> cases;
   for (const DecodeCase& c : decode_mutation_cases()) {
     cases.push_back({c.name, c.seed, [c](const emulator::LaunchOptions& options, emulator::LaunchResult* result) {
-                       return run_decode_here(c, options, result);
+                       const Judged judged = run_here(c, options);
+                       if (result != nullptr) *result = judged.run;
+                       return judged.trouble;
                      }});
   }
   expect_every_site_missed("sm80_mla_decode", cases, 10);

@@ -1,39 +1,111 @@
 #include "tests/emulator/emulated_case.h"
 
+#include "emulator/masked_mha.h"
+#include "emulator/merge_states.h"
+#include "emulator/mha_varlen.h"
+#include "emulator/mla_decode.h"
 #include "tests/gpu/case_tensors.h"
+#include "tests/gpu/decode_tensors.h"
+#include "tests/gpu/masked_tensors.h"
+#include "tests/gpu/merge_tensors.h"
 #include "tests/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
+namespace {
 
-using gpu_tests::Case;
-using gpu_tests::CaseTensors;
-
-void Judged::judge(const Case& c, const gpu_tests::Output& output, const reference::Expected& expected) {
-  out = c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale) : judge_16bit(expected, output.out_16bit);
-  if (!output.lse.empty()) lse = judge_lse(expected, output.lse);
-  if (!output.wrong_place.empty()) {
-    trouble = output.wrong_place;
-  } else if (!out->ok()) {
-    trouble = "out: " + out->message();
-  } else if (lse && !lse->ok()) {
-    trouble = "lse: " + lse->message();
+/// Calls run() and keeps what it launched; the fault that ended it is the trouble.
+template <class Run>
+void run_into(Judged& judged, const Run& run) {
+  try {
+    judged.run.add(run());
+  } catch (const emulator::KernelFault& fault) {
+    judged.trouble = fault.what();
   }
 }
 
-Judged run_and_judge(emulator::KernelObjects& objects, const Case& c, const runtime::SmFeatures& features,
+/// Holds attention's output against what is expected.
+template <class AnyCase>
+void judge_attention(Judged& judged, const AnyCase& c, const gpu_tests::Output& output,
+                     const reference::Expected& expected) {
+  judged.out =
+      c.e4m3_output() ? judge_e4m3(expected, output.out_e4m3, c.out_scale) : judge_16bit(expected, output.out_16bit);
+  if (!output.lse.empty()) judged.lse = judge_lse(expected, output.lse);
+  if (!output.wrong_place.empty()) {
+    judged.trouble = output.wrong_place;
+  } else if (!judged.out->ok()) {
+    judged.trouble = "out: " + judged.out->message();
+  } else if (judged.lse && !judged.lse->ok()) {
+    judged.trouble = "lse: " + judged.lse->message();
+  }
+}
+
+}  // namespace
+
+Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::Case& c, const runtime::SmFeatures& features,
                      const emulator::LaunchOptions& options) {
   Judged judged;
   const reference::CpuKernels plain;
-  const CaseTensors tensors(c, plain);
+  const gpu_tests::CaseTensors tensors(c, plain);
   const emulator::EmulatedMhaVarlen op(objects, c.config, features_of(c.variant, c.tiles, features));
-  try {
-    judged.run = op.run(tensors.params(), options);
-    judged.seconds = judged.run.seconds;
-  } catch (const emulator::KernelFault& fault) {
-    judged.trouble = fault.what();
-    return judged;
+  run_into(judged, [&] { return op.run(tensors.params(), options); });
+  if (judged.trouble.empty()) judge_attention(judged, c, tensors.take_output(), tensors.expected());
+  return judged;
+}
+
+Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::MaskedCase& c,
+                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options) {
+  Judged judged;
+  const reference::CpuKernels plain;
+  const gpu_tests::MaskedTensors tensors(c, plain);
+  const runtime::SmFeatures planned = features_of(c.attention.variant, c.attention.tiles, features);
+  const emulator::EmulatedMaskFromTopk build(objects, planned);
+  const emulator::EmulatedMaskedMha op(objects, {c.attention.config}, planned);
+  if (c.form == gpu_tests::MaskForm::kMask) {
+    run_into(judged, [&] { return build.run(tensors.build_params(), options); });
   }
-  judged.judge(c, tensors.take_output(), tensors.expected());
+  if (judged.trouble.empty()) run_into(judged, [&] { return op.run(tensors.params(), options); });
+  if (judged.trouble.empty()) judge_attention(judged, c.attention, tensors.take_output(), tensors.expected());
+  if (judged.trouble.empty()) judged.trouble = tensors.take_mask();
+  return judged;
+}
+
+Judged run_and_judge_mask(emulator::KernelObjects& objects, const gpu_tests::MaskedCase& c,
+                          const runtime::SmFeatures& features, const emulator::LaunchOptions& options) {
+  Judged judged;
+  const reference::CpuKernels plain;
+  const gpu_tests::MaskedTensors tensors(c, plain);
+  const emulator::EmulatedMaskFromTopk op(objects, features);
+  run_into(judged, [&] { return op.run(tensors.build_params(), options); });
+  if (judged.trouble.empty()) judged.trouble = tensors.take_mask();
+  return judged;
+}
+
+Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::DecodeCase& c,
+                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options) {
+  Judged judged;
+  const reference::CpuKernels plain;
+  const gpu_tests::DecodeTensors tensors(c, plain);
+  const emulator::EmulatedMlaDecode op(objects, c.config, features_of(c, features));
+  run_into(judged, [&] { return op.run(tensors.params(), options); });
+  if (judged.trouble.empty()) judge_attention(judged, c, tensors.take_output(), tensors.expected());
+  return judged;
+}
+
+Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::MergeCase& c,
+                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options) {
+  Judged judged;
+  const reference::CpuKernels plain;
+  const gpu_tests::MergeTensors tensors(c, plain);
+  const reference::Expected expected = tensors.expected();  // before a merge in place writes over a state
+  const emulator::EmulatedMergeStates op(objects, c.config,
+                                         features_of(c.variant, gpu_tests::Tiles::kAsPlanned, features));
+  run_into(judged, [&] { return op.run(tensors.params(), options); });
+  if (!judged.trouble.empty()) return judged;
+  const gpu_tests::MergeOutput output = tensors.take_output();
+  const gpu_tests::MergeVerdict verdict = judge(c, expected, output);
+  judged.out = verdict.out;
+  if (verdict.has_lse) judged.lse = verdict.lse;
+  judged.trouble = verdict.trouble(output);
   return judged;
 }
 

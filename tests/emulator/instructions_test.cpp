@@ -186,8 +186,8 @@ void set_bits(const Tiles& p) {
   p.fragments[lane][0] = load_shared(words + static_cast<u32>(lane % 2) * 4);
   p.fragments[lane][1] = ballot(lane % 3 == 0);
   p.fragments[lane][2] = funnel_right(0x12345678u, 0x9abcdef0u, static_cast<u32>(lane));
-  p.fragments[lane][3] = static_cast<u32>(highest_bit(lane == 0 ? 0u : (2u << lane) - 1)) << 16 |
-                         static_cast<u32>(lowest_bit(1u << lane));
+  p.fragments[lane][3] =
+      static_cast<u32>(highest_bit(lane == 0 ? 0u : (2u << lane) - 1)) << 16 | static_cast<u32>(lowest_bit(1u << lane));
 }
 
 TEST(Instructions, BitsOfWordsAndOfAWarp) {

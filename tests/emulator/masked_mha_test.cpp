@@ -3,12 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tests/emulator/cases.h"
-#include "tests/emulator/masked_emulated_case.h"
 #include "tests/emulator/mutation.h"
+#include "tests/emulator/run_here.h"
 
 namespace attnjit::emulator_tests {
 namespace {
@@ -41,8 +40,8 @@ TEST(Mutation, EverySiteOfMasksAndMaskedAttentionIsMissed) {
   for (const MaskedCase& c : masked_mutation_cases()) {
     cases.push_back({c.attention.name, c.attention.seed,
                      [c](const emulator::LaunchOptions& options, emulator::LaunchResult* result) {
-                       JudgedMasked judged = run_here(c, options);
-                       if (result != nullptr) result->sync_sites = std::move(judged.sync_sites);
+                       const Judged judged = run_here(c, options);
+                       if (result != nullptr) *result = judged.run;
                        return judged.trouble;
                      }});
   }

@@ -7,11 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "emulator/merge_states.h"
 #include "tests/emulator/mutation.h"
 #include "tests/emulator/run_here.h"
-#include "tests/gpu/merge_tensors.h"
-#include "tests/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
 namespace {
@@ -36,22 +33,6 @@ const MergeStatesConfig kE4M3{.head_dim = 128, .dtype = DType::kBFloat16, .out_d
 const MergeStatesConfig kWide{.head_dim = 496, .dtype = DType::kBFloat16};
 const MergeStatesConfig kF16{.head_dim = 80, .dtype = DType::kFloat16, .out_dtype = DType::kFloat32};
 const MergeStatesConfig kFloat{.head_dim = 16, .dtype = DType::kFloat32};
-
-std::string run_and_judge(const MergeCase& c, const LaunchOptions& options, emulator::LaunchResult* result = nullptr) {
-  const reference::CpuKernels plain;
-  const gpu_tests::MergeTensors tensors(c, plain);
-  const reference::Expected expected = tensors.expected();
-  const emulator::EmulatedMergeStates op(objects_here(), c.config,
-                                         features_of(c.variant, gpu_tests::Tiles::kAsPlanned, features_here()));
-  try {
-    const emulator::LaunchResult launched = op.run(tensors.params(), options);
-    if (result != nullptr) *result = launched;
-  } catch (const emulator::KernelFault& fault) {
-    return fault.what();
-  }
-  const gpu_tests::MergeOutput output = tensors.take_output();
-  return judge(c, expected, output).trouble(output);
-}
 
 std::vector<MergeCase> cases() {
   std::vector<MergeCase> all;
@@ -126,12 +107,12 @@ TEST_P(EmulatedMerge, MatchesTheReference) {
   // The kernel has no asynchronous copies: what differs is the order of its threads.
   for (const std::uint64_t seed : {c.seed, c.seed + 1, c.seed + 2}) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    EXPECT_EQ(run_and_judge(c, {.seed = seed}), "");
+    EXPECT_EQ(run_here(c, {.seed = seed}).trouble, "");
   }
 }
 
 TEST_P(EmulatedMerge, HasNoRace) {
-  EXPECT_EQ(run_and_judge(GetParam(), {.seed = GetParam().seed, .race_check = true}), "");
+  EXPECT_EQ(run_here(GetParam(), {.seed = GetParam().seed, .race_check = true}).trouble, "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, EmulatedMerge, testing::ValuesIn(cases()),
@@ -142,7 +123,9 @@ TEST(Mutation, EverySiteOfMergeStatesIsMissed) {
   for (const MergeCase& c : cases()) {
     if (c.in_place == InPlace::kNo) continue;
     mutated.push_back({c.name, c.seed, [c](const LaunchOptions& options, emulator::LaunchResult* result) {
-                         return run_and_judge(c, options, result);
+                         const Judged judged = run_here(c, options);
+                         if (result != nullptr) *result = judged.run;
+                         return judged.trouble;
                        }});
   }
   expect_every_site_missed("merge_states", mutated, 1);

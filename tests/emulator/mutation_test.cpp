@@ -15,7 +15,7 @@ template <class AnyCase>
 MutationCase mutation_case(const std::string& name, std::uint64_t seed, const AnyCase& c) {
   return {name, seed, [c](const emulator::LaunchOptions& options, emulator::LaunchResult* result) {
             const Judged judged = run_here(c, options);
-            if (result != nullptr) *result = judged.run.result;
+            if (result != nullptr) *result = judged.run;
             return judged.trouble;
           }};
 }

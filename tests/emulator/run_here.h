@@ -12,7 +12,8 @@ inline emulator::KernelObjects& objects_here() {
 }
 inline runtime::SmFeatures features_here() { return runtime::sm_features({9, 0, 'a'}); }
 
-inline Judged run_here(const gpu_tests::Case& c, const emulator::LaunchOptions& options) {
+template <class AnyCase>
+Judged run_here(const AnyCase& c, const emulator::LaunchOptions& options) {
   return run_and_judge(objects_here(), c, features_here(), options);
 }
 
