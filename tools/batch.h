@@ -1,5 +1,9 @@
-// A batch of sequences as a word: segments joined by `_`, each `[count]q<len>[k][s<len>[k]]`. count sequences of q new
-// tokens that attend to s keys in all (default: q); k means x1024. "q512s4k_3q1" is one sequence and three.
+// A batch as a word.
+//
+// Of attention: sequences, as segments joined by `_`, each `[count]q<len>[k][s<len>[k]][o<position>[k]]`: count
+// sequences of q new tokens that attend to s keys (default: q), the first of which is at position o of its request
+// (default: 0); k means x1024. "q512s4k_3q1" is one sequence and three. Of a merge: `[count]t<tokens>[k]`, count states
+// (default: 2) of so many tokens.
 #pragma once
 
 #include <string>
@@ -10,9 +14,18 @@ namespace attnjit::tools {
 struct Batch {
   std::vector<int> len_q;
   std::vector<int> len_k;
+  std::vector<int> offset;
+
+  bool has_offsets() const;
 };
 
-/// Throws attnjit::Error(kInvalidArgument) that names the segment.
+struct States {
+  int count = 2;
+  int tokens = 0;
+};
+
+/// Throw attnjit::Error(kInvalidArgument) that names the segment.
 Batch parse_batch(const std::string& text);
+States parse_states(const std::string& text);
 
 }  // namespace attnjit::tools

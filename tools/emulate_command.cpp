@@ -7,18 +7,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "attnjit/error.hpp"
 #include "emulator/kernel_object.h"
 #include "jit/target.h"
 #include "jit/templates.h"
 #include "runtime/sm_features.h"
-#include "tests/emulator/emulated_case.h"
-#include "tools/batch.h"
 #include "tools/command.h"
 #include "tools/config_words.h"
+#include "tools/emulate_case.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
@@ -30,45 +27,14 @@ using emulator_tests::Judged;
 
 struct Arguments {
   std::vector<std::string> config;
-  std::string batch = "q70s130";
-  int heads = 2;
-  int kv_heads = 0;  // 0: as many as heads
-  bool apart = false;
+  CaseWords words;
   std::string arch = "sm_90a";
-  std::string tiles = "planned";
   std::string completion = "all";
-  std::uint64_t seed = 1;
   bool race = false;
   int traced_block = -1;
   std::string objects;
   bool json = false;
 };
-
-gpu_tests::Case case_of(const Arguments& arguments) {
-  const runtime::OperatorConfig config = config_from_words(arguments.config);
-  const auto* const mha_varlen = std::get_if<MhaVarlenConfig>(&config);
-  if (mha_varlen == nullptr) {
-    throw Error(Status::kInvalidArgument,
-                "the emulator runs the operator mla_prefill (also mha_varlen) and no other yet");
-  }
-  const Batch batch = parse_batch(arguments.batch);
-  gpu_tests::Case c;
-  c.name = arguments.batch;
-  c.config = *mha_varlen;
-  c.len_q = batch.len_q;
-  c.len_k = batch.len_k;
-  c.heads = arguments.heads;
-  c.kv_heads = arguments.kv_heads > 0 ? arguments.kv_heads : arguments.heads;
-  c.seed = arguments.seed;
-  if (arguments.apart) {
-    c.q_form = gpu_tests::QueryForm::kApart;
-    c.k_form = gpu_tests::KeyForm::kApart;
-  }
-  if (arguments.tiles != "planned") {
-    c.tiles = arguments.tiles == "large" ? gpu_tests::Tiles::kLarge : gpu_tests::Tiles::kSmall;
-  }
-  return c;
-}
 
 std::vector<Completion> completions_of(const Arguments& arguments) {
   std::vector<Completion> wanted;
@@ -97,6 +63,7 @@ std::string compiled_text(const emulator::KernelObject& object) {
 /// One line: what was checked and how far off it was, or what is wrong.
 std::string judgement(const Judged& judged) {
   if (!judged.trouble.empty()) return judged.trouble;
+  if (!judged.out) return "mask: every bit is that of the indices";
   std::string text = fmt::format("out: {}", judged.out->message());
   if (judged.lse) text += fmt::format("; lse: {:.3g} of what is allowed", judged.lse->error);
   return text;
@@ -107,6 +74,15 @@ Json to_json(const reference::Verdict& verdict) {
           {"allowed", verdict.allowed},
           {"yardstick_error", verdict.yardstick_error},
           {"elements", verdict.elements}};
+}
+
+Json to_json(const std::vector<emulator::KernelRun>& kernels) {
+  Json runs = Json::array();
+  for (const emulator::KernelRun& kernel : kernels) {
+    runs.push_back(
+        {{"kernel", kernel.object->name}, {"ctas", kernel.grid.ctas}, {"milliseconds", kernel.seconds * 1e3}});
+  }
+  return runs;
 }
 
 Json to_json(const std::vector<emulator::TraceEvent>& trace) {
@@ -139,7 +115,8 @@ void print_trace(const std::vector<emulator::TraceEvent>& trace) {
 }
 
 Exit emulate(const Arguments& arguments) {
-  const gpu_tests::Case c = case_of(arguments);
+  const RunCase run_case = case_of(config_from_words(arguments.config), arguments.words);
+  const std::uint64_t seed = arguments.words.seed;
   const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(arguments.arch));
   const jit::Templates templates = templates_to_run();
   emulator::KernelObjects objects(
@@ -150,37 +127,36 @@ Exit emulate(const Arguments& arguments) {
   Json runs = Json::array();
   for (const Completion completion : completions_of(arguments)) {
     std::vector<emulator::TraceEvent> trace;
-    emulator::LaunchOptions options{.completion = completion, .seed = arguments.seed, .race_check = arguments.race};
+    emulator::LaunchOptions options{.completion = completion, .seed = seed, .race_check = arguments.race};
     if (arguments.traced_block >= 0) {
       options.trace = &trace;
       options.traced_block = static_cast<emulator::u32>(arguments.traced_block);
     }
-    const Judged judged = emulator_tests::run_and_judge(objects, c, features, options);
+    const Judged judged = run_case(objects, features, options);
     ok = ok && judged.trouble.empty();
     const auto& run = judged.run;
     if (arguments.json) {
       runs.push_back({{"completion", to_string(completion)},
-                      {"seed", arguments.seed},
+                      {"seed", seed},
                       {"race_check", arguments.race},
                       {"ok", judged.trouble.empty()},
                       {"trouble", judged.trouble.empty() ? Json(nullptr) : Json(judged.trouble)},
-                      {"kernel", run.object != nullptr ? Json(run.object->name) : Json(nullptr)},
-                      {"ctas", run.grid.ctas},
-                      {"milliseconds", judged.seconds * 1e3},
+                      {"kernels", to_json(run.kernels)},
+                      {"milliseconds", run.seconds() * 1e3},
                       {"out", judged.out ? to_json(*judged.out) : Json(nullptr)},
                       {"lse", judged.lse ? to_json(*judged.lse) : Json(nullptr)}});
       if (arguments.traced_block >= 0) runs.back()["trace"] = to_json(trace);
       continue;
     }
-    if (run.object != nullptr && !told) {
-      fmt::print("{}\n{} CTAs of {} threads with {} of shared memory, {}\n", run.object->name, run.grid.ctas,
-                 run.grid.threads, bytes_text(run.grid.smem_bytes), compiled_text(*run.object));
+    for (const emulator::KernelRun& kernel : told ? std::vector<emulator::KernelRun>() : run.kernels) {
+      fmt::print("{}\n{} CTAs of {} threads with {} of shared memory, {}\n", kernel.object->name, kernel.grid.ctas,
+                 kernel.grid.threads, bytes_text(kernel.grid.smem_bytes), compiled_text(*kernel.object));
       told = true;
     }
     print_trace(trace);
     fmt::print("{}: copies land {}, seed {}{}{}: {:.0f} ms on the CPU; {}\n", judged.trouble.empty() ? "ok" : "WRONG",
-               to_string(completion), arguments.seed, arguments.race ? ", race check" : "",
-               run.object == nullptr && judged.trouble.empty() ? " (nothing to launch)" : "", judged.seconds * 1e3,
+               to_string(completion), seed, arguments.race ? ", race check" : "",
+               run.kernels.empty() && judged.trouble.empty() ? " (nothing to launch)" : "", run.seconds() * 1e3,
                judgement(judged));
   }
   if (arguments.json) fmt::print("{}\n", Json{{"ok", ok}, {"runs", runs}}.dump(2));
@@ -200,20 +176,26 @@ void add_emulate(CLI::App& app, Run& run) {
                    "The operator as KEY=VALUE words: operator=mla_prefill head_dim_qk=192 head_dim_v=128 ...")
       ->type_name("KEY=VALUE")
       ->required();
-  command->add_option("--batch", arguments->batch, "Sequences: [count]q<len>[k][s<len>[k]], joined by _")
-      ->capture_default_str();
-  command->add_option("--heads", arguments->heads, "Query heads")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--kv-heads", arguments->kv_heads, "Key and value heads; default: as many as query heads")
+  CaseWords& words = arguments->words;
+  command->add_option("--batch", words.batch,
+                      "Sequences: [count]q<len>[k][s<len>[k]][o<position>[k]], joined by _; of merge_states "
+                      "[count]t<tokens>[k]. Default: a small one of the operator");
+  command->add_option("--heads", words.heads, "Query heads")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--kv-heads", words.kv_heads, "Key and value heads; default: as many as query heads")
       ->check(CLI::Range(1, 1024));
-  command->add_flag("--apart", arguments->apart, "Give q_nope, q_pe, k_nope and k_pe instead of q and k");
+  command->add_option("--topk", words.topk, "Indices of each query, of masked_mha and mask_from_topk; default: 48")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_flag("--apart", words.apart,
+                    "Give q_nope, q_pe, k_nope and k_pe instead of q and k; of mla_decode also latent and rope, of "
+                    "merge_states out_a and out_b");
   command->add_option("--arch", arguments->arch, "Plan as for this target")->capture_default_str();
-  command->add_option("--tiles", arguments->tiles, "Which tiles of the plan")
+  command->add_option("--tiles", words.tiles, "Which tiles of the plan")
       ->check(CLI::IsMember({"planned", "large", "small"}))
       ->capture_default_str();
   command->add_option("--completion", arguments->completion, "When asynchronous copies land")
       ->check(CLI::IsMember({"all", "early", "late", "random"}))
       ->capture_default_str();
-  command->add_option("--seed", arguments->seed, "Of the data, of the order of threads, of random completion")
+  command->add_option("--seed", words.seed, "Of the data, of the order of threads, of random completion")
       ->capture_default_str();
   command->add_flag("--race", arguments->race, "Check every access to shared memory for races; one run");
   command
