@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -58,15 +60,28 @@ double timed_get(KernelCache& cache, int number, Tier expected) {
 // ---- the parts that children play
 // --------------------------------------------------------------------------------------
 
+/// KiB that this process has had read from a disk so far.
+double disk_kib() {
+  std::ifstream counters("/proc/self/io");
+  std::string name;
+  std::int64_t bytes = 0;
+  while (counters >> name >> bytes) {
+    if (name == "read_bytes:") return static_cast<double>(bytes) / 1024;
+  }
+  throw std::runtime_error("/proc/self/io does not say what was read");
+}
+
 /// A fresh process opens the store and finds one kernel.
 Json first_kernel(const Options& options) {
+  const double read_before = disk_kib();
   const auto start = Clock::now();
   const auto cache = open_cache(options.folder);
   const double opened = microseconds_since(start);
   timed_get(*cache, options.number, Tier::kStore);
   const double first = microseconds_since(start);
+  const double read = disk_kib() - read_before;
   const double second = timed_get(*cache, options.number + 1, Tier::kStore);
-  return {{"opened", opened}, {"first", first}, {"second", second}};
+  return {{"opened", opened}, {"first", first}, {"read", read}, {"second", second}};
 }
 
 /// Reads ever another kernel, or writes ever a new one; prints how long each took.
@@ -166,28 +181,40 @@ void measure_tiers(HostReport& report) {
              spread_of(compiled).median, "us");
 }
 
-/// Takes the file out of the page cache, as after a start of the machine.
-void forget_pages(const std::string& folder) {
+/// Takes the file out of the page cache, as after a start of the machine. Returns how long one page of it then took to
+/// read, and takes that out as well: what the disk makes of it, whatever the store does.
+double forget_pages(const std::string& folder, int number) {
   const int file = open((folder + "/" + cache::Store::file_name()).c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0 || fdatasync(file) != 0 || posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != 0) {
-    throw std::runtime_error("the file's pages cannot be dropped from memory");
-  }
+  const auto forget = [&] {
+    if (file < 0 || fdatasync(file) != 0 || posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != 0) {
+      throw std::runtime_error("the file's pages cannot be dropped from memory");
+    }
+  };
+  forget();
+  std::array<char, 4096> page;
+  const auto start = Clock::now();
+  const ssize_t got = pread(file, page.data(), page.size(), static_cast<off_t>(number) * kImageBytes);
+  const double microseconds = microseconds_since(start);
+  if (got <= 0) throw std::runtime_error("the file is shorter than its kernels are");
+  forget();
   close(file);
+  return microseconds;
 }
 
 void measure_large_store(const Options& options, const std::string& folder, HostReport& report) {
   constexpr int kSamples = 31;
   for (const bool in_memory : {true, false}) {
-    std::vector<double> opened, first, second;
+    std::vector<double> opened, first, second, read, page;
     for (int sample = 0; sample < kSamples; ++sample) {
-      if (!in_memory) forget_pages(folder);
+      const int number = (sample * 7919 + 11) % (options.entries - 1);
+      if (!in_memory) page.push_back(forget_pages(folder, number) / 1000);
       Gate gate;
       gate.open();
-      const int number = (sample * 7919 + 11) % (options.entries - 1);
       const Json times = Json::parse(start(options, gate, "first", folder, number).finish());
       opened.push_back(times.at("opened").get<double>() / 1000);
       first.push_back(times.at("first").get<double>() / 1000);
       second.push_back(times.at("second").get<double>() / 1000);
+      read.push_back(times.at("read").get<double>());
     }
     const std::string what = fmt::format("fresh process, store of {} kernels {}: ", options.entries,
                                          in_memory ? "whose pages are in memory" : "whose pages are not in memory");
@@ -196,6 +223,11 @@ void measure_large_store(const Options& options, const std::string& folder, Host
     report.add(what + "opened and first kernel found, median" + of, spread_of(first).median, "ms");
     report.add(what + "opened and first kernel found, slowest" + of, spread_of(first).most, "ms");
     report.add(what + "another kernel found, median" + of, spread_of(second).median, "ms");
+    if (in_memory) continue;
+    report.add(what + "read from the disk until the first kernel was found, median" + of, spread_of(read).median,
+               "KiB");
+    report.add("one page of that file read from the disk by itself, median before" + of, spread_of(page).median, "ms");
+    report.add("one page of that file read from the disk by itself, slowest before" + of, spread_of(page).most, "ms");
   }
 }
 
