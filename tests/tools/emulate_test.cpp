@@ -62,6 +62,11 @@ TEST(Batch, AnythingElseIsRefusedByName) {
 
 class Emulate : public ::testing::Test {
  protected:
+  void SetUp() override {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "ThreadSanitizer does not know the emulator's fibers";
+#endif
+  }
   CommandResult run(const std::vector<std::string>& more) const {
     return run_operator({"operator=mla_prefill", "head_dim_qk=32", "head_dim_v=16", "rope_dim=16"}, more);
   }
