@@ -123,8 +123,16 @@ void Engine::direct_access(const void* place, const void* pointer, u32 bytes, bo
   const u32 at = static_cast<u32>(offset);
   const u32 within = std::min(bytes, grid_.smem_bytes - at);
   const Site site{static_cast<const char*>(place), Site::kCodeAddress};
-  report(is_write ? cta.shadow->write(*cta.clocks, thread, site, at, within)
-                  : cta.shadow->read(*cta.clocks, thread, site, at, within));
+  try {
+    report(is_write ? cta.shadow->write(*cta.clocks, thread, site, at, within)
+                    : cta.shadow->read(*cta.clocks, thread, site, at, within));
+    return;
+  } catch (const KernelFault& fault) {
+    fault_ = fault;
+  }
+  // To the compiler a hook of -fsanitize=thread cannot throw, so an exception may not pass the kernel's frames. The
+  // thread is left where it stands; nothing on its stack owns anything.
+  switch_to(nullptr, /*current_ends=*/true);
 }
 
 // ---- asynchronous copies

@@ -44,13 +44,14 @@ constexpr TileChoice kSmallTiles[] = {
     {192, 128, 64, 128, 2},
 };
 
-Sm90MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const TileChoice& tile) {
+Sm90MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, KeyMasking masking, const TileChoice& tile) {
   return {.element = element_of(config.dtype),
           .out_element = element_of(config.out_dtype.value_or(config.dtype)),
           .head_dim_qk = config.head_dim_qk,
           .head_dim_v = config.head_dim_v,
           .rope_dim = config.rope_dim,
           .causal = config.causal,
+          .masked = masking == KeyMasking::kBitmask,
           .block_m = tile.block_m,
           .block_n = tile.block_n,
           .stages = tile.stages};
@@ -58,10 +59,10 @@ Sm90MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, const TileChoic
 
 template <std::size_t kRows>
 std::optional<Sm90MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows], const MhaVarlenConfig& config,
-                                               const SmFeatures& features) {
+                                               KeyMasking masking, const SmFeatures& features) {
   for (const TileChoice& tile : table) {
     if (config.head_dim_qk > tile.max_head_dim_qk || config.head_dim_v != tile.head_dim_v) continue;
-    const Sm90MhaVarlenConfig candidate = kernel_config(config, tile);
+    const Sm90MhaVarlenConfig candidate = kernel_config(config, masking, tile);
     if (smem_bytes(candidate) <= features.smem_per_cta) return candidate;
   }
   return std::nullopt;
@@ -69,9 +70,10 @@ std::optional<Sm90MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
 
 class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
  public:
-  Sm90MhaVarlenKernels(const MhaVarlenConfig& config, const SmFeatures& features) : sm_count_(features.sm_count) {
-    add(choose_tile(kLargeTiles, config, features).value());
-    if (const auto small = choose_tile(kSmallTiles, config, features)) add(*small);
+  Sm90MhaVarlenKernels(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features)
+      : sm_count_(features.sm_count) {
+    add(choose_tile(kLargeTiles, config, masking, features).value());
+    if (const auto small = choose_tile(kSmallTiles, config, masking, features)) add(*small);
   }
 
   const std::vector<KernelPlan>& plans() const override { return plans_; }
@@ -150,16 +152,15 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
 
 std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
   if (!features.wgmma) return "needs wgmma: an SM 9.0 and the target sm_90a";
-  if (masking != KeyMasking::kNone) return "has no bitmask";
-  if (!choose_tile(kLargeTiles, config, features)) {
+  if (!choose_tile(kLargeTiles, config, masking, features)) {
     return fmt::format("head_dim_v is {}; 64, 96 and 128 are served", config.head_dim_v);
   }
   return "";
 }
 
-std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenConfig& config, KeyMasking,
+std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenConfig& config, KeyMasking masking,
                                                        const SmFeatures& features) {
-  return std::make_unique<Sm90MhaVarlenKernels>(config, features);
+  return std::make_unique<Sm90MhaVarlenKernels>(config, masking, features);
 }
 
 }  // namespace attnjit::runtime

@@ -4,9 +4,15 @@
 
 #include "core/mask.cuh"
 #include "ptx/memory.cuh"
-#include "shared/mask_params.h"
+#include "shared/mha_varlen_params.h"
 
 namespace attnjit::kernel {
+
+/// Position in its request of a sequence's first key.
+template <bool kMasked>
+ATTNJIT_DEVICE int key_offset(const MhaVarlenParams& call, int sequence) {
+  return kMasked && call.key_offset != nullptr ? call.key_offset[sequence] : 0;
+}
 
 /// Every block, from the last one on.
 struct AllBlocks {
@@ -21,26 +27,25 @@ struct AllBlocks {
 template <int kBlockN>
 class OccupiedBlocks {
  public:
-  /// `rows` is the CTA's first row of tile bits; it has `row_count` of them.
+  /// The CTA's rows of tile bits begin with `first_row`; it has `row_count` of them.
   ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, i64 first_row, int row_count, int offset)
-      : rows_(mask.tiles + first_row * mask.tiles_stride),
-        stride_(mask.tiles_stride),
-        words_(mask.tile_words),
-        row_count_(row_count),
-        offset_(offset) {}
+      : mask_(mask), first_row_(static_cast<int>(first_row)), row_count_(row_count), offset_(offset) {}
 
   ATTNJIT_DEVICE int below(int block) {
-    constexpr int kBlocksPerTile = kMaskTile / kBlockN;
+    constexpr int kBlocksPerTile = max_of(1, kMaskTile / kBlockN);
+    constexpr int kTilesPerBlock = max_of(1, kBlockN / kMaskTile);
     --block;
-    // The rest of a tile that was visited. Not at the first call: what it begins below of is no block of the walk.
-    if (block >= 0 && word_ >= 0 && block % kBlocksPerTile != kBlocksPerTile - 1) return block;
-    int tile = block / kBlocksPerTile;
     if (block < 0) return -1;
+    // The rest of a tile that was visited. Not at the first call: what it begins below of is no block of the walk.
+    if (word_ >= 0 && block % kBlocksPerTile != kBlocksPerTile - 1) return block;
+    int tile = (block / kBlocksPerTile + 1) * kTilesPerBlock - 1;
     while (tile >= 0) {
       const int word = tile / 32;
       if (word != word_) load(word);
       const u32 candidates = bits_ & (0xffffffffu >> (31 - tile % 32));  // tiles up to this one
-      if (candidates != 0) return (word * 32 + highest_bit(candidates)) * kBlocksPerTile + kBlocksPerTile - 1;
+      if (candidates != 0) {
+        return ((word * 32 + highest_bit(candidates)) / kTilesPerBlock + 1) * kBlocksPerTile - 1;
+      }
       tile = word * 32 - 1;
     }
     return -1;
@@ -53,8 +58,9 @@ class OccupiedBlocks {
     const int first = offset_ / kMaskTile + word * 32;  // tile of the request
     bits_ = 0;
     const u32 shift = static_cast<u32>(first % 32);
-    for (int row = 0; row < row_count_; ++row) {
-      const u32* const from = rows_ + row * stride_ + first / 32;
+#pragma unroll 1
+    for (int row = first_row_; row < first_row_ + row_count_; ++row) {
+      const u32* const from = mask_.tiles + row * mask_.tiles_stride + first / 32;
       const u32 low = at(from, 0, first / 32);
       const u32 high = at(from, 1, first / 32);
       const u32 own = funnel_right(low, high, shift);
@@ -64,16 +70,29 @@ class OccupiedBlocks {
     }
   }
   /// Words behind the mask's last one have no bits.
-  ATTNJIT_DEVICE u32 at(const u32* from, int word, int index) const { return index + word < words_ ? from[word] : 0u; }
+  ATTNJIT_DEVICE u32 at(const u32* from, int word, int index) const {
+    return index + word < mask_.tile_words ? from[word] : 0u;
+  }
 
-  const u32* rows_;
-  i64 stride_;
-  int words_;
+  const KeyMask<const u32>& mask_;
+  int first_row_;
   int row_count_;
   int offset_;
   int word_ = -1;
   u32 bits_ = 0;
 };
+
+/// The walk over the blocks of keys of a tile of queries: all, or those that its mask occupies.
+template <bool kMasked, int kBlockN>
+ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, int offset, int sequence, int q_start, int m_begin,
+                               int m_rows) {
+  if constexpr (kMasked) {
+    return OccupiedBlocks<kBlockN>(mask, mask_tile_row(sequence, q_start, m_begin), ceil_div(m_rows, kMaskTile),
+                                   offset);
+  } else {
+    return AllBlocks{};
+  }
+}
 
 /// Bits of the CTA's rows for one block of keys, in shared memory: up to three words, since a block may begin inside
 /// one.
@@ -85,32 +104,50 @@ struct MaskWords {
 template <int kBlockM, int kBlockN>
 class MaskWordsCopy {
  public:
-  ATTNJIT_DEVICE MaskWordsCopy(const KeyMask<const u32>& mask, i64 first_token, int rows, int offset, u32 destination)
-      : row_(mask.bits + (first_token + thread_index()) * mask.bits_stride),
-        words_(thread_index() < rows ? mask.words : 0),
+  /// `first_token` is the CTA's first row, of which `rows` exist.
+  ATTNJIT_DEVICE MaskWordsCopy(const KeyMask<const u32>& mask, int first_token, int rows, int offset, u32 destination)
+      : mask_(mask),
+        token_(thread_index() < rows ? first_token + thread_index() : kNoToken),
         offset_(offset),
-        to_(destination + thread_index() * static_cast<int>(sizeof(MaskWords))) {
+        destination_(destination) {
     if (thread_index() >= kBlockM) return;
 #pragma unroll
-    for (int i = kWords; i < 4; ++i) store_shared(to_ + i * 4, 0u);  // never copied, but read with the others
+    for (int i = kWords; i < 4; ++i) store_shared(to(i), 0u);  // never copied, but read with the others
   }
 
   /// Issues the copy for the block that begins at local key `first_key`. Words that the mask does not have are zero.
   ATTNJIT_DEVICE void issue(int first_key) const {
     if (thread_index() >= kBlockM) return;
     const int first = (offset_ + first_key) / 32;
+    const u32* const row = mask_.bits + token_ * mask_.bits_stride + first;
 #pragma unroll
-    for (int i = 0; i < kWords; ++i) cp_async_4(to_ + i * 4, row_ + first + i, first + i < words_);
+    for (int i = 0; i < kWords; ++i) cp_async_4(to(i), row + i, token_ != kNoToken && first + i < mask_.words);
   }
 
  private:
   static constexpr int kWords = kBlockN / 32 + 1;  // that a block may touch
+  static constexpr int kNoToken = -1;
+  ATTNJIT_DEVICE u32 to(int word) const {
+    return destination_ + thread_index() * static_cast<int>(sizeof(MaskWords)) + word * 4;
+  }
 
-  const u32* row_;
-  int words_;
+  const KeyMask<const u32>& mask_;
+  int token_;
   int offset_;
-  u32 to_;
+  u32 destination_;
 };
+
+/// Sets to -inf the scores of one row for 32 keys whose bit is not set.
+template <int kNTiles>
+ATTNJIT_DEVICE void mask_word(float (&scores)[kNTiles][4], int half, int word, u32 bits) {
+  // This lane's columns are 8 n + column(0) and the next.
+  bits >>= AccumulatorPosition().column(0);
+#pragma unroll
+  for (int n = 0; n < 4; ++n) {
+    if ((bits >> (8 * n) & 1u) == 0) scores[4 * word + n][2 * half] = kMinusInfinity;
+    if ((bits >> (8 * n + 1) & 1u) == 0) scores[4 * word + n][2 * half + 1] = kMinusInfinity;
+  }
+}
 
 /// Sets the scores of keys whose bit is not set to -inf. `words` holds the bits of this warp's rows.
 template <int kMTiles, int kNTiles>
@@ -125,16 +162,57 @@ ATTNJIT_DEVICE void mask_bits(float (&scores)[kMTiles][kNTiles][4], u32 words, i
       const Vec16 row = load_shared_16(words + at.row(m, half) * static_cast<int>(sizeof(MaskWords)));
 #pragma unroll
       for (int word = 0; word < kNTiles / 4; ++word) {
-        // This lane's columns are 8 n + column(0) and the next.
-        const u32 bits = funnel_right(row.word[word], row.word[word + 1], shift) >> at.column(0);
-#pragma unroll
-        for (int n = 0; n < 4; ++n) {
-          if ((bits >> (8 * n) & 1u) == 0) scores[m][4 * word + n][2 * half] = kMinusInfinity;
-          if ((bits >> (8 * n + 1) & 1u) == 0) scores[m][4 * word + n][2 * half + 1] = kMinusInfinity;
-        }
+        mask_word(scores[m], half, word, funnel_right(row.word[word], row.word[word + 1], shift));
       }
     }
   }
 }
+
+/// Bits of a lane's two rows of 16 for a block of keys, in registers: fetched while a product runs, used after it.
+template <int kKeys>
+class LaneMask {
+ public:
+  /// `first_token` is the warp's first row, of which `rows` exist.
+  ATTNJIT_DEVICE LaneMask(const KeyMask<const u32>& mask, i64 first_token, int rows, int offset)
+      : row_(mask.bits + (first_token + AccumulatorPosition().row(0, 0)) * mask.bits_stride),
+        stride_(mask.bits_stride),
+        words_(mask.words),
+        rows_(rows),
+        offset_(offset) {}
+
+  /// Of the keys from local key `first_key` on. Words that the mask does not have are zero.
+  ATTNJIT_DEVICE void fetch(int first_key) {
+    const int first = (offset_ + first_key) / 32;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const u32* const from = row_ + half * 8 * stride_ + first;
+      const int end = AccumulatorPosition().row(0, half) < rows_ ? words_ - first : 0;
+#pragma unroll
+      for (int i = 0; i < kWords; ++i) bits_[half][i] = i < end ? from[i] : 0u;
+      bits_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
+    }
+  }
+
+  ATTNJIT_DEVICE void apply(float (&scores)[1][kKeys / 8][4]) const {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+#pragma unroll
+      for (int word = 0; word < kWords; ++word) {
+        mask_word(scores[0], half, word,
+                  funnel_right(bits_[half][word], bits_[half][word + 1], static_cast<u32>(offset_ % 32)));
+      }
+    }
+  }
+
+ private:
+  static constexpr int kWords = kKeys / 32;
+
+  const u32* row_;
+  i64 stride_;
+  int words_;
+  int rows_;
+  int offset_;
+  u32 bits_[2][kWords + 1];
+};
 
 }  // namespace attnjit::kernel

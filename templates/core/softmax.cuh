@@ -106,6 +106,15 @@ struct OnlineSoftmax {
   }
 };
 
+/// Whether a factor of this lane's rows is other than 1.
+template <int kMTiles>
+ATTNJIT_DEVICE bool any_row_changes(const float (&factors)[kMTiles][2]) {
+  bool changes = false;
+#pragma unroll
+  for (int m = 0; m < kMTiles; ++m) changes |= factors[m][0] != 1.f || factors[m][1] != 1.f;
+  return changes;
+}
+
 /// out[row] *= factors[row].
 template <int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void scale_rows(float (&out)[kMTiles][kNTiles][4], const float (&factors)[kMTiles][2]) {

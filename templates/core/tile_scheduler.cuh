@@ -20,8 +20,8 @@ struct alignas(16) WorkTile {
   i32 k_start;  // token of the sequence's first key
   i32 len_q;
   i32 len_k;
-  i32 n_blocks;  // blocks of keys that any row sees
-  i32 padding;
+  i32 n_blocks;  // of keys, up to the last one that any row sees
+  i32 sequence;
 };
 
 /// Turns tile numbers into tiles; numbers must not decrease. All lanes of one warp take part.
@@ -64,6 +64,7 @@ class TileScheduler {
 
  private:
   ATTNJIT_DEVICE void place(WorkTile& tile, int index, int m_blocks) const {
+    tile.sequence = sequence_;
     tile.q_start = call_.cu_seqlens_q[sequence_];
     tile.k_start = call_.cu_seqlens_k[sequence_];
     tile.len_q = call_.cu_seqlens_q[sequence_ + 1] - tile.q_start;

@@ -68,8 +68,8 @@ struct QkTileCopy {
 /// What the bitmask adds to the walk over key blocks: nothing, where there is none.
 template <Sm80MhaVarlenConfig kConfig, bool kMasked = kConfig.masked>
 struct BlockMask {
+  static constexpr int offset = 0;
   ATTNJIT_DEVICE BlockMask(const MhaVarlenParams&, const QueryTile&, Sm80MhaVarlenShared<kConfig>&) {}
-  ATTNJIT_DEVICE AllBlocks blocks() const { return {}; }
   ATTNJIT_DEVICE void fetch(int) const {}
   template <class Scores>
   ATTNJIT_DEVICE void apply(Scores&, int) const {}
@@ -77,24 +77,16 @@ struct BlockMask {
 
 template <Sm80MhaVarlenConfig kConfig>
 struct BlockMask<kConfig, true> {
-  const MhaVarlenParams& params;
-  const QueryTile& tile;
   int offset;  // position in the request of the sequence's first key
   u32 words;
   MaskWordsCopy<kConfig.block_m, kConfig.block_n> copy;
 
   ATTNJIT_DEVICE BlockMask(const MhaVarlenParams& call, const QueryTile& query_tile,
                            Sm80MhaVarlenShared<kConfig>& shared)
-      : params(call),
-        tile(query_tile),
-        offset(call.key_offset != nullptr ? call.key_offset[query_tile.batch] : 0),
+      : offset(key_offset<true>(call, query_tile.batch)),
         words(shared_address(&shared.tiles.mask)),
-        copy(call.mask, static_cast<i64>(query_tile.q_start) + query_tile.m_begin, query_tile.m_rows, offset, words) {
+        copy(call.mask, query_tile.q_start + query_tile.m_begin, query_tile.m_rows, offset, words) {
     static_assert(sizeof(MaskWords) == kMaskRowBytes && threads(kConfig) >= kConfig.block_m);
-  }
-  ATTNJIT_DEVICE OccupiedBlocks<kConfig.block_n> blocks() const {
-    return {params.mask, mask_tile_row(tile.batch, tile.q_start, tile.m_begin), ceil_div(tile.m_rows, kMaskTile),
-            offset};
   }
   /// The bits of the block that begins at `first_key`, on their way to shared memory.
   ATTNJIT_DEVICE void fetch(int first_key) const { copy.issue(first_key); }
@@ -137,7 +129,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const int n_blocks = ceil_div(max_of(0, tile_key_end), kBlockN);
   const Mask mask(tile.m_begin + warp_row, tile.len_q, tile.len_k);
   const BlockMask<kConfig> block_mask(params, tile, shared);
-  auto blocks = block_mask.blocks();
+  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, block_mask.offset, tile.batch, tile.q_start,
+                                                    tile.m_begin, tile.m_rows);
   const int first_block = blocks.below(n_blocks);
 
   // ---- loads
@@ -176,7 +169,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     block_mask.apply(scores, warp_row);
     float rescale[kMTiles][2];
     softmax.update(scores, rescale);
-    scale_rows(out, rescale);
+    // Maxima seldom change after the first blocks; then there is nothing to rescale.
+    if (ballot(any_row_changes(rescale)) != 0) scale_rows(out, rescale);
     u32 probabilities[kMTiles][kNTiles / 2][4];
     round_to_fragment<kConfig.element>(probabilities, scores);
     k_copy.advance((next_block - n_block) * kBlockN);

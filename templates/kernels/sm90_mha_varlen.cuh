@@ -20,6 +20,20 @@
 
 namespace attnjit::kernel {
 
+/// What a bitmask adds to a lane's rows: nothing, where there is none.
+template <bool kMasked, int kKeys>
+struct BlockBits {
+  ATTNJIT_DEVICE BlockBits(const MhaVarlenParams&, int, i64, int) {}
+  ATTNJIT_DEVICE void fetch(int) {}
+  template <class Scores>
+  ATTNJIT_DEVICE void apply(Scores&) const {}
+};
+template <int kKeys>
+struct BlockBits<true, kKeys> : LaneMask<kKeys> {
+  ATTNJIT_DEVICE BlockBits(const MhaVarlenParams& call, int sequence, i64 first_token, int rows)
+      : LaneMask<kKeys>(call.mask, first_token, rows, key_offset<true>(call, sequence)) {}
+};
+
 /// A warpgroup that multiplies.
 template <Sm90MhaVarlenConfig kConfig>
 ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
@@ -110,9 +124,28 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       for (int group = 0; group < kOutGroups; ++group) scale_rows(out[group], factors);
     };
 
+    // ---- which keys
+    KeyBlock block{tile.n_blocks, false};
+    BlockBits<kConfig.masked, kKeys> bits(params.call, tile.sequence,
+                                          static_cast<i64>(tile.q_start) + tile.m_begin + warp_row, rows);
+    // Once its K has landed. The bits are on their way while its scores are multiplied.
+    const auto take_block = [&] {
+      if constexpr (kConfig.masked) {
+        block = shared.blocks[k_ring.stage];
+        sync_warp();  // every lane has read it before one lane gives the buffer back
+      } else {
+        block = {block.index - 1, block.index == 1};
+      }
+      bits.fetch(block.index * kBlockN + first_key);
+    };
+    const auto mask_scores = [&] {
+      const int key = block.index * kBlockN + first_key;
+      if (key + kKeys > mask.key_end(0)) mask.apply(scores, key);
+      bits.apply(scores);
+    };
     // Rows behind the sequence's end belong to another sequence, or to nobody: 0 x NaN is NaN, so they become zeros.
     const auto clear_v_behind_end = [&] {
-      const int valid = tile.len_k - (tile.n_blocks - 1) * kBlockN;
+      const int valid = tile.len_k - block.index * kBlockN;
       if (valid >= kBlockN) return;
       mbarrier_wait(address_of(barriers.v_full[v_ring.stage]), v_ring.parity);
       constexpr int kChunksPerRow = kSlabColumns * 2 / 16;
@@ -126,33 +159,30 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       fence_proxy_async();
       named_barrier_sync(kConsumersMeet, 256);
     };
-    const auto mask_block = [&](int n_block) {
-      const int key = n_block * kBlockN + first_key;
-      if (key + kKeys > mask.key_end(0)) mask.apply(scores, key);
-    };
-
     if (tile.n_blocks > 0) {
       // ---- the last block of keys: nothing to overlap with yet
       float rescale[1][2];
       mbarrier_wait(address_of(barriers.q_full[q_tile]), q_parity);
       q_parity ^= 1;
       mbarrier_wait(address_of(barriers.k_full[k_ring.stage]), k_ring.parity);
+      take_block();
       wgmma_fence();
       multiply_q_k();
       wgmma_wait<0>();
       wgmma_pin(scores[0]);
       release(address_of(barriers.k_empty[k_ring.stage]));
       k_ring.advance();
-      if (tile.n_blocks == 1) release(address_of(barriers.q_empty[q_tile]));
-      mask_block(tile.n_blocks - 1);
+      if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
+      mask_scores();
       softmax.update(scores, rescale);
       round_to_fragment<kConfig.element>(probabilities, scores);
       clear_v_behind_end();  // both consumers meet in it, so it comes before they take turns
 
       // ---- S of a block, while O gets what the block before brought
       bool accumulate = false;
-      for (int n_block = tile.n_blocks - 2; n_block >= 0; --n_block) {
+      while (!block.is_last) {
         mbarrier_wait(address_of(barriers.k_full[k_ring.stage]), k_ring.parity);
+        take_block();
         named_barrier_sync(consumer == 0 ? kTurnOfFirst : kTurnOfSecond, 256);
         wgmma_pin(scores[0]);
         wgmma_fence();
@@ -168,8 +198,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         wgmma_pin(scores[0]);
         release(address_of(barriers.k_empty[k_ring.stage]));
         k_ring.advance();
-        if (n_block == 0) release(address_of(barriers.q_empty[q_tile]));
-        mask_block(n_block);
+        if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
+        mask_scores();
         softmax.update(scores, rescale);
         // Nobody reads this. It stands between the exponentials and the wait for P V, which the compiler would
         // otherwise move before them: they would then run beside no product.
@@ -181,7 +211,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         release(address_of(barriers.v_empty[v_ring.stage]));
         v_ring.advance();
         // Maxima seldom change after the first blocks; then there is nothing to rescale.
-        if (ballot(rescale[0][0] != 1.f || rescale[0][1] != 1.f) != 0) scale_out(rescale);
+        if (ballot(any_row_changes(rescale)) != 0) scale_out(rescale);
         round_to_fragment<kConfig.element>(probabilities, scores);
       }
 

@@ -2,6 +2,7 @@
 // and fetches them.
 #pragma once
 
+#include "core/key_mask.cuh"
 #include "core/tile_scheduler.cuh"
 #include "ptx/tma.cuh"
 #include "shared/sm90_mha_varlen_config.h"
@@ -17,6 +18,12 @@ struct SelectType {
 template <class First, class Second>
 struct SelectType<false, First, Second> {
   using Type = Second;
+};
+
+/// Under a mask: which block a buffer of K holds. Without one consumers count blocks themselves.
+struct KeyBlock {
+  i32 index;
+  i32 is_last;  // of the walk
 };
 
 template <Sm90MhaVarlenConfig kConfig>
@@ -45,6 +52,7 @@ struct Sm90MhaVarlenShared {
   };
   Barriers barriers;
   WorkTile tiles[2];
+  KeyBlock blocks[kConfig.stages];
 };
 
 /// Which buffer of a ring is next, and the parity of its phase.
@@ -79,88 +87,99 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
   RingPosition<2> tile_ring;
   u32 q_parity = 0;
   int number = static_cast<int>(block_index());
-  for (;;) {
-    // ---- the tile, told to the consumers
-    WorkTile tile;
-    const bool found = scheduler.seek(number, tile);
-    if (!found) tile.m_begin = -1;
-    const int key_end =
-        kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
-    tile.n_blocks = ceil_div(max_of(0, key_end), kBlockN);
-    if (leader) {
-      // Nobody else waits: a lane that lags could meet the slot after it was filled and freed once more, and wait for a
-      // phase that this warp would have to bring about.
-      mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
-      shared.tiles[tile_ring.stage] = tile;
-      mbarrier_arrive(address_of(barriers.tile_full[tile_ring.stage]));
-    }
+  // The leader alone waits for a slot: a lane that lags could meet it after it was filled and freed once more, and wait
+  // for a phase that this warp would have to bring about.
+  const auto tell = [&](const WorkTile& tile) {
+    mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
+    shared.tiles[tile_ring.stage] = tile;
+    mbarrier_arrive(address_of(barriers.tile_full[tile_ring.stage]));
     tile_ring.advance();
-    if (!found) break;
-
-    // ---- the next number is on its way while this tile is fetched
+  };
+  WorkTile tile;
+  while (scheduler.seek(number, tile)) {
     u32 given = 0;
-    if (leader) given = atomic_add_global(&tile_counters[params.counter], 1);
+    if (leader) {
+      // ---- the tile, told to the consumers; the next number is on its way while this tile is fetched
+      const int key_end =
+          kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
+      auto walk = key_blocks<kConfig.masked, kBlockN>(
+          params.call.mask, key_offset<kConfig.masked>(params.call, tile.sequence), tile.sequence, tile.q_start,
+          tile.m_begin, min_of(kBlockM, tile.len_q - tile.m_begin));
+      int block = walk.below(ceil_div(max_of(0, key_end), kBlockN));
+      tile.n_blocks = block + 1;
+      tell(tile);
+      given = atomic_add_global(&tile_counters[params.counter], 1);
+      if (block >= 0) {
+        // ---- Q: each consumer's rows on their own; one may begin the tile while the other still ends the one before
+        for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
+          const u32 full = address_of(barriers.q_full[consumer]);
+          const int token = tile.q_start + tile.m_begin + consumer * kConsumerRows;
+          mbarrier_wait(address_of(barriers.q_empty[consumer]), q_parity ^ 1);
+          mbarrier_arrive_expect(full, sizeof(shared.q[0]));
+#pragma unroll
+          for (int i = 0; i < kNopeSlabs; ++i) {
+            tma_load(address_of(shared.q[consumer][i]), params.q_nope, full, i * kSlabColumns, tile.head, token);
+          }
+#pragma unroll
+          for (int i = 0; i < kRopeSlabs; ++i) {
+            tma_load(address_of(shared.q[consumer][kNopeSlabs + i]), params.q_pe, full, i * kSlabColumns, tile.head,
+                     token);
+          }
+        }
+        q_parity ^= 1;
 
-    if (leader && tile.n_blocks > 0) {
-      // Each consumer's rows come on their own: one may begin the tile while the other still ends the one before.
-      for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
-        const u32 full = address_of(barriers.q_full[consumer]);
-        const int token = tile.q_start + tile.m_begin + consumer * kConsumerRows;
-        mbarrier_wait(address_of(barriers.q_empty[consumer]), q_parity ^ 1);
-        mbarrier_arrive_expect(full, sizeof(shared.q[0]));
+        // ---- K and V: a block's V after the next block's K, in the order in which they are used
+        const int kv_head = tile.head / params.call.heads_per_kv_head;
+        const auto load_k = [&](int n_block, int next) {
+          const u32 full = address_of(barriers.k_full[k_ring.stage]);
+          mbarrier_wait(address_of(barriers.k_empty[k_ring.stage]), k_ring.parity ^ 1);
+          if constexpr (kConfig.masked) shared.blocks[k_ring.stage] = {n_block, next < 0};
+          mbarrier_arrive_expect(full, sizeof(shared.k[0]));
+          const int token = tile.k_start + n_block * kBlockN;
 #pragma unroll
-        for (int i = 0; i < kNopeSlabs; ++i) {
-          tma_load(address_of(shared.q[consumer][i]), params.q_nope, full, i * kSlabColumns, tile.head, token);
-        }
+          for (int i = 0; i < kNopeSlabs; ++i) {
+            tma_load(address_of(shared.k[k_ring.stage][i]), params.k_nope, full, i * kSlabColumns, kv_head, token);
+          }
 #pragma unroll
-        for (int i = 0; i < kRopeSlabs; ++i) {
-          tma_load(address_of(shared.q[consumer][kNopeSlabs + i]), params.q_pe, full, i * kSlabColumns, tile.head,
-                   token);
-        }
-      }
-      q_parity ^= 1;
-
-      const int kv_head = tile.head / params.call.heads_per_kv_head;
-      const auto load_k = [&](int n_block) {
-        const u32 full = address_of(barriers.k_full[k_ring.stage]);
-        mbarrier_wait(address_of(barriers.k_empty[k_ring.stage]), k_ring.parity ^ 1);
-        mbarrier_arrive_expect(full, sizeof(shared.k[0]));
-        const int token = tile.k_start + n_block * kBlockN;
+          for (int i = 0; i < kRopeSlabs; ++i) {
+            tma_load(address_of(shared.k[k_ring.stage][kNopeSlabs + i]), params.k_pe, full, i * kSlabColumns, kv_head,
+                     token);
+          }
+          k_ring.advance();
+        };
+        const auto load_v = [&](int n_block) {
+          const u32 full = address_of(barriers.v_full[v_ring.stage]);
+          mbarrier_wait(address_of(barriers.v_empty[v_ring.stage]), v_ring.parity ^ 1);
+          mbarrier_arrive_expect(full, sizeof(shared.v[0]));
 #pragma unroll
-        for (int i = 0; i < kNopeSlabs; ++i) {
-          tma_load(address_of(shared.k[k_ring.stage][i]), params.k_nope, full, i * kSlabColumns, kv_head, token);
-        }
-#pragma unroll
-        for (int i = 0; i < kRopeSlabs; ++i) {
-          tma_load(address_of(shared.k[k_ring.stage][kNopeSlabs + i]), params.k_pe, full, i * kSlabColumns, kv_head,
-                   token);
-        }
-        k_ring.advance();
-      };
-      const auto load_v = [&](int n_block) {
-        const u32 full = address_of(barriers.v_full[v_ring.stage]);
-        mbarrier_wait(address_of(barriers.v_empty[v_ring.stage]), v_ring.parity ^ 1);
-        mbarrier_arrive_expect(full, sizeof(shared.v[0]));
-#pragma unroll
-        for (int i = 0; i < kVSlabs; ++i) {
-          tma_load(address_of(shared.v[v_ring.stage][i]), params.v, full, i * kSlabColumns, kv_head,
-                   tile.k_start + n_block * kBlockN);
-        }
-        v_ring.advance();
-      };
-      load_k(tile.n_blocks - 1);
+          for (int i = 0; i < kVSlabs; ++i) {
+            tma_load(address_of(shared.v[v_ring.stage][i]), params.v, full, i * kSlabColumns, kv_head,
+                     tile.k_start + n_block * kBlockN);
+          }
+          v_ring.advance();
+        };
+        int next = walk.below(block);
+        load_k(block, next);
 #pragma unroll 1
-      for (int n_block = tile.n_blocks - 2; n_block >= 0; --n_block) {
-        load_k(n_block);
-        load_v(n_block + 1);
+        while (next >= 0) {
+          const int after = walk.below(next);
+          load_k(next, after);
+          load_v(block);
+          block = next;
+          next = after;
+        }
+        load_v(block);
       }
-      load_v(0);
     }
     sync_warp();
     number = static_cast<int>(grid_size()) + shuffle_from(static_cast<int>(given), 0);
   }
-  // There are as many requests as tiles; who made the last one leaves the counter as it was.
-  if (leader && number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
+  if (leader) {
+    tile.m_begin = -1;
+    tell(tile);
+    // There are as many requests as tiles; who made the last one leaves the counter as it was.
+    if (number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
+  }
 }
 
 }  // namespace attnjit::kernel

@@ -14,6 +14,7 @@ namespace attnjit::kernel {
   FIELD(int, head_dim_v)      /* dv */                                                 \
   FIELD(int, rope_dim)        /* P: columns of q and k that come from q_pe and k_pe */ \
   FIELD(bool, causal)         /* bottom-right aligned */                               \
+  FIELD(bool, masked)         /* under a bitmask of keys (top-k sparse attention) */   \
   FIELD(int, block_m)         /* kBlockM: query rows of a CTA, 128 or 64 */            \
   FIELD(int, block_n)         /* kBlockN: keys per step */                             \
   FIELD(int, stages)          /* tiles of K, and of V, in flight or in use */
@@ -62,7 +63,8 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
                                              : kConsumers * kConsumerRows * staging_pitch(c.out_element);
   const int barriers = (2 * kConsumers + 4 * c.stages + 4) * 8;
   const int tiles = 2 * 32;
-  return (q + k + v + out + barriers + tiles + 1023) / 1024 * 1024;
+  const int blocks = c.masked ? c.stages * 8 : 0;
+  return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }
 
 /// What a launch is told: the tensors as the copy engine reads them, and all else.

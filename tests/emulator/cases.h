@@ -22,5 +22,6 @@ std::vector<Sm90Case> sm90_mutation_cases();
 /// A few that meet every barrier, wait and commit of the kernels.
 std::vector<gpu_tests::Case> mutation_cases();
 std::vector<gpu_tests::MaskedCase> masked_mutation_cases();
+std::vector<gpu_tests::MaskedCase> sm90_masked_mutation_cases();
 
 }  // namespace attnjit::emulator_tests

@@ -36,6 +36,11 @@ class Table {
     c.attention.seed = 5000 + cases_.size();
     change(c);
     cases_.push_back(c);
+    // Where Hopper has a kernel of its own, the one for every SM runs the same.
+    if (c.attention.variant != Variant::kOwn || config.head_dim_v % 64 != 0) return;
+    cases_.push_back(c);
+    cases_.back().attention.variant = Variant::kSm90;
+    cases_.back().attention.name += "_sm90";
   }
   void add(const std::string& name, const MhaVarlenConfig& config, std::vector<int> len_q, std::vector<int> len_k) {
     add(name, config, std::move(len_q), std::move(len_k), [](MaskedCase&) {});
@@ -132,7 +137,7 @@ void add_lengths(Table& table) {
 /// NaN where no query looks: were a block of it read, 0 x NaN would show.
 void add_skipped_blocks(Table& table) {
   const auto add = [&](const std::string& name, const MhaVarlenConfig& config, int offset, int first, int count,
-                       int nan_first, int nan_count, Tiles tiles) {
+                       int nan_first, int nan_count, Tiles tiles, Variant variant = Variant::kOwn) {
     table.add("skips_" + name, config, {130}, {400}, [=](MaskedCase& c) {
       c.hole_first = first;
       c.hole_count = count;
@@ -140,15 +145,24 @@ void add_skipped_blocks(Table& table) {
       c.nan_count = nan_count;
       c.topk = 400;
       c.attention.tiles = tiles;
+      c.attention.variant = variant;
       if (offset > 0) c.key_offset = {offset};
     });
   };
   add("one_block", kTiny, 0, 64, 64, 64, 64, Tiles::kLarge);
-  add("one_block_small_tiles", kFull, 0, 128, 64, 128, 64, Tiles::kSmall);
-  add("blocks_of_32_keys", kMla, 0, 64, 64, 64, 64, Tiles::kLarge);
-  add("behind_an_offset_of_64", kFull, 64, 128, 64, 64, 64, Tiles::kLarge);
+  add("one_block_small_tiles", kFull, 0, 128, 64, 128, 64, Tiles::kSmall, Variant::kSm90);
+  add("blocks_of_32_keys", kMla, 0, 64, 64, 64, 64, Tiles::kLarge, Variant::kSm90);
+  add("behind_an_offset_of_64", kFull, 64, 128, 64, 64, 64, Tiles::kLarge, Variant::kSm90);
   // Local keys 128 to 191 are positions 165 to 228: tiles 2 and 3, positions 128 to 255.
-  add("behind_an_offset_of_37", kFull, 37, 128, 128, 128, 64, Tiles::kLarge);
+  add("behind_an_offset_of_37", kFull, 37, 128, 128, 128, 64, Tiles::kLarge, Variant::kSm90);
+  // Blocks of 128 keys.
+  add("blocks_of_128_keys", kMla, 0, 128, 128, 128, 128, Tiles::kLarge);
+  add("blocks_of_128_keys_small_tiles", kMla, 0, 128, 128, 128, 128, Tiles::kSmall);
+  add("128_keys_behind_an_offset_of_64", kFull, 64, 192, 128, 128, 128, Tiles::kLarge);
+  // Local keys 128 to 255 are positions 165 to 292: tiles 2 to 4, positions 128 to 319.
+  add("128_keys_behind_an_offset_of_37", kFull, 37, 128, 192, 128, 128, Tiles::kLarge);
+  add("the_last_128_keys", kFull, 0, 256, 300, 256, 144, Tiles::kSmall);
+  add("the_first_128_keys", kFull, 0, 0, 128, 0, 128, Tiles::kSmall);
   add("the_last_blocks", kTiny, 0, 192, 300, 192, 208, Tiles::kLarge);
   add("the_first_blocks", kTiny, 0, 0, 128, 0, 128, Tiles::kLarge);
 }
@@ -175,6 +189,21 @@ std::vector<MaskedCase> masked_mutation_cases() {
   table.add("nothing_to_see", kTiny, {70, 3}, {200, 5}, [](MaskedCase& c) { c.sight = Sight::kNone; });
   table.add("several_chunks", kTiny, {66}, {20000}, [](MaskedCase& c) { c.topk = 300; });
   return table.take();
+}
+
+std::vector<MaskedCase> sm90_masked_mutation_cases() {
+  // Blocks enough for the stages to be used again: which one a stage holds is told beside its keys.
+  MaskedCase c;
+  c.attention.name = "blocks_told_beside_their_keys";
+  c.attention.config = kFull;
+  c.attention.len_q = {65};
+  c.attention.len_k = {700};
+  c.attention.heads = c.attention.kv_heads = 1;
+  c.attention.tiles = Tiles::kLarge;
+  c.topk = 300;
+  c.hole_first = 128;
+  c.hole_count = 128;
+  return {c};
 }
 
 }  // namespace attnjit::emulator_tests

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tests/emulator/cases.h"
-#include "tests/emulator/mutation.h"
+#include "tests/emulator/mutation_case.h"
 #include "tests/emulator/run_here.h"
 
 namespace attnjit::emulator_tests {
@@ -38,12 +38,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, EmulatedMaskedMha, testing::ValuesIn(emulated_ma
 TEST(Mutation, EverySiteOfMasksAndMaskedAttentionIsMissed) {
   std::vector<MutationCase> cases;
   for (const MaskedCase& c : masked_mutation_cases()) {
-    cases.push_back({c.attention.name, c.attention.seed,
-                     [c](const emulator::LaunchOptions& options, emulator::LaunchResult* result) {
-                       const Judged judged = run_here(c, options);
-                       if (result != nullptr) *result = judged.run;
-                       return judged.trouble;
-                     }});
+    cases.push_back(mutation_case(c.attention.name, c.attention.seed, c));
   }
   expect_every_site_missed("mask_from_topk, sm80_mha_varlen masked", cases, 12);
 }

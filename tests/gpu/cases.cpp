@@ -102,7 +102,7 @@ std::vector<Case> correctness_cases() {
   for (const MhaVarlenConfig& config : suite_configs()) {
     add_both_tiles(cases, standard_case(config, variety++), describe(config));
   }
-  for (const Variant variant : {Variant::kSm80, Variant::kSm86, Variant::kSm89}) {
+  for (const Variant variant : {Variant::kSm80, Variant::kSm86, Variant::kSm89, Variant::kSm90}) {
     for (const MhaVarlenConfig& config : variant_configs()) {
       Case c = standard_case(config, variety++);
       c.variant = variant;
@@ -179,6 +179,7 @@ std::vector<Case> small_cases() {
   add(suite_config(192, 128, 64, DType::kBFloat16, true, true), Variant::kOwn);
   add(suite_config(192, 128, 64, DType::kBFloat16, true, true), Variant::kSm80);
   add(suite_config(256, 256, 64, DType::kBFloat16, true), Variant::kSm86);
+  add(suite_config(192, 128, 64, DType::kBFloat16, true), Variant::kSm90);
   add(suite_config(128, 128, 0, DType::kFloat16, false), Variant::kOwn);
   add(suite_config(80, 48, 0, DType::kBFloat16, true), Variant::kOwn);
   add(suite_config(16, 16, 0, DType::kFloat16, false), Variant::kOwn);

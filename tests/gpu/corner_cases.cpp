@@ -15,7 +15,8 @@ const MhaVarlenConfig kMhaF16 = suite_config(128, 128, 0, DType::kFloat16, false
 
 class Table {
  public:
-  /// Adds a case with these lengths, once for each tile size, and lets `change` alter it.
+  /// Adds a case with these lengths, once for each tile size, and lets `change` alter it; for the device's own kernel
+  /// and for the one for every SM.
   template <class Change>
   void add(const std::string& name, const MhaVarlenConfig& config, std::vector<int> len_q, std::vector<int> len_k,
            const Change& change) {
@@ -29,6 +30,10 @@ class Table {
       c.tiles = tiles;
       c.name = name + (tiles == Tiles::kLarge ? "_large" : "_small");
       cases_.push_back(c);
+      if (c.variant != Variant::kOwn) continue;
+      cases_.push_back(c);
+      cases_.back().variant = Variant::kSm90;
+      cases_.back().name += "_sm90";
     }
   }
   void add(const std::string& name, const MhaVarlenConfig& config, std::vector<int> len_q, std::vector<int> len_k) {

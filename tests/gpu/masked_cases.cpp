@@ -84,7 +84,7 @@ std::vector<MaskedCase> masked_correctness_cases() {
     full.later_keys = 0;
     add_both_tiles(cases, full, describe(config) + "_full_mask");
   }
-  for (const Variant variant : {Variant::kSm80, Variant::kSm86, Variant::kSm89}) {
+  for (const Variant variant : {Variant::kSm80, Variant::kSm86, Variant::kSm89, Variant::kSm90}) {
     for (const MhaVarlenConfig& config : {mla(), suite_config(256, 256, 64, DType::kBFloat16, true),
                                           suite_config(192, 128, 64, DType::kBFloat16, true, true)}) {
       MaskedCase c = standard_case(config, variety++);
@@ -155,6 +155,7 @@ std::vector<MaskedCase> masked_small_cases() {
   };
   add(mla(), Variant::kOwn);
   add(suite_config(192, 128, 64, DType::kBFloat16, false), Variant::kOwn);
+  add(mla(), Variant::kSm90);
   add(suite_config(192, 128, 64, DType::kBFloat16, true, true), Variant::kSm80);
   add(suite_config(256, 256, 64, DType::kBFloat16, true), Variant::kSm86);
   add(suite_config(80, 48, 0, DType::kBFloat16, true), Variant::kOwn);
@@ -199,6 +200,7 @@ std::vector<MaskedCase> masked_random_cases(std::uint64_t seed) {
     MaskedCase c;
     c.attention = attention;
     c.attention.config = configs[cases.size() % configs.size()];
+    c.attention.variant = cases.size() / configs.size() % 3 == 2 ? Variant::kSm90 : Variant::kOwn;
     c.form = dice.one_of({MaskForm::kMask, MaskForm::kMask, MaskForm::kIndices});
     c.sight =
         dice.one_of({Sight::kRandom, Sight::kRandom, Sight::kRandom, Sight::kWindow, Sight::kSomeRows, Sight::kNone});

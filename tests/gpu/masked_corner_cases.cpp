@@ -15,7 +15,8 @@ const MhaVarlenConfig kWide = suite_config(256, 256, 64, DType::kBFloat16, true)
 
 class Table {
  public:
-  /// Adds a case with these lengths, once for each tile size and form of the mask, and lets `change` alter it.
+  /// Adds a case with these lengths, once for each tile size and form of the mask, and lets `change` alter it; for the
+  /// device's own kernel and for the one for every SM.
   template <class Change>
   void add(const std::string& name, const MhaVarlenConfig& config, std::vector<int> len_q, std::vector<int> len_k,
            const Change& change) {
@@ -32,6 +33,10 @@ class Table {
         c.attention.name =
             name + (tiles == Tiles::kLarge ? "_large" : "_small") + (form == MaskForm::kMask ? "_mask" : "_indices");
         cases_.push_back(c);
+        if (c.attention.variant != Variant::kOwn) continue;
+        cases_.push_back(c);
+        cases_.back().attention.variant = Variant::kSm90;
+        cases_.back().attention.name += "_sm90";
       }
     }
   }
@@ -92,9 +97,10 @@ void add_offsets(Table& table) {
 }
 
 void add_skipped_blocks(Table& table) {
-  const auto add = [&](const std::string& name, const MhaVarlenConfig& config, std::vector<int> offset, int first,
-                       int count, int nan_first, int nan_count) {
+  const auto add = [&](const std::string& name, const MhaVarlenConfig& config, Variant variant, std::vector<int> offset,
+                       int first, int count, int nan_first, int nan_count) {
     table.add("nan_is_skipped_" + name, config, {130}, {400}, [&](MaskedCase& c) {
+      c.attention.variant = variant;
       c.key_offset = std::move(offset);
       c.hole_first = first;
       c.hole_count = count;
@@ -103,13 +109,21 @@ void add_skipped_blocks(Table& table) {
       c.topk = 400;
     });
   };
-  add("inside", kMla, {}, 64, 64, 64, 64);
-  add("inside_full", kMlaFull, {}, 128, 128, 128, 128);
-  add("at_the_end", kMla, {}, 192, 300, 192, 208);
-  add("at_the_start", kWide, {}, 0, 128, 0, 128);
-  add("behind_an_offset_of_64", kMlaFull, {64}, 128, 64, 64, 64);
+  // Blocks of 128 keys and of fewer.
+  add("inside", kMla, Variant::kOwn, {}, 128, 128, 128, 128);
+  add("inside_full", kMlaFull, Variant::kOwn, {}, 128, 128, 128, 128);
+  add("at_the_end", kMla, Variant::kOwn, {}, 256, 300, 256, 144);
+  add("at_the_start", kMla, Variant::kOwn, {}, 0, 128, 0, 128);
+  add("at_the_start_wide", kWide, Variant::kOwn, {}, 0, 128, 0, 128);
+  add("behind_an_offset_of_64", kMlaFull, Variant::kOwn, {64}, 192, 128, 128, 128);
+  // Keys 128 to 255 are positions 165 to 292: tiles 2 to 4, positions 128 to 319.
+  add("behind_an_offset_of_37", kMlaFull, Variant::kOwn, {37}, 128, 192, 128, 128);
+  // Blocks of 64 keys and of fewer.
+  add("of_64_inside", kMla, Variant::kSm90, {}, 64, 64, 64, 64);
+  add("of_64_at_the_end", kMla, Variant::kSm90, {}, 192, 300, 192, 208);
+  add("of_64_behind_an_offset_of_64", kMlaFull, Variant::kSm90, {64}, 128, 64, 64, 64);
   // Keys 128 to 191 are positions 165 to 228: tiles 2 and 3, positions 128 to 255.
-  add("behind_an_offset_of_37", kMlaFull, {37}, 128, 128, 128, 64);
+  add("of_64_behind_an_offset_of_37", kMlaFull, Variant::kSm90, {37}, 128, 128, 128, 64);
 }
 
 void add_lengths(Table& table) {

@@ -56,7 +56,9 @@ std::vector<Case> random_cases(std::uint64_t seed) {
     c.name = fmt::format("random_{:03}", i);
     c.config = configs[static_cast<std::size_t>(i) % configs.size()];
     constexpr Tiles kTurns[] = {Tiles::kLarge, Tiles::kSmall, Tiles::kAsPlanned};
-    c.tiles = kTurns[static_cast<std::size_t>(i) / configs.size() % std::size(kTurns)];
+    const std::size_t turn = static_cast<std::size_t>(i) / configs.size();
+    c.tiles = kTurns[turn % std::size(kTurns)];
+    if (turn / std::size(kTurns) % 2 == 1) c.variant = Variant::kSm90;
     c.kv_heads = dice.between(1, 4);
     c.heads = c.kv_heads * dice.one_of({1, 1, 2, 3, 4});
     draw_lengths(dice, c);

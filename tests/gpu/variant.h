@@ -6,7 +6,13 @@
 namespace attnjit::gpu_tests {
 
 /// Whose SM features the kernels are planned for.
-enum class Variant { kOwn, kSm80, kSm86, kSm89 };
+enum class Variant {
+  kOwn,
+  kSm80,
+  kSm86,
+  kSm89,
+  kSm90,  ///< without what only sm_90a has: the kernels for every SM, with the shared memory of this one
+};
 
 /// How many SMs the plan believes in: it chooses large tiles when there is work for all of them, small ones when not.
 enum class Tiles { kAsPlanned, kLarge, kSmall };
@@ -17,6 +23,7 @@ inline const char* to_string(Variant variant) {
     case Variant::kSm80: return "sm80";
     case Variant::kSm86: return "sm86";
     case Variant::kSm89: return "sm89";
+    case Variant::kSm90: return "sm90";
   }
   return "?";
 }
@@ -29,6 +36,7 @@ inline runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runti
     case Variant::kSm80: features = runtime::sm_features({8, 0, 0}); break;
     case Variant::kSm86: features = runtime::sm_features({8, 6, 0}); break;
     case Variant::kSm89: features = runtime::sm_features({8, 9, 0}); break;
+    case Variant::kSm90: features = runtime::sm_features({9, 0, 0}); break;
   }
   features.sm_count = own.sm_count;
   if (tiles == Tiles::kLarge) features.sm_count = 1;
