@@ -16,7 +16,8 @@ def parse_arguments(doc, cells_example="'q4k h128 *'"):
     """The command line; `doc` is the program's own."""
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--kernel", default="generic", help="name of the suite, kept in each row")
+    parser.add_argument("--kernel", default="automatic", help="which kernels, kept in each row")
+    parser.add_argument("--arch", help="target of the kernels (default: the device's own; sm_90: those for every SM)")
     parser.add_argument("--cells", default="*", help=f"comma-separated patterns of cell names, such as {cells_example}")
     parser.add_argument("--rounds", type=int, default=9, help="timed calls of each side per cell")
     parser.add_argument("--budget-seconds", type=float, default=480, help="start no further cell after this time")
@@ -74,7 +75,7 @@ class Run:
         self._started = time.monotonic()
         self._arguments = arguments
         torch.manual_seed(0)
-        self.context = Context(device=torch.cuda.current_device(), cache_path=arguments.cache)
+        self.context = Context(device=torch.cuda.current_device(), arch=arguments.arch, cache_path=arguments.cache)
         self.facts = make_facts(arguments)
         self.timer = Timer()
         name, driver = torch.cuda.get_device_name(), self.facts["driver"]

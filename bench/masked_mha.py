@@ -5,7 +5,7 @@ Two kinds of masks: a random top-k of 2048 among the keys that a query may see, 
 call of each operator with a cold L2, in turn; a figure is the median. Rows are written as JSON after every cell.
 
     python3 bench/masked_mha.py --dry-run
-    python3 bench/masked_mha.py --kernel generic --commit 1a2b3c4 --nvrtc 13.0 \\
+    python3 bench/masked_mha.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
         --out bench/results/h200/masked_mha_generic.json
 """
 

@@ -5,7 +5,7 @@ Two states to bf16 and to e4m3, and eight states to bf16. Each round times one c
 cell's figure is the median. The two results are compared first. Rows are written as JSON after every cell.
 
     python3 bench/merge_states.py --dry-run
-    python3 bench/merge_states.py --kernel generic --commit 1a2b3c4 --nvrtc 13.0 \\
+    python3 bench/merge_states.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
         --out bench/results/h200/merge_states_generic.json
 """
 

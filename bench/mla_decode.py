@@ -6,7 +6,7 @@ attention over some of its sequences. Rows are written as JSON after every cell,
 has.
 
     python3 bench/mla_decode.py --dry-run
-    python3 bench/mla_decode.py --kernel generic --commit 1a2b3c4 --nvrtc 13.0 \\
+    python3 bench/mla_decode.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
         --out bench/results/h200/mla_decode_generic.json
 """
 

@@ -6,7 +6,7 @@ with k_nope and k_pe apart, cuDNN the same numbers as dense [B, H, S, D]. Rows a
 a run that is cut short keeps what it has.
 
     python3 bench/mla_prefill.py --dry-run
-    python3 bench/mla_prefill.py --kernel generic --commit 1a2b3c4 --nvrtc 13.0 \\
+    python3 bench/mla_prefill.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
         --out bench/results/h200/mla_prefill_generic.json
 """
 

@@ -14,6 +14,12 @@
 #include "emulator/host_compiler.h"
 #include "emulator/text.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+/// The leak check looks for pointers in the thread-local variables of objects that were opened at run time, and takes
+/// where these lie from what glibc keeps in front of them, wrongly so: it crashes. It must not look there.
+extern "C" __attribute__((visibility("default"))) const char* __lsan_default_options() { return "use_tls=0"; }
+#endif
+
 namespace attnjit::emulator {
 namespace {
 

@@ -78,7 +78,7 @@ void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& 
   const cuuint32_t steps[3] = {1, 1, 1};
   const CUtensorMapDataType type =
       request.element == kernel::Element::kFloat16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
-  alignas(64) CUtensorMap encoded;
+  CUtensorMap encoded;  // aligned as its own header says, which is more than kernels ask for in newer ones
   const CUresult result = driver_.cuTensorMapEncodeTiled(
       &encoded, type, 3, const_cast<void*>(request.rows.data), dims, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
       CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
