@@ -55,16 +55,18 @@ constexpr TileChoice kSmallTiles[] = {
 
 // Under a mask: its blocks are 32 or 64 keys, its bits take 16 bytes of shared memory per row and some ten registers.
 constexpr TileChoice kLargeMaskedTiles[] = {
-    {48, 256, 64, 64, 4, 2},                         // few columns: nothing to use twice
-    {192, 96, 128, 64, 4, 2},                        // registers: 96 (O) + 64 (S)
-    {192, 128, 128, 32, 4, 2},                       // registers: 128 (O) + 32 (S); 64 keys spill
-    {256, 128, 128, 32, 4, 2},                       // shared memory: Q alone takes 66 KB
-    {192, 128, 128, 32, 4, 1},                       // shared memory (99 KB): one CTA
-    {256, 128, 128, 32, 4, 1},                       // shared memory (99 KB)
-    {256, 256, 64, 64, 4, 2, /*whole_lines=*/true},  // registers: 16 rows, 128 (O) + 32 (S)
-    {256, 192, 64, 64, 4, 2},                        // registers
-    {256, 256, 64, 32, 4, 2},                        // registers
-    {256, 256, 64, 32, 4, 1},                        // shared memory (99 KB): with 64 keys the bits are 1 KB too many
+    {48, 256, 64, 64, 4, 2},    // few columns: nothing to use twice
+    {192, 96, 128, 64, 4, 2},   // registers: 96 (O) + 64 (S)
+    {128, 128, 128, 32, 4, 2},  // registers: 128 (O) + 32 (S); 64 keys spill, of 64 + 64 columns
+    {192, 128, 128, 64, 4, 2, /*whole_lines=*/true, /*max_sm=*/90},  // registers: 128 (O) + 64 (S)
+    {192, 128, 128, 32, 4, 2},                                       // registers
+    {256, 128, 128, 32, 4, 2},                                       // shared memory: Q alone takes 66 KB
+    {192, 128, 128, 32, 4, 1},                                       // shared memory (99 KB): one CTA
+    {256, 128, 128, 32, 4, 1},                                       // shared memory (99 KB)
+    {256, 256, 64, 64, 4, 2, /*whole_lines=*/true},                  // registers: 16 rows, 128 (O) + 32 (S)
+    {256, 192, 64, 64, 4, 2},                                        // registers
+    {256, 256, 64, 32, 4, 2},                                        // registers
+    {256, 256, 64, 32, 4, 1},  // shared memory (99 KB): with 64 keys the bits are 1 KB too many
 };
 constexpr TileChoice kSmallMaskedTiles[] = {
     {192, 128, 64, 64, 4, 3},  // registers: 168 of 170

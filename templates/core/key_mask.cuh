@@ -16,32 +16,49 @@ ATTNJIT_DEVICE int key_offset(const MhaVarlenParams& call, int sequence) {
 
 /// Every block, from the last one on.
 struct AllBlocks {
-  /// The next block to visit below `block`; -1 if there is none.
+  /// The first one to visit of those below `end`; -1 if there is none.
+  ATTNJIT_DEVICE int last(int end) { return end - 1; }
+  /// The one after `block`, which was visited; -1 if there is none.
   ATTNJIT_DEVICE int below(int block) { return block - 1; }
+};
+
+/// Rows of tile bits that belong to a tile of queries.
+struct MaskTileRows {
+  i64 first;
+  int count;
+  ATTNJIT_DEVICE MaskTileRows(int sequence, int q_start, int m_begin, int m_rows)
+      : first(mask_tile_row(sequence, q_start, m_begin)), count(ceil_div(m_rows, kMaskTile)) {}
 };
 
 /// The blocks of kBlockN keys in which a tile bit is set for any of the CTA's queries.
 ///
 /// Keys are local to the call; `offset` is the position of the first one in its request. Bits are looked at 32 tiles at
 /// a time, so that long gaps cost nothing.
-template <int kBlockN>
+template <int kBlockN, class FindRows>
 class OccupiedBlocks {
  public:
-  /// The CTA's rows of tile bits begin with `first_row`; it has `row_count` of them.
-  ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, i64 first_row, int row_count, int offset)
-      : mask_(mask), first_row_(static_cast<int>(first_row)), row_count_(row_count), offset_(offset) {}
+  /// `find_rows` tells the CTA's MaskTileRows; it is asked once for 32 tiles.
+  ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset)
+      : mask_(mask), find_rows_(find_rows), offset_(offset) {}
 
+  ATTNJIT_DEVICE int last(int end) { return search(end - 1, -1); }
   ATTNJIT_DEVICE int below(int block) {
-    constexpr int kBlocksPerTile = max_of(1, kMaskTile / kBlockN);
-    constexpr int kTilesPerBlock = max_of(1, kBlockN / kMaskTile);
-    --block;
-    if (block < 0) return -1;
-    // The rest of a tile that was visited. Not at the first call: what it begins below of is no block of the walk.
-    if (word_ >= 0 && block % kBlocksPerTile != kBlocksPerTile - 1) return block;
-    int tile = (block / kBlocksPerTile + 1) * kTilesPerBlock - 1;
+    const int next = block - 1;
+    if (next >= 0 && next % kBlocksPerTile != kBlocksPerTile - 1) return next;  // the rest of a tile that was visited
+    return search(next, block / kBlocksPerTile * kTilesPerBlock / 32);
+  }
+
+ private:
+  static constexpr int kBlocksPerTile = max_of(1, kMaskTile / kBlockN);
+  static constexpr int kTilesPerBlock = max_of(1, kBlockN / kMaskTile);
+
+  /// The highest block up to `block` that is occupied. bits_ are those of word `loaded`.
+  ATTNJIT_DEVICE int search(int block, int loaded) {
+    int tile = block < 0 ? -1 : (block / kBlocksPerTile + 1) * kTilesPerBlock - 1;
     while (tile >= 0) {
       const int word = tile / 32;
-      if (word != word_) load(word);
+      if (word != loaded) load(word);
+      loaded = word;
       const u32 candidates = bits_ & (0xffffffffu >> (31 - tile % 32));  // tiles up to this one
       if (candidates != 0) {
         return ((word * 32 + highest_bit(candidates)) / kTilesPerBlock + 1) * kBlocksPerTile - 1;
@@ -51,15 +68,14 @@ class OccupiedBlocks {
     return -1;
   }
 
- private:
   /// Bit t of bits_ becomes: local keys 64 (32 word + t) and the 63 behind it touch a tile that is set.
   ATTNJIT_DEVICE void load(int word) {
-    word_ = word;
     const int first = offset_ / kMaskTile + word * 32;  // tile of the request
     bits_ = 0;
     const u32 shift = static_cast<u32>(first % 32);
+    const MaskTileRows rows = find_rows_();
 #pragma unroll 1
-    for (int row = first_row_; row < first_row_ + row_count_; ++row) {
+    for (i64 row = rows.first; row < rows.first + rows.count; ++row) {
       const u32* const from = mask_.tiles + row * mask_.tiles_stride + first / 32;
       const u32 low = at(from, 0, first / 32);
       const u32 high = at(from, 1, first / 32);
@@ -75,29 +91,26 @@ class OccupiedBlocks {
   }
 
   const KeyMask<const u32>& mask_;
-  int first_row_;
-  int row_count_;
+  const FindRows& find_rows_;
   int offset_;
-  int word_ = -1;
   u32 bits_ = 0;
 };
 
 /// The walk over the blocks of keys of a tile of queries: all, or those that its mask occupies.
-template <bool kMasked, int kBlockN>
-ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, int offset, int sequence, int q_start, int m_begin,
-                               int m_rows) {
+template <bool kMasked, int kBlockN, class FindRows>
+ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset) {
   if constexpr (kMasked) {
-    return OccupiedBlocks<kBlockN>(mask, mask_tile_row(sequence, q_start, m_begin), ceil_div(m_rows, kMaskTile),
-                                   offset);
+    return OccupiedBlocks<kBlockN, FindRows>(mask, find_rows, offset);
   } else {
     return AllBlocks{};
   }
 }
 
-/// Bits of the CTA's rows for one block of keys, in shared memory: up to three words, since a block may begin inside
-/// one.
+/// Bits of a row of the CTA for one block of keys, in shared memory: up to three words, since a block may begin inside
+/// one. The fourth is where the thread that fetches them keeps the row's token: it has no register to spare.
 struct MaskWords {
-  u32 word[4];
+  u32 word[3];
+  i32 token;
 };
 
 /// One thread's share in fetching the bits of a block: a row.
@@ -106,33 +119,31 @@ class MaskWordsCopy {
  public:
   /// `first_token` is the CTA's first row, of which `rows` exist.
   ATTNJIT_DEVICE MaskWordsCopy(const KeyMask<const u32>& mask, int first_token, int rows, int offset, u32 destination)
-      : mask_(mask),
-        token_(thread_index() < rows ? first_token + thread_index() : kNoToken),
-        offset_(offset),
-        destination_(destination) {
+      : mask_(mask), offset_(offset), destination_(destination) {
     if (thread_index() >= kBlockM) return;
 #pragma unroll
-    for (int i = kWords; i < 4; ++i) store_shared(to(i), 0u);  // never copied, but read with the others
+    for (int i = kWords; i < 3; ++i) store_shared(to(i), 0u);  // never copied, but read with the others
+    store_shared(to(3), thread_index() < rows ? static_cast<u32>(first_token + thread_index()) : kNoToken);
   }
 
   /// Issues the copy for the block that begins at local key `first_key`. Words that the mask does not have are zero.
   ATTNJIT_DEVICE void issue(int first_key) const {
     if (thread_index() >= kBlockM) return;
+    const u32 token = load_shared(to(3));
     const int first = (offset_ + first_key) / 32;
-    const u32* const row = mask_.bits + token_ * mask_.bits_stride + first;
+    const u32* const row = mask_.bits + token * mask_.bits_stride + first;
 #pragma unroll
-    for (int i = 0; i < kWords; ++i) cp_async_4(to(i), row + i, token_ != kNoToken && first + i < mask_.words);
+    for (int i = 0; i < kWords; ++i) cp_async_4(to(i), row + i, token != kNoToken && first + i < mask_.words);
   }
 
  private:
   static constexpr int kWords = kBlockN / 32 + 1;  // that a block may touch
-  static constexpr int kNoToken = -1;
+  static constexpr u32 kNoToken = 0xffffffffu;
   ATTNJIT_DEVICE u32 to(int word) const {
     return destination_ + thread_index() * static_cast<int>(sizeof(MaskWords)) + word * 4;
   }
 
   const KeyMask<const u32>& mask_;
-  int token_;
   int offset_;
   u32 destination_;
 };

@@ -118,8 +118,10 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const u32 v_tile = shared_address(&shared.tiles.v);
 
   // ---- this CTA's tile
-  const QueryTile tile =
-      query_tile<kBlockM>(params.cu_seqlens_q, params.cu_seqlens_k, params.num_heads, params.m_blocks);
+  const auto this_tile = [&] {
+    return query_tile<kBlockM>(params.cu_seqlens_q, params.cu_seqlens_k, params.num_heads, params.m_blocks);
+  };
+  const QueryTile tile = this_tile();
   if (tile.m_rows <= 0) return;
   const int kv_head = tile.head / params.heads_per_kv_head;
   const int warp_row = thread_index() / 32 * kRowsPerWarp;
@@ -129,9 +131,12 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const int n_blocks = ceil_div(max_of(0, tile_key_end), kBlockN);
   const Mask mask(tile.m_begin + warp_row, tile.len_q, tile.len_k);
   const BlockMask<kConfig> block_mask(params, tile, shared);
-  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, block_mask.offset, tile.batch, tile.q_start,
-                                                    tile.m_begin, tile.m_rows);
-  const int first_block = blocks.below(n_blocks);
+  const auto mask_rows = [&] {  // found again rather than kept, as in the epilogue
+    const QueryTile again = this_tile();
+    return MaskTileRows(again.batch, again.q_start, again.m_begin, again.m_rows);
+  };
+  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, mask_rows, block_mask.offset);
+  const int first_block = blocks.last(n_blocks);
 
   // ---- loads
   QkTileCopy<kConfig, kBlockM>(params.q_nope, params.q_pe, tile.q_start + tile.m_begin, tile.head, q_tile)
@@ -169,8 +174,7 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     block_mask.apply(scores, warp_row);
     float rescale[kMTiles][2];
     softmax.update(scores, rescale);
-    // Maxima seldom change after the first blocks; then there is nothing to rescale.
-    if (ballot(any_row_changes(rescale)) != 0) scale_rows(out, rescale);
+    scale_rows(out, rescale);
     u32 probabilities[kMTiles][kNTiles / 2][4];
     round_to_fragment<kConfig.element>(probabilities, scores);
     k_copy.advance((next_block - n_block) * kBlockN);
@@ -184,8 +188,7 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   sync_block();  // the tiles give way to the output
   softmax.finish();
   // Found again rather than kept: the main loop has no registers to spare for it.
-  const QueryTile rows =
-      query_tile<kBlockM>(params.cu_seqlens_q, params.cu_seqlens_k, params.num_heads, params.m_blocks);
+  const QueryTile rows = this_tile();
   const AccumulatorPosition at;
   const int first_token = rows.q_start + rows.m_begin + warp_row;
 #pragma unroll

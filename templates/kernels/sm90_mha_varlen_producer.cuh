@@ -102,10 +102,12 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
       // ---- the tile, told to the consumers; the next number is on its way while this tile is fetched
       const int key_end =
           kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
-      auto walk = key_blocks<kConfig.masked, kBlockN>(
-          params.call.mask, key_offset<kConfig.masked>(params.call, tile.sequence), tile.sequence, tile.q_start,
-          tile.m_begin, min_of(kBlockM, tile.len_q - tile.m_begin));
-      int block = walk.below(ceil_div(max_of(0, key_end), kBlockN));
+      const auto mask_rows = [&] {
+        return MaskTileRows(tile.sequence, tile.q_start, tile.m_begin, min_of(kBlockM, tile.len_q - tile.m_begin));
+      };
+      auto walk = key_blocks<kConfig.masked, kBlockN>(params.call.mask, mask_rows,
+                                                      key_offset<kConfig.masked>(params.call, tile.sequence));
+      int block = walk.last(ceil_div(max_of(0, key_end), kBlockN));
       tile.n_blocks = block + 1;
       tell(tile);
       given = atomic_add_global(&tile_counters[params.counter], 1);

@@ -266,7 +266,7 @@ TEST(CheckIndicesFaults, EverySynchronisationIsNeeded) {
   params.pages = {pages, nullptr, 1, lens, 4, 10};
   emulator::LaunchResult result;
   found_by_the_kernel(params, 1, &result);
-  EXPECT_EQ(result.sync_sites.size(), 3u);
+  EXPECT_EQ(result.sync_sites.size(), 2u);
   for (const emulator::SyncSite& site : result.sync_sites) {
     EXPECT_THROW(found_by_the_kernel(params, 1, nullptr, site), emulator::KernelFault) << site.what << " " << site.line;
   }

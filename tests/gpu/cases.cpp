@@ -103,7 +103,8 @@ std::vector<Case> correctness_cases() {
     add_both_tiles(cases, standard_case(config, variety++), describe(config));
   }
   for (const Variant variant : {Variant::kSm80, Variant::kSm86, Variant::kSm89, Variant::kSm90}) {
-    for (const MhaVarlenConfig& config : variant_configs()) {
+    // The kernels for every SM, with the device's own shared memory: all of them.
+    for (const MhaVarlenConfig& config : variant == Variant::kSm90 ? suite_configs() : variant_configs()) {
       Case c = standard_case(config, variety++);
       c.variant = variant;
       add_both_tiles(cases, c, describe(config) + "_planned_for_" + to_string(variant));

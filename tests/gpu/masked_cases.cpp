@@ -85,8 +85,10 @@ std::vector<MaskedCase> masked_correctness_cases() {
     add_both_tiles(cases, full, describe(config) + "_full_mask");
   }
   for (const Variant variant : {Variant::kSm80, Variant::kSm86, Variant::kSm89, Variant::kSm90}) {
-    for (const MhaVarlenConfig& config : {mla(), suite_config(256, 256, 64, DType::kBFloat16, true),
-                                          suite_config(192, 128, 64, DType::kBFloat16, true, true)}) {
+    const std::vector<MhaVarlenConfig> some{mla(), suite_config(256, 256, 64, DType::kBFloat16, true),
+                                            suite_config(192, 128, 64, DType::kBFloat16, true, true)};
+    // The kernels for every SM, with the device's own shared memory: all of them.
+    for (const MhaVarlenConfig& config : variant == Variant::kSm90 ? masked_suite_configs() : some) {
       MaskedCase c = standard_case(config, variety++);
       c.attention.variant = variant;
       add_both_tiles(cases, c, describe(config) + "_planned_for_" + to_string(variant));
