@@ -7,13 +7,21 @@
 
 namespace attnjit::kernel {
 
+/// a / b, rounded once, for b near 1: a quotient of the approximate reciprocal, and what it leaves.
+ATTNJIT_DEVICE float quotient(float a, float b) {
+  const float inverse = reciprocal_approx(b);
+  const float first = a * inverse;
+  return fma_float(fma_float(-first, b, a), inverse, first);
+}
+
 /// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own columns
 /// only until finish() joins the four lanes of a row.
 ///
-/// Exponents are (score - row_max) * scale: the difference first. One FMA, score * scale - row_max * scale, would be an
-/// instruction less, but misses by half a unit in the last place of row_max * scale: at scores of 1e4 that is 5e-4, and
-/// the largest probability is not 1. It rounds to 1 all the same when it becomes a 16-bit operand, while the sum
-/// remembers it was not; with one dominant key the output then is not v, and every tie of an e4m3 output goes wrong.
+/// An exponent is one FMA, score * scale - offset, where offset is row_max * scale as float32 has it: off by up to half
+/// a unit in its last place, 5e-4 at scores of 1e4. So probabilities come out too large or too small by one factor, the
+/// largest as `peak` instead of 1. Rounded to 16 bits it is 1 all the same, while the sum would remember: with one
+/// dominant key the output would not be v, and every tie of an e4m3 output would go wrong. The sum is therefore divided
+/// by `peak`, exactly.
 template <int kMTiles>
 struct OnlineSoftmax {
   float scale_log2;
@@ -54,17 +62,19 @@ struct OnlineSoftmax {
         row_max[m][half] = max_float(old_max, tile_max);
         const float against = reference(m, half);
         rescale[m][half] = exp2_approx((old_max - against) * scale_log2);
+        const float offset = against * scale_log2;
+        const float peak = exp2_approx(fma_float(against, scale_log2, -offset));
 
         float sum = 0.f;
 #pragma unroll
         for (int n = 0; n < kNTiles; ++n) {
 #pragma unroll
           for (int i = 2 * half; i < 2 * half + 2; ++i) {
-            scores[m][n][i] = exp2_approx((scores[m][n][i] - against) * scale_log2);
+            scores[m][n][i] = exp2_approx(fma_float(scores[m][n][i], scale_log2, -offset));
             sum += scores[m][n][i];
           }
         }
-        row_sum[m][half] = fma_float(row_sum[m][half], rescale[m][half], sum);
+        row_sum[m][half] = fma_float(row_sum[m][half], rescale[m][half], quotient(sum, peak));
       }
     }
   }

@@ -53,8 +53,10 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   using Output = typename SelectOutput<kConfig.out_element, true>::Type;
   auto& barriers = shared.barriers;
 
-  const int consumer = thread_index() / 128 - 1;
-  const int warp = thread_index() / 32 % 4;
+  // Told by one lane, so that the compiler knows them to be one value per warp, and descriptors stay in uniform
+  // registers.
+  const int consumer = shuffle_from(thread_index() / 128, 0) - 1;
+  const int warp = shuffle_from(thread_index() / 32 % 4, 0);
   const int q_tile = kShareRows ? 0 : consumer;
   const int warp_row = q_tile * kConsumerRows + warp * 16;
   const int first_key = kShareRows ? consumer * kKeys : 0;  // of a block
@@ -131,8 +133,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     // Once its K has landed. The bits are on their way while its scores are multiplied.
     const auto take_block = [&] {
       if constexpr (kConfig.masked) {
-        block = shared.blocks[k_ring.stage];
-        sync_warp();  // every lane has read it before one lane gives the buffer back
+        // Read by one lane, which also gives the buffer back; told to the others as above.
+        const KeyBlock told = shared.blocks[k_ring.stage];
+        block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
       } else {
         block = {block.index - 1, block.index == 1};
       }
