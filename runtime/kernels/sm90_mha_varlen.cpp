@@ -116,6 +116,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     }
     map(call.params.v, call.tokens_k, kv_heads, config.head_dim_v, config.block_n, to.v);
     to.call = call.params;
+    to.zero = 0;
     to.counter = services.tile_counter();
     to.batch = call.batch;
 

@@ -205,18 +205,24 @@ class LaneMask {
   }
 
   ATTNJIT_DEVICE void apply(float (&scores)[1][kKeys / 8][4]) const {
+    u32 all = ~0u;
+#pragma unroll
+    for (int word = 0; word < kWords; ++word) all &= bits(0, word) & bits(1, word);
+    if (ballot(all != ~0u) == 0) return;  // long rows of ones are common: a window, or fewer keys than top-k
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
 #pragma unroll
       for (int word = 0; word < kWords; ++word) {
-        mask_word(scores[0], half, word,
-                  funnel_right(bits_[half][word], bits_[half][word + 1], static_cast<u32>(offset_ % 32)));
+        mask_word(scores[0], half, word, bits(half, word));
       }
     }
   }
 
  private:
   static constexpr int kWords = kKeys / 32;
+  ATTNJIT_DEVICE u32 bits(int half, int word) const {
+    return funnel_right(bits_[half][word], bits_[half][word + 1], static_cast<u32>(offset_ % 32));
+  }
 
   const u32* row_;
   i64 stride_;

@@ -14,32 +14,33 @@ ATTNJIT_DEVICE float quotient(float a, float b) {
   return fma_float(fma_float(-first, b, a), inverse, first);
 }
 
-/// Running maximum and sum of 16 kMTiles rows; a lane holds those of its 2 kMTiles rows, the sum of its own columns
-/// only until finish() joins the four lanes of a row.
+/// The reference while no key was seen: less than any score; finite, since -inf - -inf is NaN; a power of two, so that
+/// its product with the scale is exact and its peak 1.
+inline constexpr float kNothingSeen = -0x1p126f;
+
+/// Sums of probabilities of 16 kMTiles rows, against a reference: the row's maximum, or a score beside which no
+/// probability is large. A lane holds those of its 2 kMTiles rows, the sum of its own columns only until finish() joins
+/// the four lanes of a row.
 ///
-/// An exponent is one FMA, score * scale - offset, where offset is row_max * scale as float32 has it: off by up to half
-/// a unit in its last place, 5e-4 at scores of 1e4. So probabilities come out too large or too small by one factor, the
-/// largest as `peak` instead of 1. Rounded to 16 bits it is 1 all the same, while the sum would remember: with one
-/// dominant key the output would not be v, and every tie of an e4m3 output would go wrong. The sum is therefore divided
-/// by `peak`, exactly.
+/// An exponent is one FMA, score * scale - offset, where offset is reference * scale as float32 has it: off by up to
+/// half a unit in its last place, 5e-4 at scores of 1e4. So probabilities come out too large or too small by one
+/// factor, that of the reference itself as `peak` instead of 1. Rounded to 16 bits it is 1 all the same, while the sum
+/// would remember: with one dominant key the output would not be v, and every tie of an e4m3 output would go wrong.
+/// What is summed is therefore divided by `peak`, exactly.
 template <int kMTiles>
 struct OnlineSoftmax {
   float scale_log2;
-  float row_max[kMTiles][2];
+  float row_max[kMTiles][2];  // the reference
   float row_sum[kMTiles][2];
+  float pending[kMTiles][2];  // what update_boldly() adds to row_sum later: times the reference's peak
 
   ATTNJIT_DEVICE explicit OnlineSoftmax(float softmax_scale_log2) : scale_log2(softmax_scale_log2) {
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
-      row_max[m][0] = row_max[m][1] = kMinusInfinity;
+      row_max[m][0] = row_max[m][1] = kNothingSeen;
       row_sum[m][0] = row_sum[m][1] = 0.f;
+      pending[m][0] = pending[m][1] = 0.f;
     }
-  }
-
-  /// What the exponents of a row are taken against: its maximum, or 0 while no key was seen (-inf - -inf is
-  /// NaN).
-  ATTNJIT_DEVICE float reference(int m, int half) const {
-    return row_max[m][half] == kMinusInfinity ? 0.f : row_max[m][half];
   }
 
   /// Takes in a tile of scores and turns them into probabilities in place. What was accumulated so far is to be
@@ -50,21 +51,9 @@ struct OnlineSoftmax {
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        float tile_max = kMinusInfinity;
-#pragma unroll
-        for (int n = 0; n < kNTiles; ++n) {
-          tile_max = max_float(tile_max, max_float(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
-        }
-        tile_max = max_float(tile_max, shuffle_xor(tile_max, 1));
-        tile_max = max_float(tile_max, shuffle_xor(tile_max, 2));
-
-        const float old_max = row_max[m][half];
-        row_max[m][half] = max_float(old_max, tile_max);
-        const float against = reference(m, half);
-        rescale[m][half] = exp2_approx((old_max - against) * scale_log2);
-        const float offset = against * scale_log2;
-        const float peak = exp2_approx(fma_float(against, scale_log2, -offset));
-
+        rescale[m][half] = move(m, half, max_float(row_max[m][half], max_of_row(scores[m], half)));
+        const float offset = row_max[m][half] * scale_log2;
+        const float row_peak = peak(m, half);
         float sum = 0.f;
 #pragma unroll
         for (int n = 0; n < kNTiles; ++n) {
@@ -74,9 +63,68 @@ struct OnlineSoftmax {
             sum += scores[m][n][i];
           }
         }
-        row_sum[m][half] = fma_float(row_sum[m][half], rescale[m][half], quotient(sum, peak));
+        row_sum[m][half] += quotient(sum, row_peak);
       }
     }
+  }
+
+  /// The same, where registers allow to keep the scores beside the probabilities: no maximum is looked for, unless a
+  /// lane's sum shows that a row's reference is too small for it. Comparisons and exchanges are a fifth of the time of
+  /// a step. `probabilities` are rounded, as round_to_fragment() does. True, for a whole warp, if there is anything to
+  /// be multiplied by `rescale`. What becomes of a row depends on that row alone.
+  template <Element kElement, int kNTiles>
+  ATTNJIT_DEVICE bool update_boldly(const float (&scores)[kMTiles][kNTiles][4],
+                                    u32 (&probabilities)[kMTiles][kNTiles / 2][4], float (&rescale)[kMTiles][2]) {
+    constexpr float kLargestSum = 256.f;
+    float sums[kMTiles][2];
+    bool any_moves = false;
+    // Once moved, a reference is the row's maximum, and no sum exceeds 32: twice is enough.
+#pragma unroll 1
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      bool excess = false;
+#pragma unroll
+      for (int m = 0; m < kMTiles; ++m) {
+        const float offset[2] = {row_max[m][0] * scale_log2, row_max[m][1] * scale_log2};
+        float sum[2][2] = {};  // two chains per row: one addition need not wait for the one before
+#pragma unroll
+        for (int n = 0; n < kNTiles; ++n) {
+          float p[4];
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            p[i] = exp2_approx(fma_float(scores[m][n][i], scale_log2, -offset[i / 2]));
+            sum[i / 2][i % 2] += p[i];
+          }
+          probabilities[m][n / 2][n % 2 * 2] = pack_16bit<kElement>(p[0], p[1]);
+          probabilities[m][n / 2][n % 2 * 2 + 1] = pack_16bit<kElement>(p[2], p[3]);
+        }
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          sums[m][half] = sum[half][0] + sum[half][1];
+          excess |= sums[m][half] > kLargestSum;
+        }
+      }
+      if (attempt == 1 || ballot(excess) == 0) break;
+      any_moves = true;
+#pragma unroll
+      for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          const float tile_max = max_of_row(scores[m], half);
+          const u32 lanes = ballot(sums[m][half] > kLargestSum) >> (thread_index() % 32 & ~3);
+          rescale[m][half] = 1.f;
+          if ((lanes & 15u) == 0) continue;
+          row_sum[m][half] += quotient(pending[m][half], peak(m, half));
+          pending[m][half] = 0.f;
+          rescale[m][half] = move(m, half, tile_max);
+        }
+      }
+    }
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) pending[m][half] += sums[m][half];
+    }
+    return any_moves;
   }
 
   /// Joins the sums of the four lanes that share a row. Call once, after the last tile.
@@ -85,20 +133,20 @@ struct OnlineSoftmax {
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
+        row_sum[m][half] += quotient(pending[m][half], peak(m, half));
         row_sum[m][half] += shuffle_xor(row_sum[m][half], 1);
         row_sum[m][half] += shuffle_xor(row_sum[m][half], 2);
       }
     }
   }
 
-  /// Joins the state (maximum, sum) that another warp has of this row's other keys, after finish(). Outputs so far are
-  /// then to be multiplied: this one's by `own`, the other's by what is returned; that normalises them, too.
+  /// Joins the state (reference, sum) that another warp has of this row's other keys, after finish(). Outputs so far
+  /// are then to be multiplied: this one's by `own`, the other's by what is returned; that normalises them, too.
   ATTNJIT_DEVICE float join(int m, int half, float other_max, float other_sum, float& own) {
     const float own_max = row_max[m][half];
     row_max[m][half] = max_float(own_max, other_max);
-    const float against = reference(m, half);
-    own = exp2_approx((own_max - against) * scale_log2);
-    float other = exp2_approx((other_max - against) * scale_log2);
+    own = exp2_approx((own_max - row_max[m][half]) * scale_log2);
+    float other = exp2_approx((other_max - row_max[m][half]) * scale_log2);
     row_sum[m][half] = row_sum[m][half] * own + other_sum * other;
     own *= normaliser(m, half);
     return other * normaliser(m, half);
@@ -114,16 +162,31 @@ struct OnlineSoftmax {
     return row_sum[m][half] == 0.f ? kMinusInfinity
                                    : fma_float(row_max[m][half], scale_log2, log2_approx(row_sum[m][half])) * kLn2;
   }
-};
 
-/// Whether a factor of this lane's rows is other than 1.
-template <int kMTiles>
-ATTNJIT_DEVICE bool any_row_changes(const float (&factors)[kMTiles][2]) {
-  bool changes = false;
+ private:
+  /// Of all four lanes that share it.
+  template <int kNTiles>
+  ATTNJIT_DEVICE static float max_of_row(const float (&scores)[kNTiles][4], int half) {
+    float largest = max_float(scores[0][2 * half], scores[0][2 * half + 1]);
 #pragma unroll
-  for (int m = 0; m < kMTiles; ++m) changes |= factors[m][0] != 1.f || factors[m][1] != 1.f;
-  return changes;
-}
+    for (int n = 1; n < kNTiles; ++n) {
+      largest = max_float(largest, max_float(scores[n][2 * half], scores[n][2 * half + 1]));
+    }
+    largest = max_float(largest, shuffle_xor(largest, 1));
+    return max_float(largest, shuffle_xor(largest, 2));
+  }
+  /// The probability of a score that equals the reference.
+  ATTNJIT_DEVICE float peak(int m, int half) const {
+    return exp2_approx(fma_float(row_max[m][half], scale_log2, -(row_max[m][half] * scale_log2)));
+  }
+  /// Makes `score` the reference; what the row's output is then multiplied by.
+  ATTNJIT_DEVICE float move(int m, int half, float score) {
+    const float factor = exp2_approx((row_max[m][half] - score) * scale_log2);
+    row_max[m][half] = score;
+    row_sum[m][half] *= factor;
+    return factor;
+  }
+};
 
 /// out[row] *= factors[row].
 template <int kMTiles, int kNTiles>

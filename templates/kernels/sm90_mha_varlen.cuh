@@ -85,6 +85,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     float scores[1][kNTiles][4];
     float out[kOutGroups][1][kGroupTiles][4];
     u32 probabilities[1][kNTiles / 2][4];
+    u32 next_probabilities[1][kNTiles / 2][4];  // while a product reads the others
     OnlineSoftmax<1> softmax(params.call.softmax_scale_log2);
     const auto multiply_q_k = [&] {
       const u64 q = wgmma_descriptor(q_rows, 0, kGroupBytes);
@@ -177,8 +178,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       k_ring.advance();
       if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
       mask_scores();
-      softmax.update(scores, rescale);
-      round_to_fragment<kConfig.element>(probabilities, scores);
+      softmax.template update_boldly<kConfig.element>(scores, probabilities, rescale);
       clear_v_behind_end();  // both consumers meet in it, so it comes before they take turns
 
       // ---- S of a block, while O gets what the block before brought
@@ -203,7 +203,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         k_ring.advance();
         if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
         mask_scores();
-        softmax.update(scores, rescale);
+        const bool moved = softmax.template update_boldly<kConfig.element>(scores, next_probabilities, rescale);
         // Nobody reads this. It stands between the exponentials and the wait for P V, which the compiler would
         // otherwise move before them: they would then run beside no product.
         store_shared(address_of(shared.out.rows[consumer * 4 + warp]) + thread_index() % 32 * 8,
@@ -213,9 +213,14 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         pin_out();
         release(address_of(barriers.v_empty[v_ring.stage]));
         v_ring.advance();
-        // Maxima seldom change after the first blocks; then there is nothing to rescale.
-        if (ballot(any_row_changes(rescale)) != 0) scale_out(rescale);
-        round_to_fragment<kConfig.element>(probabilities, scores);
+        if (moved) scale_out(rescale);
+          // The product before has read the operand's registers. Were these plain copies, the compiler would compute
+          // the probabilities there in the first place, and let every product wait for the one before.
+#pragma unroll
+        for (int k = 0; k < kKeys / 16; ++k) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
+        }
       }
 
       // ---- the first block's probabilities

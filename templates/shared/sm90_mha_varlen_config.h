@@ -75,6 +75,7 @@ struct Sm90MhaVarlenParams {
   TensorMap k_pe;
   TensorMap v;
   MhaVarlenParams call;
+  u32 zero;     // 0, which the compiler does not know
   i32 counter;  // which of the counters in device memory gives out the tiles of this launch
   i32 batch;
   i32 head_group;  // heads whose tiles are given out together, so that their keys stay in L2,
