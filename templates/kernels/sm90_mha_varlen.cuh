@@ -134,8 +134,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     // Once its K has landed. The bits are on their way while its scores are multiplied.
     const auto take_block = [&] {
       if constexpr (kConfig.masked) {
-        // Read by one lane, which also gives the buffer back; told to the others as above.
         const KeyBlock told = shared.blocks[k_ring.stage];
+        sync_warp();  // every lane has read it before one lane gives the buffer back
         block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
       } else {
         block = {block.index - 1, block.index == 1};
