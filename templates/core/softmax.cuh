@@ -18,16 +18,24 @@ ATTNJIT_DEVICE float quotient(float a, float b) {
 /// its product with the scale is exact and its peak 1.
 inline constexpr float kNothingSeen = -0x1p126f;
 
+/// `value` as an operand of 16 bits has it.
+template <Element kElement>
+ATTNJIT_DEVICE float rounded(float value) {
+  const u32 bits = pack_16bit<kElement>(value, 0.f);
+  return kElement == Element::kFloat16 ? low_f16_to_float(bits) : float_of(bits << 16);
+}
+
 /// Sums of probabilities of 16 kMTiles rows, against a reference: the row's maximum, or a score beside which no
 /// probability is large. A lane holds those of its 2 kMTiles rows, the sum of its own columns only until finish() joins
 /// the four lanes of a row.
 ///
 /// An exponent is one FMA, score * scale - offset, where offset is reference * scale as float32 has it: off by up to
 /// half a unit in its last place, 5e-4 at scores of 1e4. So probabilities come out too large or too small by one
-/// factor, that of the reference itself as `peak` instead of 1. Rounded to 16 bits it is 1 all the same, while the sum
-/// would remember: with one dominant key the output would not be v, and every tie of an e4m3 output would go wrong.
-/// What is summed is therefore divided by `peak`, exactly.
-template <int kMTiles>
+/// factor, that of the reference itself as `peak` instead of 1. Rounded to 16 bits it may be 1 all the same, while the
+/// sum would remember: with one dominant key the output would not be v, and every tie of an e4m3 output would go wrong.
+/// What is summed therefore takes the same step as the largest probability: it is divided by `peak`, exactly, and
+/// multiplied by what kElement, the type of the product's operands, makes of it.
+template <int kMTiles, Element kElement>
 struct OnlineSoftmax {
   float scale_log2;
   float row_max[kMTiles][2];  // the reference
@@ -53,7 +61,6 @@ struct OnlineSoftmax {
       for (int half = 0; half < 2; ++half) {
         rescale[m][half] = move(m, half, max_float(row_max[m][half], max_of_row(scores[m], half)));
         const float offset = row_max[m][half] * scale_log2;
-        const float row_peak = peak(m, half);
         float sum = 0.f;
 #pragma unroll
         for (int n = 0; n < kNTiles; ++n) {
@@ -63,7 +70,7 @@ struct OnlineSoftmax {
             sum += scores[m][n][i];
           }
         }
-        row_sum[m][half] += quotient(sum, row_peak);
+        row_sum[m][half] += as_multiplied(sum, m, half);
       }
     }
   }
@@ -72,7 +79,7 @@ struct OnlineSoftmax {
   /// lane's sum shows that a row's reference is too small for it. Comparisons and exchanges are a fifth of the time of
   /// a step. `probabilities` are rounded, as round_to_fragment() does. True, for a whole warp, if there is anything to
   /// be multiplied by `rescale`. What becomes of a row depends on that row alone.
-  template <Element kElement, int kNTiles>
+  template <int kNTiles>
   ATTNJIT_DEVICE bool update_boldly(const float (&scores)[kMTiles][kNTiles][4],
                                     u32 (&probabilities)[kMTiles][kNTiles / 2][4], float (&rescale)[kMTiles][2]) {
     constexpr float kLargestSum = 256.f;
@@ -113,7 +120,7 @@ struct OnlineSoftmax {
           const u32 lanes = ballot(sums[m][half] > kLargestSum) >> (thread_index() % 32 & ~3);
           rescale[m][half] = 1.f;
           if ((lanes & 15u) == 0) continue;
-          row_sum[m][half] += quotient(pending[m][half], peak(m, half));
+          row_sum[m][half] += as_multiplied(pending[m][half], m, half);
           pending[m][half] = 0.f;
           rescale[m][half] = move(m, half, tile_max);
         }
@@ -133,7 +140,7 @@ struct OnlineSoftmax {
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        row_sum[m][half] += quotient(pending[m][half], peak(m, half));
+        row_sum[m][half] += as_multiplied(pending[m][half], m, half);
         row_sum[m][half] += shuffle_xor(row_sum[m][half], 1);
         row_sum[m][half] += shuffle_xor(row_sum[m][half], 2);
       }
@@ -178,6 +185,11 @@ struct OnlineSoftmax {
   /// The probability of a score that equals the reference.
   ATTNJIT_DEVICE float peak(int m, int half) const {
     return exp2_approx(fma_float(row_max[m][half], scale_log2, -(row_max[m][half] * scale_log2)));
+  }
+  /// A sum of probabilities as they come out, as if each were rounded like the one of the reference.
+  ATTNJIT_DEVICE float as_multiplied(float sum, int m, int half) const {
+    const float row_peak = peak(m, half);
+    return quotient(sum, row_peak) * rounded<kElement>(row_peak);
   }
   /// Makes `score` the reference; what the row's output is then multiplied by.
   ATTNJIT_DEVICE float move(int m, int half, float score) {

@@ -149,7 +149,7 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   cp_async_commit();
 
   // ---- main loop: last block of keys first, since only the last ones need the mask
-  OnlineSoftmax<kMTiles> softmax(params.softmax_scale_log2);
+  OnlineSoftmax<kMTiles, kConfig.element> softmax(params.softmax_scale_log2);
   float out[kMTiles][kOutTiles][4];
   clear(out);
   for (int n_block = first_block, next_block; n_block >= 0; n_block = next_block) {

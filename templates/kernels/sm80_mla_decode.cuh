@@ -247,7 +247,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     }
 
     // ---- main loop
-    OnlineSoftmax<kMTiles> softmax(params.softmax_scale_log2 * cache_scale());
+    OnlineSoftmax<kMTiles, kConfig.element> softmax(params.softmax_scale_log2 * cache_scale());
     float out[kMTiles][kOutColumns / 8][4];
     clear(out);
     int stage = 0;

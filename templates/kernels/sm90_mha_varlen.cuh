@@ -86,7 +86,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     float out[kOutGroups][1][kGroupTiles][4];
     u32 probabilities[1][kNTiles / 2][4];
     u32 next_probabilities[1][kNTiles / 2][4];  // while a product reads the others
-    OnlineSoftmax<1> softmax(params.call.softmax_scale_log2);
+    OnlineSoftmax<1, kConfig.element> softmax(params.call.softmax_scale_log2);
     const auto multiply_q_k = [&] {
       const u64 q = wgmma_descriptor(q_rows, 0, kGroupBytes);
       const u64 k = wgmma_descriptor(
@@ -178,7 +178,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       k_ring.advance();
       if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
       mask_scores();
-      softmax.template update_boldly<kConfig.element>(scores, probabilities, rescale);
+      softmax.update_boldly(scores, probabilities, rescale);
       clear_v_behind_end();  // both consumers meet in it, so it comes before they take turns
 
       // ---- S of a block, while O gets what the block before brought
@@ -203,7 +203,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         k_ring.advance();
         if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
         mask_scores();
-        const bool moved = softmax.template update_boldly<kConfig.element>(scores, next_probabilities, rescale);
+        const bool moved = softmax.update_boldly(scores, next_probabilities, rescale);
         // Nobody reads this. It stands between the exponentials and the wait for P V, which the compiler would
         // otherwise move before them: they would then run beside no product.
         store_shared(address_of(shared.out.rows[consumer * 4 + warp]) + thread_index() % 32 * 8,
