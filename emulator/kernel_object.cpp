@@ -15,9 +15,12 @@
 #include "emulator/text.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-/// The leak check looks for pointers in the thread-local variables of objects that were opened at run time, and takes
-/// where these lie from what glibc keeps in front of them, wrongly so: it crashes. It must not look there.
-extern "C" __attribute__((visibility("default"))) const char* __lsan_default_options() { return "use_tls=0"; }
+/// The leak check looks for pointers in thread-local variables. For those of objects that were opened at run time it
+/// takes their place from what glibc keeps in front of them, wrongly so, and crashes: it must not learn of these. All
+/// others it has to see: what NVRTC keeps by pthread_setspecific is reached through them alone.
+extern "C" __attribute__((visibility("default"))) const char* __asan_default_options() {
+  return "intercept_tls_get_addr=0";
+}
 #endif
 
 namespace attnjit::emulator {
