@@ -5,6 +5,7 @@ keys in all (default: q); k means x1024.
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import pathlib
@@ -14,6 +15,13 @@ BATCHES = (
     "q512 q1k q2k q4k q8k 2q1k 4q1k 8q512 2q4k 4q4k 8q4k q128s1k q256s2k q512s4k q1ks4k 4q1ks8k".split()
 )
 HEADS = (128, 16)
+FP8_BATCHES = "q512 q1k q2k q4k q8k 2q4k 4q4k 8q4k".split()
+# Off the beaten track: head counts that are no power of two, and (dim_qk, dim_v, rope_dim, heads, kv_heads) of GLM-5,
+# MiniCPM3, ordinary GQA, gpt-oss and Mistral Small 4.
+ODD_HEADS = (8, 20, 40, 96)
+OTHER_DIMS = ((256, 256, 64, 16, None), (96, 64, 32, 40, None), (128, 128, 0, 32, 8), (64, 64, 0, 64, 8),
+              (128, 128, 64, 32, None))
+MIXED_BATCHES = "2q2k_62q1s1k q257s8191_2q513".split()
 # The H200's ceilings as measured: 8192^3 bf16 matrix product on random data, and a device-to-device copy.
 CEILING_FLOPS = 784e12
 CEILING_BYTES = 4.28e12
@@ -44,6 +52,32 @@ def visible_pairs(q, s, causal):
     return rows * (low + s) // 2 if rows > 0 else 0
 
 
+def _length(tokens):
+    return f"{tokens // 1024}k" if tokens % 1024 == 0 else str(tokens)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Sequences of one shape that lie together in a batch: what one call of cuDNN takes."""
+
+    count: int
+    q: int
+    s: int
+
+    @property
+    def name(self):
+        keys = "" if self.s == self.q else f"s{_length(self.s)}"
+        return f"{self.count if self.count > 1 else ''}q{_length(self.q)}{keys}"
+
+    def cudnn_causal(self, causal):
+        """cuDNN has no causal attention with more keys than queries; there its full attention stands in."""
+        return causal and self.q == self.s
+
+    def cudnn_is_same(self, causal):
+        """A single query sees all keys, causal or not."""
+        return not causal or self.q == self.s or self.q == 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     batch: str
@@ -51,15 +85,38 @@ class Cell:
     causal: bool
     dim_qk: int = 192
     dim_v: int = 128
-    rope_dim: int = 64
+    rope_dim: int = 64  # columns of k that all heads share, given apart as k_pe
+    kv_heads: int | None = None  # default: as many as heads
 
     @property
     def name(self):
-        return f"{self.batch} h{self.heads} {'causal' if self.causal else 'full'}"
+        heads = f"h{self.heads}" if self.kv_heads is None else f"h{self.heads}/{self.kv_heads}"
+        dims = ""
+        if (self.dim_qk, self.dim_v, self.rope_dim) != (192, 128, 64):
+            dims_qk = f"{self.dim_qk - self.rope_dim}+{self.rope_dim}" if self.rope_dim else str(self.dim_qk)
+            dims = f"d{dims_qk}x{self.dim_v} "
+        return f"{self.batch} {heads} {dims}{'causal' if self.causal else 'full'}"
 
     @property
     def sequences(self):
         return parse_batch(self.batch)
+
+    @property
+    def groups(self):
+        return [Group(len(list(same)), q, s) for (q, s), same in itertools.groupby(self.sequences)]
+
+    @property
+    def key_heads(self):
+        return self.heads if self.kv_heads is None else self.kv_heads
+
+    @property
+    def softmax_scale(self):
+        return self.dim_qk**-0.5
+
+    @property
+    def config(self):
+        """(head_dim_qk, head_dim_v, rope_dim, causal): what an operator is made for."""
+        return self.dim_qk, self.dim_v, self.rope_dim, self.causal
 
     @property
     def operations(self):
@@ -68,11 +125,11 @@ class Cell:
 
     @property
     def bytes(self):
-        """Each 16-bit tensor once: q, k_nope, k_pe (shared by the heads), v, out."""
+        """Each 16-bit tensor once: q, k or k_nope and k_pe (shared by the heads), v, out."""
         queries = sum(q for q, _ in self.sequences)
         keys = sum(s for _, s in self.sequences)
         per_query = self.heads * (self.dim_qk + self.dim_v)
-        per_key = self.heads * (self.dim_qk - self.rope_dim + self.dim_v) + self.rope_dim
+        per_key = self.key_heads * (self.dim_qk - self.rope_dim + self.dim_v) + self.rope_dim
         return 2 * (queries * per_query + keys * per_key)
 
     @property
@@ -81,12 +138,33 @@ class Cell:
 
     @property
     def cudnn_causal(self):
-        """cuDNN has no causal attention with more keys than queries: there its full attention is the yardstick."""
-        return self.causal and all(q == s for q, s in self.sequences)
+        """Whether cuDNN's attention of the batch is causal: see Group.cudnn_causal."""
+        return all(group.cudnn_causal(self.causal) for group in self.groups)
+
+    @property
+    def cudnn_is_same(self):
+        """Whether cuDNN computes the same function; if not, its full attention is a yardstick with more work."""
+        return all(group.cudnn_is_same(self.causal) for group in self.groups)
 
 
 def all_cells():
     return [Cell(batch, heads, causal) for heads in HEADS for causal in (True, False) for batch in BATCHES]
+
+
+def fp8_output_cells():
+    return [Cell(batch, 16, True) for batch in FP8_BATCHES]
+
+
+def off_track_cells():
+    odd_heads = [Cell(batch, heads, True) for heads in ODD_HEADS for batch in ("q1k", "q4k")]
+    other_dims = [
+        Cell(batch, heads, causal, dim_qk, dim_v, rope_dim, kv_heads)
+        for dim_qk, dim_v, rope_dim, heads, kv_heads in OTHER_DIMS
+        for causal in (True, False)
+        for batch in ("q1k", "q4k")
+    ]
+    mixed = [Cell(batch, heads, True) for heads in (16, 128) for batch in MIXED_BATCHES]
+    return odd_heads + other_dims + mixed
 
 
 @dataclasses.dataclass(frozen=True)

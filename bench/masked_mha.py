@@ -14,7 +14,7 @@ import statistics
 
 from attention_cells import HEADS, Cell, visible_pairs
 from gpu_bench import Run, chosen, end, parse_arguments
-from mla_prefill import SCALE, packed_tensors
+from prefill_case import bounds, check_finite, check_rows, packed_tensors
 
 TOPK = 2048
 WINDOW = 512
@@ -58,21 +58,6 @@ def top_k(torch, masked):
     return index.masked_fill_(value < 0, -1).int()
 
 
-def check_rows(torch, masked, packed, indices):
-    """A benchmark of a wrong result is worth nothing: some rows of some heads against plain float32 attention."""
-    out = packed["out"]
-    if not bool(torch.isfinite(out).all()):
-        raise RuntimeError(f"{masked.name}: the output has elements that are not finite, or were not written")
-    for row in torch.linspace(0, out.shape[0] - 1, 9).long().tolist():
-        keys = indices[row][indices[row] >= 0].long()
-        for head in (0, masked.cell.heads - 1):
-            k = torch.cat([packed["k_nope"][keys, head], packed["k_pe"][keys]], dim=-1).float()
-            weights = torch.softmax(k @ packed["q"][row, head].float() * SCALE, dim=0)
-            error = (weights @ packed["v"][keys, head].float() - out[row, head].float()).abs().max().item()
-            if error > 0.02:
-                raise RuntimeError(f"{masked.name}: row {row} of head {head} is wrong by {error:.3f}")
-
-
 def measure(torch, timer, operators, masked, rounds):
     """{"masked": [us], "dense": [us], "build": [us], "back_to_back": us}."""
     from gpu_timer import alternate
@@ -83,7 +68,6 @@ def measure(torch, timer, operators, masked, rounds):
     (q, s), = cell.sequences
     indices = top_k(torch, masked)
     mask, tiles = (torch.zeros(shape, dtype=torch.int32, device="cuda") for shape in mask_shapes(q, 1, s))
-    bounds = {"max_seqlen_q": q, "max_seqlen_k": s, "softmax_scale": SCALE}
     build = operators["build"].bind(
         topk_indices=indices,
         cu_seqlens_q=packed["cu_seqlens_q"],
@@ -91,15 +75,16 @@ def measure(torch, timer, operators, masked, rounds):
         mask=mask,
         mask_tiles=tiles,
     )
-    dense = operators["dense"].bind(**packed, **bounds)
-    attend = operators["masked"].bind(**packed, **bounds, mask=mask, mask_tiles=tiles)
+    dense = operators["dense"].bind(**packed, **bounds(cell))
+    attend = operators["masked"].bind(**packed, **bounds(cell), mask=mask, mask_tiles=tiles)
     stream = torch.cuda.current_stream().cuda_stream
 
     calls = [lambda: attend.run(stream), lambda: dense.run(stream), lambda: build.run(stream)]
     for call_once in [calls[2], calls[1], calls[0]]:
         call_once()
         torch.cuda.synchronize()
-    check_rows(torch, masked, packed, indices)
+    check_finite(torch, masked.name, packed["out"])
+    check_rows(torch, masked.name, cell, packed, lambda row: indices[row][indices[row] >= 0].long())
     alternate(timer, calls, 2)  # the flush's length
     times = alternate(timer, calls, rounds)
     back_to_back = timer.back_to_back_us(calls[0], statistics.median(times[0]))

@@ -14,94 +14,7 @@ import statistics
 
 from attention_cells import all_cells, geometric_mean, load_peers
 from gpu_bench import Run, chosen, end, parse_arguments
-
-SCALE = 192**-0.5
-
-
-# ---- one cell on the GPU ---------------------------------------------------------------------------------------------
-
-
-def packed_tensors(torch, cell):
-    """The batch as attnjit takes it: tokens of all sequences in a row, k_pe shared by the heads."""
-    q_lens = [q for q, _ in cell.sequences]
-    k_lens = [s for _, s in cell.sequences]
-    options = {"device": "cuda", "dtype": torch.bfloat16}
-
-    def starts(lengths):
-        return torch.tensor([0] + lengths, device="cuda").cumsum(0).to(torch.int32)
-
-    return {
-        "q": torch.randn(sum(q_lens), cell.heads, cell.dim_qk, **options),
-        "k_nope": torch.randn(sum(k_lens), cell.heads, cell.dim_qk - cell.rope_dim, **options),
-        "k_pe": torch.randn(sum(k_lens), cell.rope_dim, **options),
-        "v": torch.randn(sum(k_lens), cell.heads, cell.dim_v, **options),
-        "out": torch.full((sum(q_lens), cell.heads, cell.dim_v), float("nan"), **options),
-        "cu_seqlens_q": starts(q_lens),
-        "cu_seqlens_k": starts(k_lens),
-    }
-
-
-def cudnn_call(torch, cell, packed):
-    """The same numbers as dense [B, H, S, D], and a function that runs cuDNN on them; None for an uneven batch."""
-    if len(set(cell.sequences)) != 1:
-        return None
-    batch = len(cell.sequences)
-    k_pe = packed["k_pe"][:, None, :].expand(-1, cell.heads, -1)
-    k = torch.cat([packed["k_nope"], k_pe], dim=-1)
-
-    def dense(tensor):
-        return tensor.view(batch, -1, cell.heads, tensor.shape[-1]).transpose(1, 2).contiguous()
-
-    q, k, v = dense(packed["q"]), dense(k), dense(packed["v"])
-    attention = torch.nn.functional.scaled_dot_product_attention
-    return lambda: attention(q, k, v, is_causal=cell.cudnn_causal, scale=SCALE)
-
-
-def check_same_result(torch, cell, packed, cudnn):
-    """A benchmark of a wrong result is worth nothing. Where cuDNN computes the same function, bf16 results agree."""
-    out = packed["out"]
-    if not bool(torch.isfinite(out).all()):
-        raise RuntimeError(f"{cell.name}: the output has elements that are not finite, or were not written")
-    if cudnn is None or cell.cudnn_causal != cell.causal:
-        return
-    theirs = cudnn().transpose(1, 2).reshape(out.shape).float()
-    error = (out.float() - theirs).abs() - 0.02 * theirs.abs()
-    if (worst := error.max().item()) > 0.02:
-        raise RuntimeError(f"{cell.name}: differs from cuDNN's result by {worst:.3f} more than 2 %")
-
-
-def measure(torch, timer, operator, cell, rounds):
-    """{"ours": [us], "cudnn": [us] or None, "back_to_back": us}."""
-    from gpu_timer import alternate
-
-    packed = packed_tensors(torch, cell)
-    call = operator.bind(
-        **packed,
-        max_seqlen_q=max(q for q, _ in cell.sequences),
-        max_seqlen_k=max(s for _, s in cell.sequences),
-        softmax_scale=SCALE,
-    )
-    stream = torch.cuda.current_stream().cuda_stream
-
-    def ours():
-        call.run(stream)
-
-    cudnn = cudnn_call(torch, cell, packed)
-    ours()
-    torch.cuda.synchronize()
-    check_same_result(torch, cell, packed, cudnn)
-    calls = [ours] if cudnn is None else [ours, cudnn]
-    for call_once in calls * 2:  # cuDNN's choice of kernel and the allocator's first blocks stop the queue
-        call_once()
-        torch.cuda.synchronize()
-    alternate(timer, calls, 2)  # the flush's length
-    times = alternate(timer, calls, rounds)
-    return {
-        "ours": times[0],
-        "cudnn": times[1] if cudnn else None,
-        "back_to_back": timer.back_to_back_us(ours, statistics.median(times[0])),
-    }
-
+from prefill_case import measure_beside_cudnn, only_cudnn
 
 # ---- rows and summary ------------------------------------------------------------------------------------------------
 
@@ -183,16 +96,15 @@ def main():
     from torch_bridge import MhaVarlen
 
     run = Run(arguments)
-    operators = {
-        causal: MhaVarlen(run.context, head_dim_qk=192, head_dim_v=128, rope_dim=64, causal=causal)
-        for causal in {cell.causal for cell in cells}
-    }
+    operators = {config: MhaVarlen(run.context, *config) for config in {cell.config for cell in cells}}
 
     def row_of(cell):
-        result = measure(torch, run.timer, operators[cell.causal], cell, arguments.rounds)
+        result = measure_beside_cudnn(torch, run.timer, operators[cell.config], cell, arguments.rounds)
+        if result["refusal"]:
+            raise RuntimeError(f"{cell.name}: cuDNN served this cell when the table was made: {result['refusal']}")
         return make_row(cell, peers[cell.batch, cell.heads, cell.causal], result)
 
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION):
+    with only_cudnn(torch):
         rows = run.rows(cells, row_of, print_row)
     print_summary(rows)
     end(rows, cells)
