@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,15 @@ struct Options {
   std::string cache;  // set for a child
 };
 
+/// Each once: operators of a preset share kernels.
 std::vector<runtime::KernelPlan> kernels_of(const Options& options) {
   const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(options.arch));
   std::vector<runtime::KernelPlan> all;
+  std::set<std::string> seen;
   for (const runtime::OperatorConfig& config : runtime::preset(options.preset).operators) {
-    for (runtime::KernelPlan& plan : runtime::plans(config, features)) all.push_back(std::move(plan));
+    for (runtime::KernelPlan& plan : runtime::plans(config, features)) {
+      if (seen.insert(plan.spec.family + plan.spec.config_json()).second) all.push_back(std::move(plan));
+    }
   }
   return all;
 }
