@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "bench/host_report.h"
 #include "examples/device_tensors.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/device_services.h"
 #include "runtime/driver.h"
 #include "runtime/mha_varlen_kernels.h"
 
@@ -26,16 +28,21 @@ constexpr int kBatch = 100;
 struct Options {
   int batches = 100;
   int device = 0;
+  std::string arch;  // empty: what fits the device
 };
 
-/// The kernel that a call launches, in a library handle of its own.
+/// The kernel that a call launches, in a library handle of its own, with what the call tells it.
 class BareKernel {
  public:
   BareKernel(const Context& context, const MhaVarlenConfig& config, const MhaVarlenParams& params)
-      : driver_(runtime::Driver::get()), call_(runtime::check_mha_varlen(config, params)) {
-    const auto kernels = runtime::choose_mha_varlen(config, context.impl()->features());
-    const runtime::MhaVarlenKernels::Launch launch = kernels->launch(call_);
-    const runtime::KernelPlan& plan = kernels->plans()[launch.plan];
+      : driver_(runtime::Driver::get()),
+        call_(runtime::check_mha_varlen(config, params)),
+        kernels_(runtime::choose_mha_varlen(config, context.impl()->features())) {
+    const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call_);
+    const runtime::KernelPlan& plan = kernels_->plans()[static_cast<std::size_t>(launch.plan)];
+    runtime::DeviceServices services(driver_, counters_, nullptr);
+    params_ = kernels_->params(call_, launch, services, storage_);
+    family_ = plan.spec.family;
     const cache::Found found = context.impl()->loader().prepare(plan);
     CUdevice device = 0;
     driver_.check(driver_.cuDeviceGet(&device, context.device()), "cuDeviceGet");
@@ -53,9 +60,12 @@ class BareKernel {
     config_.blockDimY = config_.blockDimZ = 1;
     config_.sharedMemBytes = static_cast<unsigned>(plan.smem_bytes);
   }
+  BareKernel(const BareKernel&) = delete;
+  BareKernel& operator=(const BareKernel&) = delete;
 
+  const std::string& family() const { return family_; }
   void launch() {
-    void* arguments[] = {&call_.params};
+    void* arguments[] = {const_cast<void*>(params_)};
     driver_.check(driver_.cuLaunchKernelEx(&config_, reinterpret_cast<CUfunction>(kernel_), arguments, nullptr),
                   "cuLaunchKernelEx");
   }
@@ -63,6 +73,11 @@ class BareKernel {
  private:
   const runtime::Driver& driver_;
   runtime::MhaVarlenCall call_;
+  std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
+  runtime::TileCounters counters_;
+  runtime::MhaVarlenKernels::ParamsStorage storage_{};
+  const void* params_ = nullptr;
+  std::string family_;
   CUlibrary library_ = nullptr;
   CUkernel kernel_ = nullptr;
   CUlaunchConfig config_{};
@@ -71,7 +86,7 @@ class BareKernel {
 /// The same call through the C ABI.
 class CAbiCall {
  public:
-  CAbiCall(int device, const MhaVarlenConfig& config, const MhaVarlenParams& p)
+  CAbiCall(int device, const std::string& arch, const MhaVarlenConfig& config, const MhaVarlenParams& p)
       : q_(device, p.q),
         k_nope_(device, p.k_nope),
         k_pe_(device, p.k_pe),
@@ -80,6 +95,7 @@ class CAbiCall {
         cu_seqlens_(device, p.cu_seqlens_q) {
     attnjit_context_options options = ATTNJIT_CONTEXT_OPTIONS_INIT;
     options.device = device;
+    if (!arch.empty()) options.arch = arch.c_str();
     check(attnjit_context_create(&options, &context_));
     attnjit_mha_varlen_config c = ATTNJIT_MHA_VARLEN_CONFIG_INIT;
     c.head_dim_qk = config.head_dim_qk;
@@ -132,6 +148,17 @@ class CAbiCall {
   attnjit_mha_varlen_params params_ = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
 };
 
+/// More places for 16 of them than a thread keeps tensor maps of.
+constexpr int kQueries = 1000;
+
+/// 16 queries of `q`, from `first` on.
+Tensor rows_from(const Tensor& q, int first) {
+  Tensor rows = q;
+  rows.data = static_cast<char*>(q.data) + first * q.strides[0] * size_in_bytes(q.dtype);
+  rows.shape[0] = 16;
+  return rows;
+}
+
 /// Nanoseconds per call of one batch; the GPU is idle before and after.
 template <class Call>
 double time_batch(const examples::Gpu& gpu, Call&& call) {
@@ -147,6 +174,7 @@ int run(const Options& options, bench::HostReport& report) {
   if (!gpu) throw std::runtime_error("this benchmark needs a GPU: there is no CUDA driver or no such device");
   ContextOptions context_options;
   context_options.device = options.device;
+  context_options.arch = options.arch;
   const Context context(context_options);
   const MhaVarlenConfig config{.head_dim_qk = 192,
                                .head_dim_v = 128,
@@ -157,7 +185,8 @@ int run(const Options& options, bench::HostReport& report) {
   const MlaPrefill prefill(context, config);
 
   MhaVarlenParams params;
-  params.q = gpu.random({16, 1, 192});
+  const Tensor q = gpu.random({kQueries, 1, 192});
+  params.q = rows_from(q, 0);
   params.k_nope = gpu.random({16, 1, 128});
   params.k_pe = gpu.random({16, 64});
   params.v = gpu.random({16, 1, 128});
@@ -166,24 +195,34 @@ int run(const Options& options, bench::HostReport& report) {
   params.max_seqlen_q = params.max_seqlen_k = 16;
   params.softmax_scale = 0.0722f;
   BareKernel bare(context, config, params);
-  const CAbiCall c_abi(options.device, config, params);
+  const CAbiCall c_abi(options.device, options.arch, config, params);
 
-  std::vector<double> bare_ns, run_ns, c_ns, run_over_ns, c_over_ns;
+  std::vector<double> bare_ns, run_ns, c_ns, run_over_ns, c_over_ns, moved_over_ns;
+  int moves = 0;
   for (int i = -10; i < options.batches; ++i) {  // the first ten warm up
     const double b = time_batch(gpu, [&] { bare.launch(); });
     const double r = time_batch(gpu, [&] { prefill.run(params); });
     const double c = time_batch(gpu, [&] { c_abi.run(); });
+    MhaVarlenParams moved = params;
+    const double m = time_batch(gpu, [&] {
+      moved.q = rows_from(q, ++moves % (kQueries - 16));
+      prefill.run(moved);
+    });
     if (i < 0) continue;
     bare_ns.push_back(b);
     run_ns.push_back(r);
     c_ns.push_back(c);
     run_over_ns.push_back(r - b);
     c_over_ns.push_back(c - b);
+    moved_over_ns.push_back(m - b);
   }
-  const std::string of = fmt::format(", median of {} batches of {} calls", options.batches, kBatch);
+  const std::string of =
+      fmt::format(", kernel {}, median of {} batches of {} calls", bare.family(), options.batches, kBatch);
   report.add("bare cuLaunchKernelEx" + of, bench::median(bare_ns), "ns");
   report.add("MhaVarlen::run" + of, bench::median(run_ns), "ns");
   report.add("MhaVarlen::run over the bare launch before it" + of, bench::median(run_over_ns), "ns");
+  report.add("MhaVarlen::run, q somewhere else in each call, over the bare launch before it" + of,
+             bench::median(moved_over_ns), "ns");
   report.add("attnjit_mha_varlen_run (C ABI)" + of, bench::median(c_ns), "ns");
   report.add("attnjit_mha_varlen_run (C ABI) over the bare launch before it" + of, bench::median(c_over_ns), "ns");
   return report.write();
@@ -200,6 +239,7 @@ int main(int argc, char** argv) try {
       ->capture_default_str()
       ->check(CLI::Range(20, 10000));
   app.add_option("--device", options.device, "CUDA device")->capture_default_str();
+  app.add_option("--arch", options.arch, "target (default: what fits the device; sm_90: the kernels for every SM)");
   CLI11_PARSE(app, argc, argv);
   return attnjit::run(options, report);
 } catch (const std::exception& error) {
