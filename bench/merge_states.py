@@ -6,7 +6,7 @@ cell's figure is the median. The two results are compared first. Rows are writte
 
     python3 bench/merge_states.py --dry-run
     python3 bench/merge_states.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
-        --out bench/results/h200/merge_states_generic.json
+        --out bench/results/h200/merge_states.json
 """
 
 import statistics
