@@ -93,6 +93,8 @@ void add_lengths(Table& table) {
   table.add("as_many_parts_as_blocks", kNarrow, {320}, [](DecodeCase& c) { c.sms = 5; });
   table.add("more_parts_than_blocks", kNarrow, {70, 5}, [](DecodeCase& c) { c.sms = 12; });
   table.add("many_sequences", kNarrow, std::vector<int>(37, 9), [](DecodeCase& c) { c.heads = 1; });
+  // So many pieces of a row that warps of the joining kernel share them.
+  table.add("many_parts", kNarrow, {300}, [](DecodeCase& c) { c.sms = 9; });
   table.add("queries_causal", kNarrow, {40, 3, 2, 1, 0}, [](DecodeCase& c) { c.seqlen_q = 3; });
   table.add("queries_full", kE4M3, {40, 3, 0}, [](DecodeCase& c) { c.seqlen_q = 3; });
   table.add("queries_cross_tiles_of_rows", kNarrow, {40, 12}, [](DecodeCase& c) {
@@ -185,6 +187,10 @@ std::vector<DecodeCase> decode_mutation_cases() {
     c.sms = 1;
   });
   table.add("converted", kRows, {150, 40}, [](DecodeCase& c) { c.heads = 2; });
+  table.add("warps_share_pieces", kNarrow, {300}, [](DecodeCase& c) {
+    c.heads = 2;
+    c.sms = 9;
+  });
   return table.take();
 }
 

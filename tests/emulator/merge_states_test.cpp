@@ -128,7 +128,7 @@ TEST(Mutation, EverySiteOfMergeStatesIsMissed) {
                          return judged.trouble;
                        }});
   }
-  expect_every_site_missed("merge_states", mutated, 1);
+  expect_every_site_missed({"merge_states"}, mutated);
 }
 
 }  // namespace

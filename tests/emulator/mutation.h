@@ -20,8 +20,8 @@ struct MutationCase {
   std::function<std::string(const emulator::LaunchOptions&, emulator::LaunchResult*)> run;
 };
 
-/// Fails the current test unless each site that the cases meet is missed when it is dropped, or listed as a survivor
-/// under `kernel`. The cases must meet at least `sites` of them.
-void expect_every_site_missed(const std::string& kernel, const std::vector<MutationCase>& cases, std::size_t sites);
+/// Fails the current test unless each site in the text of `kernels` and of what they include is met by a case and missed
+/// when it is dropped, or listed as a survivor under the kernels' names.
+void expect_every_site_missed(const std::vector<std::string>& kernels, const std::vector<MutationCase>& cases);
 
 }  // namespace attnjit::emulator_tests

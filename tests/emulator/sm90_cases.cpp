@@ -134,6 +134,8 @@ std::vector<Sm90Case> sm90_mutation_cases() {
   table.add("rings_come_round", kSmall, {520}, {530}, 1);
   table.add("consumers_share_rows", kSmall, {64}, {520}, 0, small);
   table.add("one_block", kSmall, {64}, {100}, 1);
+  // An output of two staged groups.
+  table.add("wide_output", kMla, {70}, {100}, 1);
   // Nothing but the ring of tiles holds the producer back.
   table.add("tiles_without_keys", kSmall, {1000}, {0}, 1);
   return table.take();
