@@ -1,5 +1,4 @@
 // Every fault that a user can make, through both APIs: found before anything is launched, and told in words that help.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -98,18 +97,6 @@ INSTANTIATE_TEST_SUITE_P(Rows, GoodInput,
                          [](const auto& test) {
                            return std::string(std::get<0>(test.param).name) + "_" + to_string(std::get<1>(test.param));
                          });
-
-/// Only a DLTensor says on which device it is.
-TEST(TensorOfAnotherDevice, IsNamedByTheCApi) {
-  const Machine machine;
-  MhaVarlenOperation operation;
-  operation.tensors_device = 1;
-  const Outcome outcome = attempt(Api::kC, fake_device(), &operation);
-  EXPECT_EQ(outcome.status, Status::kInvalidArgument);
-  EXPECT_THAT(outcome.message, testing::StartsWith("q: it is on device 1, but the operator was made for device 0"));
-  EXPECT_THAT(outcome.message, testing::HasSubstr("copy it there"));
-  EXPECT_TRUE(fake_cuda::state().launches.empty());
-}
 
 }  // namespace
 }  // namespace attnjit::bad_input

@@ -36,7 +36,7 @@ Outcome run_in_a_context_of_another_device(Api api) {
   ContextOptions options = fake_device();
   options.device = 1;
   MhaVarlenOperation operation;
-  operation.tensors_device = 1;
+  operation.place.device.device_id = 1;
   return attempt(api, options, &operation);
 }
 

@@ -5,11 +5,17 @@
 
 namespace attnjit::bad_input {
 
+/// Where tensors are: only a DLTensor says so.
+struct Place {
+  DLDevice device{kDLCUDA, 0};
+  const void* only = nullptr;  // the one that is there, by its address; the others are on device 0. nullptr: all are
+};
+
 class DlView {
  public:
-  explicit DlView(const Tensor& tensor, int device = 0) : tensor_(tensor) {
+  explicit DlView(const Tensor& tensor, const Place& place = {}) : tensor_(tensor) {
     dl_.data = tensor_.data;
-    dl_.device = {kDLCUDA, device};
+    dl_.device = place.only == nullptr || place.only == tensor.data ? place.device : DLDevice{kDLCUDA, 0};
     dl_.ndim = tensor_.rank;
     dl_.dtype = dtype_of(tensor_.dtype);
     dl_.shape = tensor_.shape.data();

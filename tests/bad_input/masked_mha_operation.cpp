@@ -1,6 +1,5 @@
 #include "tests/bad_input/masked_mha_operation.h"
 
-#include "tests/bad_input/dl_view.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 
 namespace attnjit::bad_input {
@@ -17,8 +16,9 @@ attnjit_status MaskedMhaOperation::run(const attnjit_context* context) const {
   attnjit_status status = attnjit_masked_mha_create(context, &c, &op);
   if (status != ATTNJIT_OK) return status;
 
-  const CAttention attention(params.attention, 0);
-  const DlView indices(params.topk_indices), mask(params.mask), tiles(params.mask_tiles), offset(params.key_offset);
+  const CAttention attention(params.attention, place);
+  const DlView indices(params.topk_indices, place), mask(params.mask, place), tiles(params.mask_tiles, place),
+      offset(params.key_offset, place);
   attnjit_masked_mha_params p = ATTNJIT_MASKED_MHA_PARAMS_INIT;
   p.attention = attention.get();
   p.topk_indices = indices.get();
@@ -46,8 +46,8 @@ attnjit_status MaskFromTopkOperation::run(const attnjit_context* context) const 
   attnjit_mask_from_topk* op = nullptr;
   attnjit_status status = attnjit_mask_from_topk_create(context, &op);
   if (status != ATTNJIT_OK) return status;
-  const DlView indices(params.topk_indices), cu_seqlens_q(params.cu_seqlens_q), seq_lens(params.seq_lens),
-      mask(params.mask), tiles(params.mask_tiles);
+  const DlView indices(params.topk_indices, place), cu_seqlens_q(params.cu_seqlens_q, place),
+      seq_lens(params.seq_lens, place), mask(params.mask, place), tiles(params.mask_tiles, place);
   attnjit_mask_from_topk_params p = ATTNJIT_MASK_FROM_TOPK_PARAMS_INIT;
   p.topk_indices = indices.get();
   p.cu_seqlens_q = cu_seqlens_q.get();

@@ -5,6 +5,7 @@
 
 #include "attnjit/masked_mha.hpp"
 #include "tests/bad_input/api.h"
+#include "tests/bad_input/dl_view.h"
 #include "tests/runtime/masked_mha_case.h"
 
 namespace attnjit::bad_input {
@@ -14,6 +15,7 @@ struct MaskedMhaOperation final : Operation {
   MaskedMhaConfig config = test::masked_config();
   MaskedMhaParams params = test::masked_params();
   std::optional<MaskedMhaBounds> reserve{};  // before the call
+  Place place{};                             // of the DLTensors: only the C API is told
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;
@@ -21,6 +23,7 @@ struct MaskedMhaOperation final : Operation {
 
 struct MaskFromTopkOperation final : Operation {
   MaskFromTopkParams params = test::mask_from_topk_params();
+  Place place{};
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

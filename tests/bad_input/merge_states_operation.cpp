@@ -1,7 +1,5 @@
 #include "tests/bad_input/merge_states_operation.h"
 
-#include "tests/bad_input/dl_view.h"
-
 namespace attnjit::bad_input {
 
 void MergeStatesOperation::run(const Context& context) const { MergeStates(context, config).run(params); }
@@ -15,8 +13,9 @@ attnjit_status MergeStatesOperation::run(const attnjit_context* context) const {
   attnjit_status status = attnjit_merge_states_create(context, &c, &op);
   if (status != ATTNJIT_OK) return status;
 
-  const DlView out_a(params.out_a), lse_a(params.lse_a), out_b(params.out_b), lse_b(params.lse_b), outs(params.outs),
-      lses(params.lses), out(params.out), lse(params.lse), out_scale(params.out_scale);
+  const DlView out_a(params.out_a, place), lse_a(params.lse_a, place), out_b(params.out_b, place),
+      lse_b(params.lse_b, place), outs(params.outs, place), lses(params.lses, place), out(params.out, place),
+      lse(params.lse, place), out_scale(params.out_scale, place);
   attnjit_merge_states_params p = ATTNJIT_MERGE_STATES_PARAMS_INIT;
   p.out_a = out_a.get();
   p.lse_a = lse_a.get();

@@ -3,6 +3,7 @@
 
 #include "attnjit/merge_states.hpp"
 #include "tests/bad_input/api.h"
+#include "tests/bad_input/dl_view.h"
 #include "tests/runtime/merge_states_case.h"
 
 namespace attnjit::bad_input {
@@ -11,6 +12,7 @@ namespace attnjit::bad_input {
 struct MergeStatesOperation final : Operation {
   MergeStatesConfig config = test::merge_config();
   MergeStatesParams params = test::two_states();
+  Place place{};  // of the DLTensors: only the C API is told
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

@@ -15,19 +15,19 @@ attnjit_mha_varlen_config c_config(const MhaVarlenConfig& config) {
   return c;
 }
 
-CAttention::CAttention(const MhaVarlenParams& params, int device)
-    : q_(params.q, device),
-      q_nope_(params.q_nope, device),
-      q_pe_(params.q_pe, device),
-      k_(params.k, device),
-      k_nope_(params.k_nope, device),
-      k_pe_(params.k_pe, device),
-      v_(params.v, device),
-      out_(params.out, device),
-      lse_(params.lse, device),
-      out_scale_(params.out_scale, device),
-      cu_seqlens_q_(params.cu_seqlens_q, device),
-      cu_seqlens_k_(params.cu_seqlens_k, device) {
+CAttention::CAttention(const MhaVarlenParams& params, const Place& place)
+    : q_(params.q, place),
+      q_nope_(params.q_nope, place),
+      q_pe_(params.q_pe, place),
+      k_(params.k, place),
+      k_nope_(params.k_nope, place),
+      k_pe_(params.k_pe, place),
+      v_(params.v, place),
+      out_(params.out, place),
+      lse_(params.lse, place),
+      out_scale_(params.out_scale, place),
+      cu_seqlens_q_(params.cu_seqlens_q, place),
+      cu_seqlens_k_(params.cu_seqlens_k, place) {
   params_.q = q_.get();
   params_.q_nope = q_nope_.get();
   params_.q_pe = q_pe_.get();
@@ -50,7 +50,7 @@ attnjit_status MhaVarlenOperation::run(const attnjit_context* context) const {
   attnjit_mha_varlen* op = nullptr;
   attnjit_status status = attnjit_mha_varlen_create(context, &c, &op);
   if (status != ATTNJIT_OK) return status;
-  const CAttention p(params, tensors_device);
+  const CAttention p(params, place);
   status = attnjit_mha_varlen_run(op, p.get(), nullptr);
   attnjit_mha_varlen_destroy(op);
   return status;

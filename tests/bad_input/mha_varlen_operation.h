@@ -11,10 +11,10 @@ namespace attnjit::bad_input {
 /// The config as the C API wants it.
 attnjit_mha_varlen_config c_config(const MhaVarlenConfig& config);
 
-/// The params as the C API wants them, of tensors on `device`.
+/// The params as the C API wants them, of tensors at `place`.
 class CAttention {
  public:
-  CAttention(const MhaVarlenParams& params, int device);
+  CAttention(const MhaVarlenParams& params, const Place& place);
   CAttention(const CAttention&) = delete;
   CAttention& operator=(const CAttention&) = delete;
   const attnjit_mha_varlen_params* get() const { return &params_; }
@@ -28,7 +28,7 @@ class CAttention {
 struct MhaVarlenOperation final : Operation {
   MhaVarlenConfig config = test::deepseek_config();
   MhaVarlenParams params = test::deepseek_params();
-  int tensors_device = 0;  // of the DLTensors: only the C API is told
+  Place place{};  // of the DLTensors: only the C API is told
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

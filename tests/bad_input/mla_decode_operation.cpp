@@ -1,7 +1,5 @@
 #include "tests/bad_input/mla_decode_operation.h"
 
-#include "tests/bad_input/dl_view.h"
-
 namespace attnjit::bad_input {
 namespace {
 
@@ -26,10 +24,12 @@ attnjit_status MlaDecodeOperation::run(const attnjit_context* context) const {
   attnjit_status status = create(context, config, &op);
   if (status != ATTNJIT_OK) return status;
 
-  const DlView q(params.q), q_nope(params.q_nope), q_pe(params.q_pe), cache(params.cache), latent(params.latent),
-      rope(params.rope), cache_scale(params.cache_scale), block_table(params.block_table), kv_indptr(params.kv_indptr),
-      kv_indices(params.kv_indices), seq_lens(params.seq_lens), cu_seqlens_q(params.cu_seqlens_q),
-      total_seq_lens(params.total_seq_lens), out(params.out), lse(params.lse), out_scale(params.out_scale);
+  const DlView q(params.q, place), q_nope(params.q_nope, place), q_pe(params.q_pe, place), cache(params.cache, place),
+      latent(params.latent, place), rope(params.rope, place), cache_scale(params.cache_scale, place),
+      block_table(params.block_table, place), kv_indptr(params.kv_indptr, place), kv_indices(params.kv_indices, place),
+      seq_lens(params.seq_lens, place), cu_seqlens_q(params.cu_seqlens_q, place),
+      total_seq_lens(params.total_seq_lens, place), out(params.out, place), lse(params.lse, place),
+      out_scale(params.out_scale, place);
   attnjit_mla_decode_params p = ATTNJIT_MLA_DECODE_PARAMS_INIT;
   p.q = q.get();
   p.q_nope = q_nope.get();

@@ -3,6 +3,7 @@
 
 #include "attnjit/mla_decode.hpp"
 #include "tests/bad_input/api.h"
+#include "tests/bad_input/dl_view.h"
 #include "tests/runtime/mla_decode_case.h"
 
 namespace attnjit::bad_input {
@@ -11,6 +12,7 @@ namespace attnjit::bad_input {
 struct MlaDecodeOperation final : Operation {
   MlaDecodeConfig config = test::decode_config();
   MlaDecodeParams params = test::decode_params();
+  Place place{};  // of the DLTensors: only the C API is told
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;
