@@ -69,7 +69,9 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
                      access == Access::kOutput ? "allocate it so" : "convert it"));
   }
   if (!shape_matches(t, shape)) [[unlikely]] {
-    fail(fmt::format("{} has shape {}; it must be {}", name, shape_text(t), wanted_text(shape)));
+    fail(fmt::format(
+        "{} has shape {}; it must be {}: {}", name, shape_text(t), wanted_text(shape),
+        access == Access::kOutput ? "allocate it so, or pass a view of that shape" : "pass a view of that shape"));
   }
   if (is_empty(t)) return;  // no pointer and no stride of an empty tensor is ever used
   if (t.data == nullptr) [[unlikely]] {
@@ -85,8 +87,9 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
     const std::int64_t stride = t.strides[dim];
     if (stride < 0 || (stride == 0 && access == Access::kOutput)) [[unlikely]] {
       fail(fmt::format("{} has stride {} in dim {}; it must be {}", name, stride, dim,
-                       access == Access::kOutput ? "positive, since elements of an output may not overlap"
-                                                 : "0 or positive: copy it"));
+                       access == Access::kOutput
+                           ? "positive, since elements of an output may not overlap: allocate it so"
+                           : "0 or positive: copy it"));
     }
   }
 }

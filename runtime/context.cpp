@@ -23,17 +23,26 @@ void log_warnings_to_stderr(LogLevel level, const std::string& message) {
 CUdevice find_device(const runtime::Driver& driver, int ordinal) {
   int count = 0;
   driver.check(driver.cuDeviceGetCount(&count), "cuDeviceGetCount");
+  if (count == 0) {
+    throw Error(Status::kNoDriver,
+                fmt::format("device {} does not exist: the driver shows 0 device(s); look whether CUDA_VISIBLE_DEVICES "
+                            "hides them, or use device = ContextOptions::kNoDevice (-1) to compile without one",
+                            ordinal));
+  }
   if (ordinal < 0 || ordinal >= count) {
-    throw Error(count == 0 ? Status::kNoDriver : Status::kInvalidArgument,
-                fmt::format("device {} does not exist: the driver shows {} device(s){}", ordinal, count,
-                            count == 0 ? "; use device = ContextOptions::kNoDevice (-1) to compile without one" : ""));
+    throw Error(
+        Status::kInvalidArgument,
+        fmt::format("device {} does not exist: the driver shows {} device(s); give an ordinal from 0 to {}, make "
+                    "more of them visible by CUDA_VISIBLE_DEVICES, or use ContextOptions::kNoDevice (-1) to "
+                    "compile without one",
+                    ordinal, count, count - 1));
   }
   CUdevice device = 0;
   driver.check(driver.cuDeviceGet(&device, ordinal), "cuDeviceGet");
   return device;
 }
 
-std::vector<jit::Target> targets_of(const runtime::Driver& driver, CUdevice device) {
+std::vector<jit::Target> targets_of(const runtime::Driver& driver, CUdevice device, int ordinal) {
   int major = 0;
   int minor = 0;
   driver.check(driver.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
@@ -43,7 +52,9 @@ std::vector<jit::Target> targets_of(const runtime::Driver& driver, CUdevice devi
   std::vector<jit::Target> targets = jit::targets_for_device(major, minor);
   if (targets.empty()) {
     throw Error(Status::kUnsupported,
-                fmt::format("the device is SM {}.{}; kernels need SM 8.0 (Ampere) or newer", major, minor));
+                fmt::format("device {} is SM {}.{}; kernels need SM 8.0 (Ampere) or newer: choose such a device by its "
+                            "ordinal or by CUDA_VISIBLE_DEVICES",
+                            ordinal, major, minor));
   }
   return targets;
 }
@@ -101,7 +112,8 @@ Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
   } else {
     const runtime::Driver& driver = runtime::Driver::get();
     device_ = find_device(driver, options_.device);
-    targets = options_.arch.empty() ? targets_of(driver, *device_) : std::vector{jit::Target::parse(options_.arch)};
+    targets = options_.arch.empty() ? targets_of(driver, *device_, options_.device)
+                                    : std::vector{jit::Target::parse(options_.arch)};
   }
   arch_ = targets.front().name();
   features_ = runtime::sm_features(targets.front());

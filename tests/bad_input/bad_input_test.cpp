@@ -1,6 +1,7 @@
 // Every fault that a user can make, through both APIs: found before anything is launched, and told in words that help.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -26,6 +27,31 @@ std::vector<Row> all_rows() {
 
 namespace {
 
+/// What a message of each kind of fault tells to do, whichever row it is of: one of these.
+struct Advice {
+  const char* fault;
+  std::vector<std::string> what_to_do;
+};
+const Advice kAdvice[] = {
+    {" has shape ", {": pass a view of that shape", ": allocate it so, or pass a view of that shape"}},
+    {" has dtype ", {": convert it", ": allocate it so"}},
+    {" has a null pointer and shape", {": give its address"}},
+    {" in its last dim", {": make the rows contiguous"}},
+    {"must be a multiple of 8 elements", {": pad the rows"}},
+    {"0 or positive", {": copy it"}},
+    {"may not overlap", {": allocate it so"}},
+    {"starts at 0x", {": allocate it there"}},
+};
+
+void expect_advice(const std::string& message) {
+  for (const Advice& advice : kAdvice) {
+    if (message.find(advice.fault) == std::string::npos) continue;
+    EXPECT_TRUE(std::ranges::any_of(advice.what_to_do,
+                                    [&](const std::string& words) { return message.find(words) != std::string::npos; }))
+        << "it is not told what to do: " << message;
+  }
+}
+
 /// The machine is as it should be before each row.
 class Machine {
  public:
@@ -49,6 +75,7 @@ TEST_P(BadInput, IsToldInWordsThatHelp) {
   for (const std::string& word : row.words) {
     EXPECT_NE(outcome.message.find(word), std::string::npos) << "'" << word << "' is missing in: " << outcome.message;
   }
+  expect_advice(outcome.message);
   EXPECT_TRUE(fake_cuda::state().launches.empty()) << "a refused call was launched";
 }
 

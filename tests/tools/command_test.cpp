@@ -201,7 +201,7 @@ TEST_F(Command, WrongManifests) {
   const auto refused = [&](const std::string& text, const std::string& message) {
     expect_usage_error(precompile({"--manifest", folder_.write("m.json", text)}), message);
   };
-  refused(R"({"operators": [], "targets": ["sm_80"]})", "unknown key \"targets\"");
+  refused(R"({"operators": [], "targets": ["sm_80"]})", "unknown key \"targets\": allowed is operators");
   refused(R"({"operators": [{"operator": "mla_prefill", "head_dim_qk": 16, "head_dim_v": 16}, {"operator": "mla"}]})",
           "operators[1]: there is no operator \"mla\"");
   refused(R"({"operators": [{"operator": "mla_prefill", "heads": 4}]})", "no field \"heads\"");
