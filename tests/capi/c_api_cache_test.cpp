@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -73,6 +74,83 @@ TEST(CApiMiss, ThePolicyOfTheOptionsHoldsFromTheStart) {
   ContextHandle context;
   ASSERT_EQ(attnjit_context_create(&options, context.out()), ATTNJIT_OK) << attnjit_last_error();
   EXPECT_EQ(make_op(context), ATTNJIT_CACHE_MISS);
+}
+
+struct Line {
+  int level;
+  std::string text;
+};
+
+void keep(int level, const char* message, void* user) {
+  static_cast<std::vector<Line>*>(user)->push_back({level, message});
+}
+
+std::vector<std::string> warnings(const std::vector<Line>& lines) {
+  std::vector<std::string> texts;
+  for (const Line& line : lines) {
+    if (line.level == 2) texts.push_back(line.text);
+  }
+  return texts;
+}
+
+TEST(CApiMiss, WarnTellsTheLogAndTheCallbackThenCompiles) {
+  std::vector<Line> lines;
+  std::vector<Told> told;
+  attnjit_context_options options = compile_only_options();
+  options.log = keep;
+  options.log_user = &lines;
+  options.miss = remember;
+  options.miss_user = &told;
+  ContextHandle context;
+  ASSERT_EQ(attnjit_context_create(&options, context.out()), ATTNJIT_OK) << attnjit_last_error();
+  ASSERT_EQ(attnjit_context_freeze(context.get(), ATTNJIT_MISS_WARN), ATTNJIT_OK) << attnjit_last_error();
+  ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+
+  const std::vector<std::string> warned = warnings(lines);
+  ASSERT_FALSE(told.empty());
+  ASSERT_THAT(warned, SizeIs(told.size()));
+  EXPECT_THAT(warned[0], AllOf(HasSubstr("cache miss"), HasSubstr("\"head_dim_qk\":32"), HasSubstr("sm_90a"),
+                               HasSubstr("compiling it now"), HasSubstr("give it a cache folder")));
+  EXPECT_EQ(told[0].policy, ATTNJIT_MISS_WARN);
+  EXPECT_EQ(counters_of(context).compiles, static_cast<std::int64_t>(told.size()));
+  EXPECT_EQ(counters_of(context).refusals, 0);
+
+  // What was compiled is a miss no more.
+  ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
+  EXPECT_EQ(warnings(lines), warned);
+}
+
+/// Sets ATTNJIT_ON_MISS until the end of the scope.
+class MissEnvironment {
+ public:
+  explicit MissEnvironment(const char* value) { ::setenv("ATTNJIT_ON_MISS", value, 1); }
+  ~MissEnvironment() { ::unsetenv("ATTNJIT_ON_MISS"); }
+  MissEnvironment(const MissEnvironment&) = delete;
+  MissEnvironment& operator=(const MissEnvironment&) = delete;
+};
+
+TEST(CApiMiss, TheEnvironmentDecidesWhereTheOptionsDoNot) {
+  const MissEnvironment environment("error");
+  attnjit_context_options options = compile_only_options();
+  ASSERT_EQ(options.on_miss, -1);
+  ContextHandle context;
+  ASSERT_EQ(attnjit_context_create(&options, context.out()), ATTNJIT_OK) << attnjit_last_error();
+  EXPECT_EQ(make_op(context), ATTNJIT_CACHE_MISS);
+  EXPECT_EQ(counters_of(context).compiles, 0);
+
+  options.on_miss = ATTNJIT_MISS_ALLOW;
+  ContextHandle allowed;
+  ASSERT_EQ(attnjit_context_create(&options, allowed.out()), ATTNJIT_OK) << attnjit_last_error();
+  EXPECT_EQ(make_op(allowed), ATTNJIT_OK) << attnjit_last_error();
+}
+
+TEST(CApiMiss, AnEnvironmentThatIsNoPolicyIsRefused) {
+  const MissEnvironment environment("eror");
+  const attnjit_context_options options = compile_only_options();
+  ContextHandle none;
+  EXPECT_EQ(attnjit_context_create(&options, none.out()), ATTNJIT_INVALID_ARGUMENT);
+  EXPECT_THAT(attnjit_last_error(), AllOf(HasSubstr("ATTNJIT_ON_MISS is \"eror\""), HasSubstr("allow"),
+                                          HasSubstr("warn"), HasSubstr("error")));
 }
 
 TEST(CApiMiss, AnOlderCallersOptionsEndBeforeThePolicy) {
