@@ -1,13 +1,18 @@
 // attnjit cache gc, export and explain, on caches that the tests fill themselves.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
+#include <sstream>
+#include <utility>
 
 #include "cache/store.h"
 #include "runtime/context_impl.h"
@@ -27,6 +32,23 @@ using ::testing::StartsWith;
 const std::string kConfig = "operator=mla_prefill head_dim_qk=16 head_dim_v=16";
 const runtime::OperatorConfig kOperator = MhaVarlenConfig{.head_dim_qk = 16, .head_dim_v = 16};
 
+/// Of the CUDA toolkit, which need not be installed. Empty if it is not.
+std::string find_cuobjdump() {
+  std::vector<std::filesystem::path> folders;
+  if (const char* const path = std::getenv("PATH")) {
+    std::istringstream list(path);
+    for (std::string folder; std::getline(list, folder, ':');) folders.emplace_back(folder);
+  }
+  for (const char* const name : {"CUDA_HOME", "CUDA_PATH"}) {
+    if (const char* const toolkit = std::getenv(name)) folders.push_back(std::filesystem::path(toolkit) / "bin");
+  }
+  folders.emplace_back("/usr/local/cuda/bin");
+  for (const std::filesystem::path& folder : folders) {
+    if (::access((folder / "cuobjdump").c_str(), X_OK) == 0) return folder / "cuobjdump";
+  }
+  return "";
+}
+
 class CacheCommand : public ::testing::Test {
  protected:
   CacheCommand() { std::filesystem::create_directory(folder_ / "cache"); }
@@ -39,6 +61,20 @@ class CacheCommand : public ::testing::Test {
     json parsed = json::parse(result.out, nullptr, /*allow_exceptions=*/false);
     EXPECT_TRUE(parsed.is_object()) << "stdout: " << result.out << "\nstderr: " << result.err;
     return parsed;
+  }
+  /// The cubins of a config that were compiled and exported.
+  std::vector<std::string> export_compiled() const {
+    const CommandResult compiled =
+        run_program({ATTNJIT_COMMAND, "precompile-cache", "--arch", "sm_80", "--config", kConfig}, environment_);
+    EXPECT_EQ(compiled.status, 0) << compiled.err;
+    const CommandResult result = run({"export", folder_ / "out"});
+    EXPECT_EQ(result.status, 0) << result.err;
+    std::vector<std::string> cubins;
+    for (const auto& file : std::filesystem::directory_iterator(folder_ / "out")) {
+      if (file.path().extension() == ".cubin") cubins.push_back(file.path());
+    }
+    EXPECT_FALSE(cubins.empty());
+    return cubins;
   }
   cache::Store store() const { return cache::Store(folder_ / "cache"); }
 
@@ -169,20 +205,31 @@ TEST_F(CacheCommand, ExportWritesCubinsAndWhatIsKnownOfThem) {
 }
 
 TEST_F(CacheCommand, ExportedCubinsAreElfFilesThatBinutilsRead) {
-  ASSERT_EQ(
-      run_program({ATTNJIT_COMMAND, "precompile-cache", "--arch", "sm_80", "--config", kConfig}, environment_).status,
-      0);
-  const CommandResult result = run({"export", folder_ / "out"});
-  ASSERT_EQ(result.status, 0) << result.err;
-  int cubins = 0;
-  for (const auto& file : std::filesystem::directory_iterator(folder_ / "out")) {
-    if (file.path().extension() != ".cubin") continue;
-    ++cubins;
-    const CommandResult header = run_program({"readelf", "--wide", "--file-header", "--symbols", file.path()}, {});
+  for (const std::string& cubin : export_compiled()) {
+    const CommandResult header = run_program({"readelf", "--wide", "--file-header", "--symbols", cubin}, {});
     EXPECT_EQ(header.status, 0) << header.err;
     EXPECT_THAT(header.out, AllOf(HasSubstr("NVIDIA CUDA"), HasSubstr("attnjit_sm80_mha_varlen")));
   }
-  EXPECT_GE(cubins, 1);
+}
+
+/// What it finds in a cubin is what is told beside it.
+TEST_F(CacheCommand, ExportedCubinsAreReadByCuobjdump) {
+  const std::string cuobjdump = find_cuobjdump();
+  if (cuobjdump.empty()) GTEST_SKIP() << "no cuobjdump in PATH, CUDA_HOME, CUDA_PATH or /usr/local/cuda";
+  const CommandResult version = run_program({cuobjdump, "--version"}, {});
+  std::smatch release;
+  ASSERT_TRUE(std::regex_search(version.out, release, std::regex(R"(release (\d+)\.(\d+))"))) << version.out;
+  if (std::pair(std::stoi(release[1]), std::stoi(release[2])) < std::pair(12, 8)) {
+    GTEST_SKIP() << cuobjdump << " is older than 12.8, and so than every NVRTC that is used";
+  }
+  for (const std::string& cubin : export_compiled()) {
+    std::ifstream text(std::filesystem::path(cubin).replace_extension(".json"));
+    const json beside = json::parse(text);
+    const CommandResult dump = run_program({cuobjdump, "--dump-resource-usage", cubin}, {});
+    ASSERT_EQ(dump.status, 0) << cuobjdump << ": " << dump.out << dump.err;
+    EXPECT_THAT(dump.out, AllOf(HasSubstr("attnjit_sm80_mha_varlen"),
+                                HasSubstr("REG:" + beside["resources"]["registers"].dump() + " ")));
+  }
 }
 
 TEST_F(CacheCommand, ExportFilters) {
