@@ -4,21 +4,29 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "attnjit/attnjit.hpp"
+#include "templates/shared/mha_varlen_params.h"
+#include "templates/shared/mla_decode_params.h"
 #include "tests/fake_driver/fake_cuda.h"
+#include "tests/runtime/masked_mha_case.h"
 #include "tests/runtime/mha_varlen_case.h"
+#include "tests/runtime/mla_decode_case.h"
 
 namespace {
 
 constexpr int kThreads = 8;
 constexpr int kRounds = 12;
+const CUstream kStreams[] = {reinterpret_cast<CUstream>(0x5000), reinterpret_cast<CUstream>(0x6000)};
 
 std::vector<attnjit::MhaVarlenConfig> configs() {
   std::vector<attnjit::MhaVarlenConfig> result(3, attnjit::test::deepseek_config());
@@ -79,10 +87,50 @@ class Threads : public testing::Test {
     EXPECT_EQ(warnings_, std::vector<std::string>());
   }
 
+  /// All threads, on two streams, with memory that they reserve for them while the others run.
+  template <class Op, class Params, class Bounds>
+  void reserve_and_run(const Op& op, const Params& params, const Bounds& enough, const Bounds& more) {
+    on_threads([&](int index) {
+      if (index % 4 < 2) fake_cuda::set_current(fake_cuda::context_of(0));
+      const CUstream stream = kStreams[index % 2];
+      for (int round = 0; round < kRounds; ++round) {
+        op.reserve(stream, round % 2 == 0 ? enough : more);
+        op.run(params, stream);
+      }
+    });
+  }
+
   std::filesystem::path directory_;
   std::mutex mutex_;
   std::vector<std::string> warnings_;
 };
+
+/// What the launches of kernels called `entry` had at `place` of their parameter, by stream.
+template <class Sent>
+std::map<CUstream, std::set<const void*>> addresses(const std::string& entry, const void* (*place)(const Sent&)) {
+  std::map<CUstream, std::set<const void*>> result;
+  for (const fake_cuda::Launch& launch : fake_cuda::state().launches) {
+    if (launch.entry != entry) continue;
+    Sent sent;
+    std::memcpy(&sent, launch.parameter.data(), sizeof sent);
+    result[launch.stream].insert(place(sent));
+  }
+  return result;
+}
+
+/// Two streams, each with blocks of its own, and at most one of each of two sizes.
+void expect_workspaces_of_two_streams(const std::map<CUstream, std::set<const void*>>& addresses) {
+  ASSERT_EQ(addresses.size(), 2u);
+  std::set<const void*> all;
+  for (const auto& [stream, blocks] : addresses) all.insert(blocks.begin(), blocks.end());
+  EXPECT_EQ(all.size(), addresses.begin()->second.size() + addresses.rbegin()->second.size())
+      << "two streams wrote to the same memory";
+  EXPECT_EQ(all.count(nullptr), 0u);
+  const auto& allocations = fake_cuda::state().allocations;
+  EXPECT_GE(allocations.size(), 2u);
+  EXPECT_LE(allocations.size(), 4u) << "what is there already was allocated again";
+  EXPECT_TRUE(std::ranges::all_of(allocations, [](const auto& allocation) { return allocation.freed; }));
+}
 
 /// Cold: the first rounds compile, each kernel once for all threads.
 TEST_F(Threads, MakeRunAndDestroyOperatorsOfOneContext) {
@@ -112,6 +160,56 @@ TEST_F(Threads, ShareOneOperator) {
     for (int round = 0; round < 10 * kRounds; ++round) op.run(params_of(config));
   });
   EXPECT_EQ(fake_cuda::state().launches.size(), std::size_t{kThreads} * 10 * kRounds);
+}
+
+TEST_F(Threads, MakeRunAndDestroyOperatorsWithWorkspace) {
+  const attnjit::Context context(options(0));
+  on_threads([&](int index) {
+    for (int round = 0; round < kRounds; ++round) {
+      const CUstream stream = kStreams[index % 2];
+      if ((index + round) % 3 == 0) {
+        const attnjit::MlaDecode op(context, attnjit::test::decode_config());
+        op.run(attnjit::test::decode_params(), stream);
+      } else {
+        const attnjit::MaskedMha op(context, attnjit::test::masked_config());
+        op.run(attnjit::test::topk_params(), stream);
+      }
+    }
+  });
+  EXPECT_EQ(fake_cuda::state().launches.size(), std::size_t{kThreads} * kRounds * 2);
+  EXPECT_TRUE(fake_cuda::state().allocations.empty());
+}
+
+TEST_F(Threads, ReserveForOneMlaDecodeAndRunItOnTwoStreams) {
+  using Sent = attnjit::kernel::MlaDecodeParams;
+  fake_cuda::state().parameter_bytes["attnjit_sm80_mla_decode"] = sizeof(Sent);
+  attnjit::MlaDecodeParams params = attnjit::test::decode_params();
+  params.workspace = {};
+  {
+    const attnjit::MlaDecode op(attnjit::Context(options(0)), attnjit::test::decode_config());
+    reserve_and_run<attnjit::MlaDecode, attnjit::MlaDecodeParams, attnjit::MlaDecodeBounds>(
+        op, params, {.batch = 3, .max_seqlen_q = 2, .num_heads = 16},
+        {.batch = 30, .max_seqlen_q = 2, .num_heads = 128});
+  }
+  EXPECT_EQ(fake_cuda::state().launches.size(), std::size_t{kThreads} * kRounds * 2);
+  expect_workspaces_of_two_streams(
+      addresses<Sent>("attnjit_sm80_mla_decode", [](const Sent& sent) -> const void* { return sent.partial_out; }));
+}
+
+TEST_F(Threads, ReserveForOneMaskedMhaAndRunItOnTwoStreams) {
+  using Sent = attnjit::kernel::MaskFromTopkParams;
+  fake_cuda::state().parameter_bytes["attnjit_mask_from_topk"] = sizeof(Sent);
+  attnjit::MaskedMhaParams params = attnjit::test::topk_params();
+  params.workspace = {};
+  {
+    const attnjit::MaskedMha op(attnjit::Context(options(0)), attnjit::test::masked_config());
+    reserve_and_run<attnjit::MaskedMha, attnjit::MaskedMhaParams, attnjit::MaskedMhaBounds>(
+        op, params, {.tokens_q = 300, .batch = 2, .max_positions = 200},
+        {.tokens_q = 900, .batch = 2, .max_positions = 400});
+  }
+  EXPECT_EQ(fake_cuda::state().launches.size(), std::size_t{kThreads} * kRounds * 2);
+  expect_workspaces_of_two_streams(
+      addresses<Sent>("attnjit_mask_from_topk", [](const Sent& sent) -> const void* { return sent.mask.bits; }));
 }
 
 TEST_F(Threads, MakeAndDestroyContextsOfTwoDevices) {
