@@ -159,8 +159,17 @@ TEST_F(KernelCacheTest, EvictForgetsMemoryAndRow) {
 
 // ---- threads -------------------------------------------------------------------------------------
 
-TEST_F(KernelCacheTest, EightThreadsOneCompile) {
-  const auto cache = make();
+/// Threads of a process meet whether there is a store or not.
+enum class Kept { kOnDisk, kInMemory };
+class KernelCacheThreads : public KernelCacheTest, public ::testing::WithParamInterface<Kept> {
+ protected:
+  std::unique_ptr<KernelCache> make_it() { return GetParam() == Kept::kOnDisk ? make() : make(std::nullopt); }
+};
+INSTANTIATE_TEST_SUITE_P(, KernelCacheThreads, ::testing::Values(Kept::kOnDisk, Kept::kInMemory),
+                         [](const auto& kept) { return kept.param == Kept::kOnDisk ? "OnDisk" : "InMemory"; });
+
+TEST_P(KernelCacheThreads, EightThreadsOneCompile) {
+  const auto cache = make_it();
   std::atomic<int> from_compile{0}, same{0};
   std::vector<std::thread> threads;
   std::vector<std::shared_ptr<const Entry>> entries(8);
@@ -202,8 +211,8 @@ TEST_F(KernelCacheTest, DifferentKeysCompileAtTheSameTime) {
   EXPECT_EQ(cache->store()->stat().entries, 4);
 }
 
-TEST_F(KernelCacheTest, FailedCompileIsToldToAllWaiters) {
-  const auto cache = make();
+TEST_P(KernelCacheThreads, FailedCompileIsToldToAllWaiters) {
+  const auto cache = make_it();
   std::atomic<int> told{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 16; ++i) {
@@ -349,6 +358,7 @@ TEST_F(KernelCacheTest, DirectoryDeletedMeanwhileIsWarnedOfOncePerKind) {
 }
 
 TEST_F(KernelCacheTest, LockThatIsNeverFreedIsNotWaitedForForEver) {
+  EXPECT_EQ(KernelCacheOptions{}.lock_timeout, 30s);
   Location location;
   location.directory = directory_.path();
   std::vector<std::string> warnings;
