@@ -133,6 +133,34 @@ TEST_F(KernelCacheProcesses, NoTransactionIsHeldDuringACompile) {
   EXPECT_EQ(cache.store()->stat().entries, 2);
 }
 
+/// As a program does that makes its cache first and then forks its workers.
+TEST_F(KernelCacheProcesses, ForkBeforeUse) {
+  KernelCache cache(options());
+  const auto use = [&](int own) {
+    for (const int number : {own, 100}) {
+      const Found found = cache.get(request(number), compiler(number));
+      if (found.tier == Tier::kMemory || found.entry->image != sample_entry(number).image) return 1;
+      if (cache.get(request(number), compiler(number)).tier != Tier::kMemory) return 2;
+    }
+    return 0;
+  };
+  std::vector<pid_t> children;
+  for (int child = 0; child < 4; ++child) {
+    children.push_back(start_child([&, child] {
+      if (const int fault = use(child)) return fault;
+      // Beside what it inherited, and must not touch, it has opened the file itself.
+      return descriptor_flags(directory_ / "kernels-v1.sqlite").size() == 2 ? 0 : 3;
+    }));
+  }
+  EXPECT_EQ(use(4), 0);
+  for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  EXPECT_THAT(compiles(), SizeIs(6));
+  EXPECT_THAT(compiles(), Each(Pair(::testing::_, 1)));
+  EXPECT_EQ(cache.counters().store_failures + cache.counters().repairs, 0);
+  EXPECT_EQ(cache.store()->stat().entries, 6);
+  EXPECT_THAT(cache.store()->verify(), IsEmpty());
+}
+
 TEST_F(KernelCacheProcesses, ForkAfterUse) {
   KernelCache cache(options());
   cache.get(request(0), compiler(0));

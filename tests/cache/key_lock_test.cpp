@@ -1,5 +1,6 @@
 #include "cache/key_lock.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -36,6 +37,12 @@ TEST_F(KeyLockTest, FreeLockIsTakenWithoutWaiting) {
   struct stat status = {};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600u);
+}
+
+/// A compiler or another program that is started meanwhile must not inherit the lock: it would outlive its holder.
+TEST_F(KeyLockTest, IsNotInheritedByAnotherProgram) {
+  const auto held = lock(0);
+  EXPECT_EQ(descriptor_flags(path_), std::vector{FD_CLOEXEC});
 }
 
 TEST_F(KeyLockTest, ExcludesTheSameKeyOnly) {

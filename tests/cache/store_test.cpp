@@ -165,6 +165,15 @@ TEST(Store, FilesArePrivateUnlessTheDirectoryIsShared) {
   ::umask(umask_before);
 }
 
+TEST(Store, NoFileIsInheritedByAnotherProgram) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  store.put(sample_entry());
+  for (const char* name : {"kernels-v1.sqlite", "kernels-v1.lock"}) {
+    EXPECT_EQ(descriptor_flags(directory / name), std::vector{FD_CLOEXEC}) << name;
+  }
+}
+
 TEST(Store, LeavesOnlyItsTwoFiles) {
   TemporaryDirectory directory;
   Store store(directory.path());

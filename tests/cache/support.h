@@ -1,6 +1,7 @@
 // What the cache tests share: a folder that goes away, sample entries, and forked processes.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,17 @@ inline std::set<std::string> names_in(const std::filesystem::path& directory) {
   std::set<std::string> names;
   for (const auto& file : std::filesystem::directory_iterator(directory)) names.insert(file.path().filename());
   return names;
+}
+
+/// The flags (of F_GETFD) of every descriptor that this process has open on the file.
+inline std::vector<int> descriptor_flags(const std::filesystem::path& file) {
+  std::vector<int> flags;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // the iterator's own
+    if (std::filesystem::read_symlink(entry.path(), gone) != file) continue;
+    flags.push_back(::fcntl(std::stoi(entry.path().filename()), F_GETFD));
+  }
+  return flags;
 }
 
 inline const CompilerId kOldCompiler{"nvrtc", 12, 9};
