@@ -200,24 +200,62 @@ TEST(StoreLocks, WriterGetsInAmongReadersThatNeverPause) {
   }
 }
 
+/// Another program, which knows nothing of our side lock, has a transaction of its own for a while.
+class OtherProgram {
+ public:
+  OtherProgram(const std::filesystem::path& file, const char* begin)
+      : process_(start_child([this, file, begin] {
+          sqlite3* database = nullptr;
+          sqlite3_open(file.c_str(), &database);
+          if (sqlite3_exec(database, begin, nullptr, nullptr, nullptr) != SQLITE_OK) return 1;
+          locked_.give();
+          ::usleep(200'000);
+          sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr);
+          sqlite3_close(database);
+          return 0;
+        })) {
+    locked_.take();
+  }
+  ~OtherProgram() { EXPECT_EQ(wait_for(process_), 0); }
+  OtherProgram(const OtherProgram&) = delete;
+  OtherProgram& operator=(const OtherProgram&) = delete;
+
+ private:
+  Signal locked_;
+  const pid_t process_;
+};
+
 TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedFor) {
   TemporaryDirectory directory;
   Store store(directory.path());
-  Signal locked;
-  const pid_t other = start_child([&] {
-    sqlite3* database = nullptr;
-    sqlite3_open(store.path().c_str(), &database);
-    if (sqlite3_exec(database, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) != SQLITE_OK) return 1;
-    locked.give();
-    ::usleep(200'000);
-    sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr);
-    sqlite3_close(database);
-    return 0;
-  });
-  locked.take();
+  const OtherProgram other(store.path(), "BEGIN EXCLUSIVE");
   store.put(sample_entry(0));
   EXPECT_TRUE(Store(directory.path()).find(sample_fields(0), {}));
-  EXPECT_EQ(wait_for(other), 0);
+}
+
+/// The first look at a file may meet a lock, too.
+TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedForByWhoOpens) {
+  TemporaryDirectory directory;
+  const std::filesystem::path file = Store(directory.path()).path();
+  const auto on_repair = [](const std::string& report) { ADD_FAILURE() << report; };
+  const OtherProgram other(file, "BEGIN EXCLUSIVE");
+  Store store(directory.path(), on_repair);
+  store.put(sample_entry(0));
+  EXPECT_TRUE(store.find(sample_fields(0), {}));
+}
+
+/// A transaction that reads and then wants to write is refused at once while another is about to write (SQLite does not
+/// wait where both would wait for each other), unless it said from the start that it would write.
+TEST(StoreLocks, ATransactionThatReadsFirstWaitsForAnotherWriter) {
+  TemporaryDirectory directory;
+  Store store(directory.path());
+  for (int number = 0; number < 3; ++number) store.put(sample_entry(number));
+  {
+    const OtherProgram other(store.path(), "BEGIN IMMEDIATE");
+    EXPECT_EQ(store.collect_garbage(kUnlimited, /*unused_since=*/sample_entry(1).created_unix).unused_rows, 1);
+  }
+  const OtherProgram other(store.path(), "BEGIN IMMEDIATE");
+  EXPECT_GE(store.collect_garbage(/*max_bytes=*/1, std::nullopt).evicted_rows, 1);
 }
 
 }  // namespace
