@@ -118,6 +118,49 @@ TEST_F(KernelCacheProcesses, WaiterCompilesWhenTheHolderDiesWithoutAResult) {
   EXPECT_EQ(wait_for(first), 7);
 }
 
+/// A failure is not passed on to other processes: each tries once, in its turn, and has its own error.
+TEST_F(KernelCacheProcesses, FailedCompileIsTriedOnceByEachProcessInTurn) {
+  constexpr int kProcesses = 4;
+  Signal start, failed, leave;
+  std::vector<pid_t> children;
+  for (int child = 0; child < kProcesses; ++child) {
+    children.push_back(start_child([&, child] {
+      KernelCacheOptions mine = options(12s);
+      int warnings = 0;
+      bool in_turn = true;
+      mine.warn = [&](const std::string&) { ++warnings; };
+      KernelCache cache(mine);
+      const std::string fault = "ptxas says no to " + std::to_string(child);
+      start.take();
+      int result = 1;
+      try {
+        cache.get(request(0), [&]() -> Entry {
+          const std::filesystem::path alone = elsewhere_ / "alone";
+          if (!std::filesystem::create_directory(alone)) in_turn = false;  // another one compiles
+          compiler(0, 30ms)();
+          std::filesystem::remove(alone);
+          throw std::domain_error(fault);
+        });
+      } catch (const std::domain_error& error) {
+        result = error.what() == fault && warnings == 0 && in_turn && cache.counters().compile_failures == 1 ? 0 : 2;
+      }
+      failed.give();
+      leave.take();  // alive until all have failed: its end must not be what frees the lock
+      return result;
+    }));
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  start.give(kProcesses);
+  for (int child = 0; child < kProcesses; ++child) failed.take();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s) << "they waited for a lock that nobody needs";
+  KernelCache cache(options());
+  EXPECT_EQ(cache.store()->stat().entries, 0);
+  EXPECT_EQ(cache.get(request(0), compiler(0)).tier, Tier::kCompiled);
+  leave.give(kProcesses);
+  for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+  EXPECT_THAT(compiles(), ::testing::ElementsAre(Pair(0, kProcesses + 1)));
+}
+
 TEST_F(KernelCacheProcesses, NoTransactionIsHeldDuringACompile) {
   KernelCache cache(options());
   cache.get(request(0), [&] {
