@@ -1,7 +1,6 @@
 // C ABI: versions, statuses, errors, contexts.
 #include <type_traits>
 
-#include "attnjit/counters.hpp"
 #include "attnjit/miss.hpp"
 #include "runtime/c_api/support.h"
 
@@ -63,29 +62,6 @@ attnjit_miss to_c(const Miss& miss) {
           .reserved = 0};
 }
 
-attnjit_cache_counters to_c(const CacheCounters& c) {
-  return {.struct_size = sizeof(attnjit_cache_counters),
-          .loaded_hits = c.loaded_hits,
-          .memory_hits = c.memory_hits,
-          .store_hits = c.store_hits,
-          .waits = c.waits,
-          .compiles = c.compiles,
-          .misses = c.misses,
-          .refusals = c.refusals,
-          .compile_failures = c.compile_failures,
-          .loads = c.loads,
-          .refused_cubins = c.refused_cubins,
-          .bad_rows = c.bad_rows,
-          .bad_files = c.bad_files,
-          .evicted_rows = c.evicted_rows,
-          .store_failures = c.store_failures,
-          .compile_seconds = c.compile_seconds,
-          .load_seconds = c.load_seconds,
-          .wait_seconds = c.wait_seconds,
-          .store_read_seconds = c.store_read_seconds,
-          .store_write_seconds = c.store_write_seconds};
-}
-
 ContextOptions to_cpp(const attnjit_context_options& c) {
   ContextOptions options;
   options.device = c.device;
@@ -113,6 +89,30 @@ ContextOptions to_cpp(const attnjit_context_options& c) {
 }
 
 }  // namespace
+
+attnjit_cache_counters to_c(const CacheCounters& c) {
+  return {.struct_size = sizeof(attnjit_cache_counters),
+          .loaded_hits = c.loaded_hits,
+          .memory_hits = c.memory_hits,
+          .store_hits = c.store_hits,
+          .waits = c.waits,
+          .compiles = c.compiles,
+          .misses = c.misses,
+          .refusals = c.refusals,
+          .compile_failures = c.compile_failures,
+          .loads = c.loads,
+          .refused_cubins = c.refused_cubins,
+          .bad_rows = c.bad_rows,
+          .bad_files = c.bad_files,
+          .evicted_rows = c.evicted_rows,
+          .store_failures = c.store_failures,
+          .compile_seconds = c.compile_seconds,
+          .load_seconds = c.load_seconds,
+          .wait_seconds = c.wait_seconds,
+          .store_read_seconds = c.store_read_seconds,
+          .store_write_seconds = c.store_write_seconds};
+}
+
 }  // namespace attnjit::c_api
 
 using namespace attnjit::c_api;

@@ -12,6 +12,7 @@
 
 #include "attnjit/attnjit.h"
 #include "attnjit/context.hpp"
+#include "attnjit/counters.hpp"
 #include "attnjit/error.hpp"
 #include "attnjit/tensor.hpp"
 
@@ -117,6 +118,8 @@ bool read_flag(std::int32_t value, const char* name);
 DType read_dtype(std::int32_t value, const char* name);
 /// NULL is "".
 std::string read_text(const char* text);
+
+attnjit_cache_counters to_c(const CacheCounters& counters);
 
 // ---- tensors
 

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "attnjit/attnjit.h"
+#include "attnjit/counters.hpp"
 #include "c_api_handles.h"
+#include "runtime/c_api/support.h"
 
 namespace attnjit {
 namespace {
@@ -199,13 +201,24 @@ TEST(CApiCounters, SayWhatWasDone) {
 }
 
 TEST(CApiCounters, EveryCounterHasItsPlaceInTheStruct) {
-  const ContextHandle context = compile_only_context();
-  ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
-  const attnjit_cache_counters counters = counters_of(context);
-  // Both lists have one order, and both have only members of 8 bytes.
-  const char* place = reinterpret_cast<const char*>(&counters) + sizeof(std::size_t);
-  const auto json = nlohmann::ordered_json::parse(attnjit_context_counters_json(context.get()));
+  // Each has a value of its own, so that two that changed places show.
+  constexpr std::size_t kWhole = offsetof(CacheCounters, compile_seconds) / 8;
+  constexpr std::size_t kAll = sizeof(CacheCounters) / 8;
+  CacheCounters counters;
+  for (std::size_t i = 0; i < kAll; ++i) {
+    const auto whole = static_cast<std::int64_t>(i + 1);
+    const double seconds = 0.5 + static_cast<double>(i);
+    std::memcpy(reinterpret_cast<char*>(&counters) + 8 * i, i < kWhole ? static_cast<const void*>(&whole) : &seconds,
+                8);
+  }
+  const attnjit_cache_counters c = c_api::to_c(counters);
+  EXPECT_EQ(c.struct_size, sizeof c);
+  // All lists have one order, and all have only members of 8 bytes.
+  const char* place = reinterpret_cast<const char*>(&c) + sizeof(std::size_t);
+  const auto json = nlohmann::ordered_json::parse(to_json(counters));
+  EXPECT_EQ(json.size(), kAll);
   for (const auto& [name, value] : json.items()) {
+    EXPECT_NE(value, 0) << name;
     if (value.is_number_float()) {
       double number = 0;
       std::memcpy(&number, place, sizeof number);
@@ -217,7 +230,9 @@ TEST(CApiCounters, EveryCounterHasItsPlaceInTheStruct) {
     }
     place += 8;
   }
-  EXPECT_EQ(place, reinterpret_cast<const char*>(&counters) + sizeof counters);
+  EXPECT_EQ(place, reinterpret_cast<const char*>(&c) + sizeof c);
+  EXPECT_EQ(c.bad_rows, counters.bad_rows);
+  EXPECT_EQ(c.store_write_seconds, counters.store_write_seconds);
 }
 
 TEST(CApiCounters, AnOlderCallersStructIsNotWrittenPastItsEnd) {
