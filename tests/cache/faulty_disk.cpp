@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <deque>
 #include <mutex>
+#include <utility>
 
 namespace attnjit::cache {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 std::atomic<int> remaining{0};  // changes until the strike; 0: not armed
 std::atomic<bool> has_struck{false};
 std::atomic<Strike> kind{Strike::kFullOnce};
+int closes_left = 0;  // until the call of `closed`; 0: not asked for
+std::function<void()> closed;
 
 /// Whether the change that is about to be made is to fail.
 bool strikes() {
@@ -63,6 +66,12 @@ int sync(sqlite3_file* file, int flags) {
   return real_methods(file).xSync(file, flags);
 }
 
+int close(sqlite3_file* file) {
+  const int code = real_methods(file).xClose(file);
+  if (closes_left > 0 && --closes_left == 0) closed();
+  return code;
+}
+
 const sqlite3_io_methods* patch(const sqlite3_io_methods* real) {
   static std::mutex mutex;
   static std::deque<Methods> known;  // a deque never moves what it holds
@@ -74,6 +83,7 @@ const sqlite3_io_methods* patch(const sqlite3_io_methods* real) {
   methods.patched.xWrite = write;
   methods.patched.xTruncate = truncate;
   methods.patched.xSync = sync;
+  methods.patched.xClose = close;
   return &methods.patched;
 }
 
@@ -110,8 +120,14 @@ void FaultyDisk::strike_at(int nth, Strike strike) {
   remaining = nth;
 }
 
+void FaultyDisk::after_close(int nth, std::function<void()> then) {
+  closes_left = nth;
+  closed = std::move(then);
+}
+
 void FaultyDisk::heal() {
   remaining = 0;
+  closes_left = 0;
   kind = Strike::kFullOnce;
 }
 

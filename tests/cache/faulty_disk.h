@@ -2,6 +2,8 @@
 // changes something on the disk and strikes at the n-th.
 #pragma once
 
+#include <functional>
+
 namespace attnjit::cache {
 
 enum class Strike {
@@ -16,6 +18,8 @@ class FaultyDisk {
   static void install();
   /// Strikes at the n-th change from now on, 1 being the next.
   static void strike_at(int nth, Strike strike);
+  /// Calls `then` after the n-th close of a file from now on, 1 being the next.
+  static void after_close(int nth, std::function<void()> then);
   static void heal();
   /// Whether it struck since it was armed.
   static bool struck();

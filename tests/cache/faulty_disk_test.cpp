@@ -167,6 +167,31 @@ TEST_P(FaultyDiskTest, KilledAtEveryWriteInTurn) {
   EXPECT_GT(rounds, 20);
 }
 
+/// Where there are no locks, another process may have put the file right between our look at it and our repair. The
+/// file of that name is then another one, and must not go aside.
+TEST(FaultyDiskRace, AFileReplacedAfterTheLookIsNotSetAside) {
+  FaultyDisk::install();
+  TemporaryDirectory directory;
+  const std::filesystem::path file = directory / "kernels-v1.sqlite";
+  std::ofstream(file) << std::string(20'000, 'x');
+  bool replaced = false;
+  FaultyDisk::after_close(2, [&] {  // the second look is the one under the lock
+    replaced = true;
+    std::filesystem::rename(file, directory / "away");
+    std::ofstream(file) << "the other process's";
+  });
+  try {
+    Store store(directory.path());
+    ADD_FAILURE() << "the other process's file was replaced";
+  } catch (const StoreError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("was replaced while"));
+  }
+  FaultyDisk::heal();
+  EXPECT_TRUE(replaced);
+  EXPECT_FALSE(std::filesystem::exists(directory / "kernels-v1.sqlite.bad"));
+  EXPECT_EQ(std::filesystem::file_size(file), 19u);
+}
+
 constexpr Before kAll[] = {Before::kNothing, Before::kStore, Before::kFullStore, Before::kDamagedStore};
 constexpr const char* kNames[] = {"FirstStart", "StoreOfFive", "Eviction", "Repair"};
 INSTANTIATE_TEST_SUITE_P(, FaultyDiskTest, ::testing::ValuesIn(kAll),
