@@ -151,7 +151,7 @@ def _load():
 _library = None
 
 
-def library():
+def load_library():
     global _library
     if _library is None:
         _library = _load()
@@ -160,7 +160,7 @@ def library():
 
 def check(status):
     if status != 0:
-        lib = library()
+        lib = load_library()
         raise Error(lib.attnjit_status_name(status).decode(), lib.attnjit_last_error().decode())
 
 
@@ -184,15 +184,15 @@ class Context:
             template_dir=_bytes(template_dir),
         )
         self.handle = ctypes.c_void_p()
-        check(library().attnjit_context_create(ctypes.byref(options), ctypes.byref(self.handle)))
+        check(load_library().attnjit_context_create(ctypes.byref(options), ctypes.byref(self.handle)))
 
     def __del__(self):
         if getattr(self, "handle", None):
-            library().attnjit_context_destroy(self.handle)
+            load_library().attnjit_context_destroy(self.handle)
 
     @property
     def arch(self):
-        return library().attnjit_context_arch(self.handle).decode()
+        return load_library().attnjit_context_arch(self.handle).decode()
 
 
 class _View:
@@ -275,16 +275,16 @@ class MhaVarlen:
     def __init__(self, context, head_dim_qk, head_dim_v, rope_dim=0, causal=True, dtype="bfloat16", out_dtype=None):
         config = attention_config(head_dim_qk, head_dim_v, rope_dim, causal, dtype, out_dtype)
         self.handle = ctypes.c_void_p()
-        check(library().attnjit_mha_varlen_create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
+        check(load_library().attnjit_mha_varlen_create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
 
     def __del__(self):
         if getattr(self, "handle", None):
-            library().attnjit_mha_varlen_destroy(self.handle)
+            load_library().attnjit_mha_varlen_destroy(self.handle)
 
     def bind(self, *, max_seqlen_q, max_seqlen_k, softmax_scale, **tensors):
         """Binds tensors by the names of attnjit_mha_varlen_params."""
         params, keep = attention_params(tensors, max_seqlen_q, max_seqlen_k, softmax_scale)
-        return Call(self, library().attnjit_mha_varlen_run, params, keep)
+        return Call(self, load_library().attnjit_mha_varlen_run, params, keep)
 
     def run(self, stream=0, **arguments):
         self.bind(**arguments).run(stream)

@@ -35,7 +35,7 @@ _declared = False
 
 def _library():
     global _declared
-    library = bridge.library()
+    library = bridge.load_library()
     if not _declared:
         handle = ctypes.c_void_p
         bridge.declare(

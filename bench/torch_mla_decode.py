@@ -46,7 +46,7 @@ class _Params(ctypes.Structure):
 
 
 def _library():
-    library = torch_bridge.library()
+    library = torch_bridge.load_library()
     if getattr(library, "_has_mla_decode", False):
         return library
     handle, pointer = ctypes.c_void_p, ctypes.POINTER

@@ -1,7 +1,6 @@
 // The counters of trouble, as a Context's user reads them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "attnjit/attnjit.hpp"
 #include "cache/store.h"
+#include "tests/tools/temporary_folder.h"
 
 namespace attnjit {
 namespace {
@@ -31,16 +31,12 @@ void write_file(const std::filesystem::path& path, const std::string& bytes) {
 class CountersTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = std::filesystem::temp_directory_path() / "attnjit-counters-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = std::filesystem::canonical(pattern);
     std::filesystem::create_directory(directory_ / "cache");
     std::filesystem::permissions(directory_ / "cache", std::filesystem::perms::owner_all);
     ::unsetenv("ATTNJIT_ON_MISS");
     ::unsetenv("ATTNJIT_CACHE_MAX_SIZE");
     ::unsetenv("ATTNJIT_TEMPLATE_DIR");
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
   ContextOptions options() const {
     ContextOptions result;
@@ -93,7 +89,8 @@ class CountersTest : public ::testing::Test {
     return failed;
   }
 
-  std::filesystem::path directory_;
+  const test::TemporaryFolder folder_;
+  const std::filesystem::path directory_ = folder_.path();
 };
 
 TEST_F(CountersTest, AThreadThatWaits) {

@@ -54,10 +54,10 @@ def faults(symbols, declared):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nm", default="nm")
-    parser.add_argument("library")
+    parser.add_argument("shared_object")
     parser.add_argument("header")
     arguments = parser.parse_args()
-    symbols = dynamic_symbols(arguments.nm, arguments.library)
+    symbols = dynamic_symbols(arguments.nm, arguments.shared_object)
     declared = declared_functions(arguments.header)
     if not declared:
         sys.exit(f"{arguments.header}: no ATTNJIT_API function was found in it")
