@@ -98,14 +98,14 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     static_assert(sizeof(Sm90MhaVarlenParams) <= sizeof(ParamsStorage));
     const Sm90MhaVarlenConfig& config = configs_[static_cast<std::size_t>(launch.plan)];
     const int nope = config.head_dim_qk - config.rope_dim;
+    auto& to = *new (storage.bytes) Sm90MhaVarlenParams;
     const auto map = [&](const kernel::TokenRows& rows, std::int64_t tokens, std::int64_t heads, int columns,
-                         int box_rows, kernel::TensorMap& to) {
+                         int box_rows, kernel::TensorMap& map_of_it) {
       if (tokens == 0) return;  // the driver maps no empty tensor, and no kernel reads one
-      services.encode({rows, tokens, heads, columns, box_rows, config.element}, to);
+      services.encode({rows, tokens, heads, columns, box_rows, config.element}, map_of_it);
     };
     const int kv_heads = call.heads / call.params.heads_per_kv_head;
 
-    auto& to = *new (storage.bytes) Sm90MhaVarlenParams;
     if (nope > 0) {
       map(call.params.q_nope, call.tokens_q, call.heads, nope, kernel::kConsumerRows, to.q_nope);
       map(call.params.k_nope, call.tokens_k, kv_heads, nope, config.block_n, to.k_nope);

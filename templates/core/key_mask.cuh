@@ -183,21 +183,19 @@ ATTNJIT_DEVICE void mask_bits(float (&scores)[kMTiles][kNTiles][4], u32 words, i
 template <int kKeys>
 class LaneMask {
  public:
-  /// `first_token` is the warp's first row, of which `rows` exist.
-  ATTNJIT_DEVICE LaneMask(const KeyMask<const u32>& mask, i64 first_token, int rows, int offset)
-      : row_(mask.bits + (first_token + AccumulatorPosition().row(0, 0)) * mask.bits_stride),
-        stride_(mask.bits_stride),
-        words_(mask.words),
-        rows_(rows),
-        offset_(offset) {}
+  /// From here on local key 0 is at `offset` in its request.
+  ATTNJIT_DEVICE void set_offset(int offset) { offset_ = offset; }
 
-  /// Of the keys from local key `first_key` on. Words that the mask does not have are zero.
-  ATTNJIT_DEVICE void fetch(int first_key) {
+  /// Of the keys from local key `first_key` on, and of the warp's rows from `first_token` on, of which `rows` exist.
+  /// Words that the mask does not have are zero.
+  ATTNJIT_DEVICE void fetch(const KeyMask<const u32>& mask, int first_token, int rows, int first_key) {
     const int first = (offset_ + first_key) / 32;
+    const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const u32* const from = row_ + half * 8 * stride_ + first;
-      const int end = AccumulatorPosition().row(0, half) < rows_ ? words_ - first : 0;
+      const int row = at.row(0, half);
+      const u32* const from = mask.bits + (first_token + row) * mask.bits_stride + first;
+      const int end = row < rows ? mask.words - first : 0;
 #pragma unroll
       for (int i = 0; i < kWords; ++i) bits_[half][i] = i < end ? from[i] : 0u;
       bits_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
@@ -224,11 +222,7 @@ class LaneMask {
     return funnel_right(bits_[half][word], bits_[half][word + 1], static_cast<u32>(offset_ % 32));
   }
 
-  const u32* row_;
-  i64 stride_;
-  int words_;
-  int rows_;
-  int offset_;
+  int offset_ = 0;
   u32 bits_[2][kWords + 1];
 };
 

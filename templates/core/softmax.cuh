@@ -75,19 +75,37 @@ struct OnlineSoftmax {
     }
   }
 
-  /// The same, where registers allow to keep the scores beside the probabilities: no maximum is looked for, unless a
-  /// lane's sum shows that a row's reference is too small for it. Comparisons and exchanges are a fifth of the time of
-  /// a step. `probabilities` are rounded, as round_to_fragment() does. True, for a whole warp, if there is anything to
-  /// be multiplied by `rescale`. What becomes of a row depends on that row alone.
+  /// The same, where registers allow to keep the scores beside the probabilities: but for the `first` tile no maximum
+  /// is looked for, unless a lane's sum shows that a row's reference is too small for it. Comparisons and exchanges are
+  /// a fifth of the time of a step. `probabilities` are rounded, as round_to_fragment() does. True, for a whole warp,
+  /// if there is anything to be multiplied by `rescale`. What becomes of a row depends on that row alone.
   template <int kNTiles>
   ATTNJIT_DEVICE bool update_boldly(const float (&scores)[kMTiles][kNTiles][4],
-                                    u32 (&probabilities)[kMTiles][kNTiles / 2][4], float (&rescale)[kMTiles][2]) {
+                                    u32 (&probabilities)[kMTiles][kNTiles / 2][4], float (&rescale)[kMTiles][2],
+                                    bool first) {
     constexpr float kLargestSum = 256.f;
     float sums[kMTiles][2];
-    bool any_moves = false;
+#pragma unroll
+    for (int m = 0; m < kMTiles; ++m) sums[m][0] = sums[m][1] = first ? 2 * kLargestSum : 0.f;
+    bool search = first;
     // Once moved, a reference is the row's maximum, and no sum exceeds 32: twice is enough.
 #pragma unroll 1
-    for (int attempt = 0; attempt < 2; ++attempt) {
+    for (;;) {
+      if (search) {
+#pragma unroll
+        for (int m = 0; m < kMTiles; ++m) {
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+            const float tile_max = max_of_row(scores[m], half);
+            const u32 lanes = ballot(sums[m][half] > kLargestSum) >> (thread_index() % 32 & ~3);
+            rescale[m][half] = 1.f;
+            if ((lanes & 15u) == 0) continue;
+            row_sum[m][half] += as_multiplied(pending[m][half], m, half);
+            pending[m][half] = 0.f;
+            rescale[m][half] = move(m, half, max_float(row_max[m][half], tile_max));
+          }
+        }
+      }
       bool excess = false;
 #pragma unroll
       for (int m = 0; m < kMTiles; ++m) {
@@ -110,28 +128,15 @@ struct OnlineSoftmax {
           excess |= sums[m][half] > kLargestSum;
         }
       }
-      if (attempt == 1 || ballot(excess) == 0) break;
-      any_moves = true;
-#pragma unroll
-      for (int m = 0; m < kMTiles; ++m) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const float tile_max = max_of_row(scores[m], half);
-          const u32 lanes = ballot(sums[m][half] > kLargestSum) >> (thread_index() % 32 & ~3);
-          rescale[m][half] = 1.f;
-          if ((lanes & 15u) == 0) continue;
-          row_sum[m][half] += as_multiplied(pending[m][half], m, half);
-          pending[m][half] = 0.f;
-          rescale[m][half] = move(m, half, tile_max);
-        }
-      }
+      if (search || ballot(excess) == 0) break;
+      search = true;
     }
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) pending[m][half] += sums[m][half];
     }
-    return any_moves;
+    return search;
   }
 
   /// Joins the sums of the four lanes that share a row. Call once, after the last tile.

@@ -37,7 +37,13 @@ class TileScheduler {
     // 32 sequences at a time: running sums of their tiles, and the first that ends behind `number`.
     for (;;) {
       const int own = sequence_ + lane;
-      const int m_blocks = own < batch_ ? ceil_div(call_.cu_seqlens_q[own + 1] - call_.cu_seqlens_q[own], kBlockM) : 0;
+      const bool exists = own < batch_;
+      // Keys, too, though most lanes have no use for them: each trip to memory would otherwise wait for the one before.
+      const int q_start = exists ? call_.cu_seqlens_q[own] : 0;
+      const int k_start = exists ? call_.cu_seqlens_k[own] : 0;
+      const int len_q = exists ? call_.cu_seqlens_q[own + 1] - q_start : 0;
+      const int len_k = exists ? call_.cu_seqlens_k[own + 1] - k_start : 0;
+      const int m_blocks = ceil_div(len_q, kBlockM);
       const int tiles = m_blocks * call_.num_heads;
       int sum = tiles;
 #pragma unroll
@@ -50,7 +56,12 @@ class TileScheduler {
         const int found = lowest_bit(behind);
         sequence_ += found;
         first_tile_ += shuffle_from(sum - tiles, found);
-        place(tile, number - first_tile_, shuffle_from(m_blocks, found));
+        tile.sequence = sequence_;
+        tile.q_start = shuffle_from(q_start, found);
+        tile.k_start = shuffle_from(k_start, found);
+        tile.len_q = shuffle_from(len_q, found);
+        tile.len_k = shuffle_from(len_k, found);
+        place(tile, number - first_tile_);
         return true;
       }
       sequence_ += 32;
@@ -63,12 +74,9 @@ class TileScheduler {
   ATTNJIT_DEVICE int tiles() const { return first_tile_; }
 
  private:
-  ATTNJIT_DEVICE void place(WorkTile& tile, int index, int m_blocks) const {
-    tile.sequence = sequence_;
-    tile.q_start = call_.cu_seqlens_q[sequence_];
-    tile.k_start = call_.cu_seqlens_k[sequence_];
-    tile.len_q = call_.cu_seqlens_q[sequence_ + 1] - tile.q_start;
-    tile.len_k = call_.cu_seqlens_k[sequence_ + 1] - tile.k_start;
+  /// The head and the rows of tile `index` of its sequence.
+  ATTNJIT_DEVICE void place(WorkTile& tile, int index) const {
+    const int m_blocks = ceil_div(tile.len_q, kBlockM);
     const bool last = index >= grouped_heads_ * m_blocks;
     const int first_head = last ? grouped_heads_ : index / (head_group_ * m_blocks) * head_group_;
     const int heads = last ? call_.num_heads - grouped_heads_ : min_of(head_group_, grouped_heads_ - first_head);

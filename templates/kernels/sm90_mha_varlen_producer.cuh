@@ -1,75 +1,13 @@
-// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): its shared memory, its barriers, and the warp that finds tiles
-// and fetches them.
+// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): the warp that finds tiles and fetches them.
 #pragma once
 
 #include "core/key_mask.cuh"
-#include "core/tile_scheduler.cuh"
+#include "kernels/sm90_mha_varlen_shared.cuh"
 #include "ptx/tma.cuh"
-#include "shared/sm90_mha_varlen_config.h"
 
 namespace attnjit::kernel {
 
 __device__ u32 tile_counters[kTileCounters];
-
-template <bool kFirst, class First, class Second>
-struct SelectType {
-  using Type = First;
-};
-template <class First, class Second>
-struct SelectType<false, First, Second> {
-  using Type = Second;
-};
-
-/// Under a mask: which block a buffer of K holds. Without one consumers count blocks themselves.
-struct KeyBlock {
-  i32 index;
-  i32 is_last;  // of the walk
-};
-
-template <Sm90MhaVarlenConfig kConfig>
-struct Sm90MhaVarlenShared {
-  static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers own halves of the keys, not rows
-  static constexpr int kQTiles = kConfig.block_m / kConsumerRows;
-  struct Exchange {
-    float columns[kConsumers][kConsumerRows][exchange_pitch(kConfig)];  // for each consumer, what the other has for it
-    Float2 states[kConsumers][kConsumerRows];                           // of each consumer: maximum and sum
-  };
-  struct Staging {
-    u8 rows[kConsumers * 4][16][staging_pitch(kConfig.out_element)];
-  };
-  struct Barriers {
-    Mbarrier q_full[kConsumers], q_empty[kConsumers];
-    Mbarrier k_full[kConfig.stages], k_empty[kConfig.stages];
-    Mbarrier v_full[kConfig.stages], v_empty[kConfig.stages];
-    Mbarrier tile_full[2], tile_empty[2];
-  };
-  alignas(1024) u16 q[kQTiles][qk_slabs(kConfig)][kConsumerRows][kSlabColumns];
-  u16 k[kConfig.stages][qk_slabs(kConfig)][kConfig.block_n][kSlabColumns];
-  u16 v[kConfig.stages][slabs(kConfig.head_dim_v)][kConfig.block_n][kSlabColumns];
-  union {
-    Staging out;
-    typename SelectType<kShareRows, Exchange, Staging>::Type exchange;
-  };
-  Barriers barriers;
-  WorkTile tiles[2];
-  KeyBlock blocks[kConfig.stages];
-};
-
-/// Which buffer of a ring is next, and the parity of its phase.
-template <int kStages>
-struct RingPosition {
-  int stage = 0;
-  u32 parity = 0;
-  ATTNJIT_DEVICE void advance() {
-    if (++stage == kStages) {
-      stage = 0;
-      parity ^= 1;
-    }
-  }
-};
-
-/// Events of the consumers that have a named barrier of their own; 0 is the whole CTA's.
-enum NamedBarrier : int { kTurnOfFirst = 1, kTurnOfSecond = 2, kConsumersMeet = 3 };
 
 /// The warp that finds tiles and fetches them.
 template <Sm90MhaVarlenConfig kConfig>
@@ -81,6 +19,17 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
   constexpr int kVSlabs = slabs(kConfig.head_dim_v);
   auto& barriers = shared.barriers;
   const bool leader = thread_index() == 0;
+  if (leader) {
+    if constexpr (kNopeSlabs > 0) {
+      prefetch_tensor_map(params.q_nope);
+      prefetch_tensor_map(params.k_nope);
+    }
+    if constexpr (kRopeSlabs > 0) {
+      prefetch_tensor_map(params.q_pe);
+      prefetch_tensor_map(params.k_pe);
+    }
+    prefetch_tensor_map(params.v);
+  }
 
   TileScheduler<kBlockM> scheduler(params.call, params.batch, params.head_group, params.last_heads);
   RingPosition<kConfig.stages> k_ring, v_ring;

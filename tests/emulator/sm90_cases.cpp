@@ -43,6 +43,8 @@ class Table {
            int sm_count) {
     add(name, config, std::move(len_q), std::move(len_k), sm_count, [](Case&) {});
   }
+  /// Few CTAs take all tiles of the last case.
+  void share_among(unsigned ctas) { cases_.back().max_ctas = ctas; }
   std::vector<Sm90Case> take() { return std::move(cases_); }
 
  private:
@@ -93,6 +95,13 @@ std::vector<Sm90Case> sm90_cases() {
   table.add("one_cta_takes_all", kSmall, {300}, {300}, 1, [](Case& c) { c.heads = c.kv_heads = 2; });
   table.add("three_ctas_take_nine_tiles", kSmall, {130, 20, 100}, {200, 30, 100}, 3,
             [](Case& c) { c.heads = c.kv_heads = 2; });
+  table.add("one_cta_takes_small_tiles", kSmall, {200}, {300}, 0, [](Case& c) {
+    small(c);
+    c.heads = c.kv_heads = 2;
+  });
+  table.share_among(1);
+  table.add("small_tiles_of_one_block", kMlaFull, {10, 70}, {128, 128}, 0, small);
+  table.share_among(1);
   table.add("forty_sequences", kSmall, std::vector<int>(40, 2), std::vector<int>(40, 3), 3);
 
   // ---- layouts
@@ -133,6 +142,8 @@ std::vector<Sm90Case> sm90_mutation_cases() {
   // sequence's end.
   table.add("rings_come_round", kSmall, {520}, {530}, 1);
   table.add("consumers_share_rows", kSmall, {64}, {520}, 0, small);
+  table.add("consumers_share_rows_of_many_tiles", kSmall, {330}, {128}, 0, small);
+  table.share_among(1);
   table.add("one_block", kSmall, {64}, {100}, 1);
   // An output of two staged groups.
   table.add("wide_output", kMla, {70}, {100}, 1);

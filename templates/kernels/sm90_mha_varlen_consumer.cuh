@@ -1,0 +1,250 @@
+// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): a warpgroup that multiplies.
+#pragma once
+
+#include "core/key_mask.cuh"
+#include "kernels/sm90_mha_varlen_epilogue.cuh"
+#include "ptx/wgmma.cuh"
+
+namespace attnjit::kernel {
+
+/// What a bitmask adds to a lane's rows: nothing, where there is none.
+template <bool kMasked, int kKeys>
+struct BlockBits {
+  ATTNJIT_DEVICE void begin(const MhaVarlenParams&, const WorkTile&) {}
+  ATTNJIT_DEVICE void fetch(const MhaVarlenParams&, const WarpRows&, int) {}
+  template <class Scores>
+  ATTNJIT_DEVICE void apply(Scores&) const {}
+};
+template <int kKeys>
+struct BlockBits<true, kKeys> : LaneMask<kKeys> {
+  ATTNJIT_DEVICE void begin(const MhaVarlenParams& call, const WorkTile& tile) {
+    this->set_offset(key_offset<true>(call, tile.sequence));
+  }
+  ATTNJIT_DEVICE void fetch(const MhaVarlenParams& call, const WarpRows& at, int first_key) {
+    LaneMask<kKeys>::fetch(call.mask, at.first_token, at.rows, first_key);
+  }
+};
+
+/// A warpgroup that multiplies.
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
+  // ---- shapes
+  constexpr int kBlockN = kConfig.block_n;
+  using Shared = Sm90MhaVarlenShared<kConfig>;
+  constexpr bool kShareRows = Shared::kShareRows;
+  constexpr int kKeys = kShareRows ? kBlockN / kConsumers : kBlockN;  // of a block, that a consumer owns
+  constexpr int kNTiles = kKeys / 8;
+  constexpr int kOutGroups = out_groups(kConfig);
+  constexpr int kGroupColumns = kConfig.head_dim_v / kOutGroups;
+  constexpr int kSlabBytesQ = kConsumerRows * kSlabColumns * 2;
+  constexpr int kSlabBytesN = kBlockN * kSlabColumns * 2;
+  constexpr int kGroupBytes = 8 * kSlabColumns * 2;  // 8 rows of a slab
+  auto& barriers = shared.barriers;
+
+  // Told by one lane, so that the compiler knows them to be one value per warp, and descriptors stay in uniform
+  // registers.
+  const int consumer = shuffle_from(thread_index() / 128, 0) - 1;
+  const auto warp = [] { return thread_index_anew() / 32 % 4; };
+  const int q_tile = kShareRows ? 0 : consumer;
+  const auto warp_row = [&] { return q_tile * kConsumerRows + warp() * 16; };
+  const int first_key = kShareRows ? consumer * kKeys : 0;  // of a block
+  const u32 q_rows = address_of(shared.q) + q_tile * sizeof(shared.q[0]);
+  // One arrival per warp: 32 on one barrier would queue up.
+  const auto release = [&](u32 barrier) {
+    if (thread_index() % 32 == 0) mbarrier_arrive(barrier);
+  };
+  const auto take_turn = [&] { named_barrier_sync(consumer == 0 ? kTurnOfFirst : kTurnOfSecond, 256); };
+  const auto pass_turn = [&] { named_barrier_arrive(consumer == 0 ? kTurnOfSecond : kTurnOfFirst, 256); };
+  RingPosition<kConfig.stages> k_ring, v_ring;
+  u32 q_parity = 0;
+
+  // ---- products
+  float scores[1][kNTiles][4];
+  float out[kOutGroups][1][kGroupColumns / 8][4];
+  u32 probabilities[1][kNTiles / 2][4];
+  u32 next_probabilities[1][kNTiles / 2][4];  // while a product reads the others
+  const auto multiply_q_k = [&] {
+    const u64 q = wgmma_descriptor(q_rows, 0, kGroupBytes);
+    const u64 k = wgmma_descriptor(
+        address_of(shared.k) + k_ring.stage * sizeof(shared.k[0]) + first_key * kSlabColumns * 2, 0, kGroupBytes);
+    wgmma_pin(scores[0]);
+    wgmma_fence();
+#pragma unroll
+    for (int slab = 0; slab < qk_slabs(kConfig); ++slab) {
+#pragma unroll
+      for (int column = 0; column < slab_columns(kConfig, slab); column += 16) {
+        wgmma_rows<kConfig.element>(scores[0], wgmma_advance(q, slab * kSlabBytesQ + column * 2),
+                                    wgmma_advance(k, slab * kSlabBytesN + column * 2), slab + column > 0);
+      }
+    }
+    wgmma_commit();
+  };
+  const auto pin_out = [&] {
+#pragma unroll
+    for (int group = 0; group < kOutGroups; ++group) wgmma_pin(out[group][0]);
+  };
+  const auto multiply_p_v = [&](bool accumulate) {
+    const u64 v =
+        wgmma_descriptor(address_of(shared.v) + v_ring.stage * sizeof(shared.v[0]) + first_key * kSlabColumns * 2,
+                         kSlabBytesN, kGroupBytes);
+    mbarrier_wait(address_of(barriers.v_full[v_ring.stage]), v_ring.parity);
+    pin_out();
+    wgmma_fence();
+#pragma unroll
+    for (int group = 0; group < kOutGroups; ++group) {
+#pragma unroll
+      for (int k = 0; k < kKeys / 16; ++k) {
+        wgmma_columns<kConfig.element>(
+            out[group][0], probabilities[0][k],
+            wgmma_advance(v, group * kGroupColumns / kSlabColumns * kSlabBytesN + k * 2 * kGroupBytes),
+            accumulate || k > 0);
+      }
+    }
+    wgmma_commit();
+  };
+  const auto give_v_back = [&] {
+    pin_out();
+    release(address_of(barriers.v_empty[v_ring.stage]));
+    v_ring.advance();
+  };
+
+  // ---- which rows, and which keys. What is seldom asked of a tile stays in its slot, until its last block.
+  u32 taken = 0;  // slots so far
+  const auto slot = [&] { return (taken - 1) % 2; };
+  CausalMask<kConfig.causal> mask(0, 0, 0);
+  BlockBits<kConfig.masked, kKeys> bits;
+  KeyBlock block{};
+  const auto rows = [&] {
+    const WorkTile& tile = shared.tiles[slot()];
+    const int first_row = tile.m_begin + warp_row();
+    return WarpRows{tile.q_start + first_row, tile.len_q - first_row, tile.head};
+  };
+  const auto give_slot_back = [&] {
+    sync_warp();  // every lane has read it
+    release(address_of(barriers.tile_empty[slot()]));
+  };
+  // The next tile whose rows see any key; false if there is none.
+  const auto take_tile = [&] {
+    for (;;) {
+      ++taken;
+      mbarrier_wait(address_of(barriers.tile_full[slot()]), (taken - 1) / 2 % 2);
+      const WorkTile& tile = shared.tiles[slot()];
+      if (shuffle_from(tile.m_begin, 0) < 0) return false;
+      block = {shuffle_from(tile.n_blocks, 0), false};
+      if (block.index > 0) {
+        mask = CausalMask<kConfig.causal>(tile.m_begin + warp_row(), tile.len_q, tile.len_k);
+        bits.begin(params.call, tile);
+        return true;
+      }
+      store_no_keys<kConfig>(params.call, rows(), consumer);
+      give_slot_back();
+    }
+  };
+  // The next block, once its K has landed. Its bits are on their way while its scores are multiplied.
+  const auto take_block = [&] {
+    mbarrier_wait(address_of(barriers.k_full[k_ring.stage]), k_ring.parity);
+    if constexpr (kConfig.masked) {
+      const KeyBlock told = shared.blocks[k_ring.stage];
+      sync_warp();  // every lane has read it before one lane gives the buffer back
+      block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
+    } else {
+      block = {block.index - 1, block.index == 1};
+    }
+    if constexpr (kConfig.masked) bits.fetch(params.call, rows(), block.index * kBlockN + first_key);
+  };
+  const auto mask_scores = [&] {
+    const int key = block.index * kBlockN + first_key;
+    if (key + kKeys > mask.key_end(0)) mask.apply(scores, key);
+    bits.apply(scores);
+  };
+  const auto begin_tile = [&] {
+    // Its address is formed here, once per tile, rather than kept.
+    mbarrier_wait(address_of(barriers.q_full[kShareRows ? 0 : thread_index_anew() / 128 - 1]), q_parity);
+    q_parity ^= 1;
+    take_block();
+    multiply_q_k();
+  };
+  // Rows behind the sequence's end belong to another sequence, or to nobody: 0 x NaN is NaN, so they become zeros.
+  const auto clear_v_behind_end = [&] {
+    const int valid = mask.len_k - block.index * kBlockN;
+    if (valid >= kBlockN) return;
+    mbarrier_wait(address_of(barriers.v_full[v_ring.stage]), v_ring.parity);
+    constexpr int kChunksPerRow = kSlabColumns * 2 / 16;
+    for (int i = thread_index() - 128; i < slabs(kConfig.head_dim_v) * (kBlockN - valid) * kChunksPerRow; i += 256) {
+      const int slab = i / ((kBlockN - valid) * kChunksPerRow);
+      const int chunk = i % ((kBlockN - valid) * kChunksPerRow);
+      store_shared_16(address_of(shared.v) + v_ring.stage * sizeof(shared.v[0]) + slab * kSlabBytesN +
+                          valid * kSlabColumns * 2 + chunk * 16,
+                      Vec16{0, 0, 0, 0});
+    }
+    fence_proxy_async();
+    named_barrier_sync(kConsumersMeet, 256);
+  };
+
+  // ---- the first tile's first scores; the first consumer takes the first turn
+  if (consumer == 1) pass_turn();
+  if (!take_tile()) return;
+  begin_tile();
+  wgmma_wait<0>();
+  bool more = true;
+  OnlineSoftmax<1, kConfig.element> softmax(params.call.softmax_scale_log2);
+  while (more) {
+    softmax = OnlineSoftmax<1, kConfig.element>(params.call.softmax_scale_log2);
+    bool begun = false;  // there is an output to add to
+    for (;;) {
+      // ---- scores to probabilities, while O gets what the block before brought
+      wgmma_pin(scores[0]);
+      release(address_of(barriers.k_empty[k_ring.stage]));
+      k_ring.advance();
+      if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
+      mask_scores();
+      float rescale[1][2];
+      const bool moved = softmax.update_boldly(scores, next_probabilities, rescale, !begun);
+      wgmma_wait<0>();
+      pin_out();
+      if (begun) {
+        give_v_back();
+        if (moved) {
+#pragma unroll
+          for (int group = 0; group < kOutGroups; ++group) scale_rows(out[group], rescale);
+        }
+      } else {
+        clear_v_behind_end();
+      }
+      // The product before has read the operand's registers. Were these plain copies, the compiler would compute
+      // the probabilities there in the first place, and let every product wait for the one before.
+#pragma unroll
+      for (int k = 0; k < kKeys / 16; ++k) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
+      }
+      if (block.is_last) break;
+
+      // ---- S of the next block, and P V of this one behind it
+      take_block();
+      take_turn();
+      multiply_q_k();
+      multiply_p_v(begun);
+      begun = true;
+      pass_turn();
+      wgmma_wait<1>();
+    }
+
+    // ---- P V of the last block, and S of the next tile behind it: its product runs under this tile's epilogue
+    take_turn();
+    multiply_p_v(begun);
+    pass_turn();
+    const WarpRows done = rows();
+    give_slot_back();
+    more = take_tile();
+    wgmma_wait<0>();
+    give_v_back();
+    if (more) begin_tile();
+    softmax.finish();
+    store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
+    wgmma_wait<0>();
+    wgmma_pin(scores[0]);
+  }
+}
+
+}  // namespace attnjit::kernel

@@ -1,0 +1,142 @@
+// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): from a consumer's registers to the output.
+#pragma once
+
+#include "core/epilogue.cuh"
+#include "core/softmax.cuh"
+#include "kernels/sm90_mha_varlen_shared.cuh"
+
+namespace attnjit::kernel {
+
+/// The rows of a tile that a warp owns.
+struct WarpRows {
+  i32 first_token;
+  i32 rows;  // that exist; the warp has 16, and any number may be missing
+  i32 head;
+
+  template <int kBytes>
+  ATTNJIT_DEVICE StridedRows out(const MhaVarlenParams& call, int first_column) const {
+    return {static_cast<u8*>(call.out) +
+                (first_token * call.out_token_stride + head * call.out_head_stride + first_column) * kBytes,
+            call.out_token_stride * kBytes};
+  }
+  ATTNJIT_DEVICE void store_lse(const MhaVarlenParams& call, int row, float value) const {
+    if (call.lse == nullptr || row >= rows) return;
+    call.lse[(first_token + row) * call.lse_token_stride + head * call.lse_head_stride] = value;
+  }
+};
+
+/// Where a warp stages rows of the output. Nobody else touches it but while consumers of the same rows exchange; and
+/// between two tiles lanes come together, when the slot of the second one is given back.
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE u32 staging_of(Sm90MhaVarlenShared<kConfig>& shared, int consumer, int warp) {
+  if constexpr (Sm90MhaVarlenShared<kConfig>::kShareRows) {
+    return address_of(shared.exchange.columns[consumer][warp * 16]);
+  } else {
+    return address_of(shared.out.rows[consumer * 4 + warp]);
+  }
+}
+
+/// Rows that see no key: zeros, and -inf as their lse.
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE void store_no_keys(const MhaVarlenParams& call, const WarpRows& at, int consumer) {
+  constexpr int kBytes = bytes_of(kConfig.out_element);
+  constexpr bool kShareRows = kConfig.block_m == kConsumerRows;
+  constexpr int kColumns = kShareRows ? kConfig.head_dim_v / kConsumers : kConfig.head_dim_v;
+  constexpr int kChunks = kColumns * kBytes / 16;
+  const int lane = thread_index() % 32;
+  const StridedRows out = at.template out<kBytes>(call, kShareRows ? consumer * kColumns : 0);
+#pragma unroll 1
+  for (int i = lane; i < min_of(at.rows, 16) * kChunks; i += 32) {
+    store_global_16(out(i / kChunks) + i % kChunks * 16, Vec16{0, 0, 0, 0});
+  }
+  if (lane < 16 && (!kShareRows || consumer == 0)) at.store_lse(call, lane, kMinusInfinity);
+}
+
+/// Ends a tile: normalises, quantises, stores. `softmax` is finished.
+template <Sm90MhaVarlenConfig kConfig, int kOutGroups, int kGroupTiles>
+ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<kConfig>& shared, const WarpRows& at,
+                               int consumer, int warp, OnlineSoftmax<1, kConfig.element>& softmax,
+                               float (&out)[kOutGroups][1][kGroupTiles][4]) {
+  constexpr bool kShareRows = Sm90MhaVarlenShared<kConfig>::kShareRows;
+  constexpr int kPitch = staging_pitch(kConfig.out_element);
+  using Output = typename SelectOutput<kConfig.out_element, true>::Type;
+  static_assert(kOutGroups == 1 || (kGroupTiles == 16 && !kShareRows));
+  const AccumulatorPosition position;
+  const u32 staging = staging_of(shared, consumer, warp);
+  const Output output(call.out_scale);
+  const auto store_lse = [&] {
+    if (position.lane % 4 != 0) return;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) at.store_lse(call, position.row(0, half), softmax.lse(0, half));
+  };
+
+  float normaliser[1][2];
+  if constexpr (!kShareRows) {
+    store_lse();
+    normaliser[0][0] = softmax.normaliser(0, 0);
+    normaliser[0][1] = softmax.normaliser(0, 1);
+#pragma unroll
+    for (int group = 0; group < kOutGroups; ++group) {
+      float scaled[1][kGroupTiles][4];
+#pragma unroll
+      for (int n = 0; n < kGroupTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) scaled[0][n][i] = out[group][0][n][i] * normaliser[0][i / 2];
+      }
+      if (group > 0) sync_warp();  // what was staged before has been read
+      store_rows<kStagedTiles>(output, scaled, staging, kPitch,
+                               at.template out<Output::kBytes>(call, group * kGroupTiles * 8), at.rows);
+    }
+  } else {
+    // Both consumers have a state of every row; each ends one half of the columns and gives the other one away.
+    constexpr int kHalf = kGroupTiles / 2;
+    auto& exchange = shared.exchange;
+    named_barrier_sync(kConsumersMeet, 256);  // what the tile before left here has been read
+    float mine[1][kHalf][4];
+#pragma unroll
+    for (int n = 0; n < kHalf; ++n) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int i = 2 * half;
+        const Float2 theirs = consumer == 0 ? Float2{out[0][0][n + kHalf][i], out[0][0][n + kHalf][i + 1]}
+                                            : Float2{out[0][0][n][i], out[0][0][n][i + 1]};
+        mine[0][n][i] = consumer == 0 ? out[0][0][n][i] : out[0][0][n + kHalf][i];
+        mine[0][n][i + 1] = consumer == 0 ? out[0][0][n][i + 1] : out[0][0][n + kHalf][i + 1];
+        store_shared(address_of(exchange.columns[1 - consumer][warp * 16 + position.row(0, half)][position.column(n)]),
+                     theirs);
+      }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      if (position.lane % 4 == 0) {
+        store_shared(address_of(exchange.states[consumer][warp * 16 + position.row(0, half)]),
+                     Float2{softmax.row_max[0][half], softmax.row_sum[0][half]});
+      }
+    }
+    named_barrier_sync(kConsumersMeet, 256);  // the exchange is complete
+    float theirs[1][2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const Float2 other =
+          load_shared_float2(address_of(exchange.states[1 - consumer][warp * 16 + position.row(0, half)]));
+      theirs[0][half] = softmax.join(0, half, other.x, other.y, normaliser[0][half]);
+    }
+#pragma unroll
+    for (int n = 0; n < kHalf; ++n) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const Float2 other = load_shared_float2(
+            address_of(exchange.columns[consumer][warp * 16 + position.row(0, half)][position.column(n)]));
+        const int i = 2 * half;
+        mine[0][n][i] = mine[0][n][i] * normaliser[0][half] + other.x * theirs[0][half];
+        mine[0][n][i + 1] = mine[0][n][i + 1] * normaliser[0][half] + other.y * theirs[0][half];
+      }
+    }
+    if (consumer == 0) store_lse();
+    sync_warp();  // the rows of this warp have been read: they give way to the staged output
+    store_rows<kStagedTiles>(output, mine, staging, kPitch, at.template out<Output::kBytes>(call, consumer * kHalf * 8),
+                             at.rows);
+  }
+}
+
+}  // namespace attnjit::kernel
