@@ -80,11 +80,9 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
     }
     sync_warp();
     const int chunks = tiles * 8 * Output::kBytes / 16;
-#pragma unroll
-    for (int i = 0; i < 16 * kMTiles * chunks; i += 32) {
-      const int row = (i + at.lane) / chunks;
-      const int chunk = (i + at.lane) % chunks;
-      if (row >= min_of(rows, 16 * kMTiles)) continue;
+    for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * chunks; i += 32) {
+      const int row = i / chunks;
+      const int chunk = i % chunks;
       store_global_16(row_address(row) + first * 8 * Output::kBytes + chunk * 16,
                       load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
     }

@@ -74,9 +74,9 @@ class OccupiedBlocks {
     bits_ = 0;
     const u32 shift = static_cast<u32>(first % 32);
     const MaskTileRows rows = find_rows_();
+    const u32* from = mask_.tiles + rows.first * mask_.tiles_stride + first / 32;
 #pragma unroll 1
-    for (i64 row = rows.first; row < rows.first + rows.count; ++row) {
-      const u32* const from = mask_.tiles + row * mask_.tiles_stride + first / 32;
+    for (int left = rows.count; left > 0; --left, from += mask_.tiles_stride) {
       const u32 low = at(from, 0, first / 32);
       const u32 high = at(from, 1, first / 32);
       const u32 own = funnel_right(low, high, shift);

@@ -28,22 +28,20 @@ template <int kPending>
 ATTNJIT_DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
-/// Keeps the compiler from moving accesses of the accumulators across: it does not know that a product under way writes
-/// them.
-template <int kTiles>
-ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
-#pragma unroll
-  for (int t = 0; t < kTiles; ++t) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) asm volatile("" : "+f"(d[t][i])::"memory");
-  }
-}
-
 // Operand lists of 8 tiles (32 registers) and fewer.
 #define ATTNJIT_TILE(d, t) "+f"(d[t][0]), "+f"(d[t][1]), "+f"(d[t][2]), "+f"(d[t][3])
 #define ATTNJIT_TILES2(d, t) ATTNJIT_TILE(d, t), ATTNJIT_TILE(d, t + 1)
 #define ATTNJIT_TILES4(d, t) ATTNJIT_TILES2(d, t), ATTNJIT_TILES2(d, t + 2)
 #define ATTNJIT_TILES8(d, t) ATTNJIT_TILES4(d, t), ATTNJIT_TILES4(d, t + 4)
+
+/// Keeps the compiler from moving accesses of the accumulators across: it does not know that a product under way writes
+/// them. Statements of 16 registers: one per register would take a third of the compile time.
+template <int kTiles>
+ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
+  static_assert(kTiles % 4 == 0);
+#pragma unroll
+  for (int t = 0; t < kTiles; t += 4) asm volatile("" : ATTNJIT_TILES4(d, t)::"memory");
+}
 
 /// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n64k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [64, 16] in
 /// shared memory, both row-major.
