@@ -189,41 +189,56 @@ class LaneMask {
   /// Of the keys from local key `first_key` on, and of the warp's rows from `first_token` on, of which `rows` exist.
   /// Words that the mask does not have are zero.
   ATTNJIT_DEVICE void fetch(const KeyMask<const u32>& mask, int first_token, int rows, int first_key) {
-    const int first = (offset_ + first_key) / 32;
     const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
+    const int first = (offset_ + first_key + at.column(0)) / 32;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = at.row(0, half);
       const u32* const from = mask.bits + (first_token + row) * mask.bits_stride + first;
       const int end = row < rows ? mask.words - first : 0;
 #pragma unroll
-      for (int i = 0; i < kWords; ++i) bits_[half][i] = i < end ? from[i] : 0u;
-      bits_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
+      for (int i = 0; i < kWords; ++i) words_[half][i] = i < end ? from[i] : 0u;
+      words_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
+    }
+  }
+
+  /// Picks this lane's columns out of what was fetched, once that is there and before the scores are: then only the
+  /// selection itself delays them.
+  ATTNJIT_DEVICE void gather() {
+    const u32 shift = static_cast<u32>(offset_ + AccumulatorPosition{thread_index_anew() % 32}.column(0)) % 32;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      seen_[half] = 0;
+#pragma unroll
+      for (int i = 0; i < kWords; ++i) {
+        seen_[half] |= (funnel_right(words_[half][i], words_[half][i + 1], shift) & kColumns) << 2 * i;
+      }
     }
   }
 
   ATTNJIT_DEVICE void apply(float (&scores)[1][kKeys / 8][4]) const {
-    u32 all = ~0u;
-#pragma unroll
-    for (int word = 0; word < kWords; ++word) all &= bits(0, word) & bits(1, word);
-    if (ballot(all != ~0u) == 0) return;  // long rows of ones are common: a window, or fewer keys than top-k
+    // Long rows of ones are common: a window, or fewer keys than top-k.
+    if (ballot((seen_[0] & seen_[1]) != kAll) == 0) return;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
 #pragma unroll
-      for (int word = 0; word < kWords; ++word) {
-        mask_word(scores[0], half, word, bits(half, word));
+      for (int n = 0; n < kKeys / 8; ++n) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          if ((seen_[half] >> (n % 4 * 8 + n / 4 * 2 + i) & 1u) == 0) scores[0][n][2 * half + i] = kMinusInfinity;
+        }
       }
     }
   }
 
  private:
   static constexpr int kWords = kKeys / 32;
-  ATTNJIT_DEVICE u32 bits(int half, int word) const {
-    return funnel_right(bits_[half][word], bits_[half][word + 1], static_cast<u32>(offset_ % 32));
-  }
+  static constexpr u32 kColumns = 0x03030303u;  // of 32 keys, those at this lane's columns, moved to column 0
+  static constexpr u32 kAll = kColumns * ((1u << 2 * kWords) / 3);  // as many pairs of ones as there are words
 
   int offset_ = 0;
-  u32 bits_[2][kWords + 1];
+  u32 words_[2][kWords + 1];
+  u32 seen_[2];  // bit 8 (n % 4) + 2 (n / 4) + i: column i of accumulator tile n
 };
 
 }  // namespace attnjit::kernel

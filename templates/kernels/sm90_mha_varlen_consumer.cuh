@@ -12,6 +12,7 @@ template <bool kMasked, int kKeys>
 struct BlockBits {
   ATTNJIT_DEVICE void begin(const MhaVarlenParams&, const WorkTile&) {}
   ATTNJIT_DEVICE void fetch(const MhaVarlenParams&, const WarpRows&, int) {}
+  ATTNJIT_DEVICE void gather() {}
   template <class Scores>
   ATTNJIT_DEVICE void apply(Scores&) const {}
 };
@@ -140,7 +141,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       give_slot_back();
     }
   };
-  // The next block, once its K has landed. Its bits are on their way while its scores are multiplied.
+  // The next block, once its K has landed.
   const auto take_block = [&] {
     mbarrier_wait(address_of(barriers.k_full[k_ring.stage]), k_ring.parity);
     if constexpr (kConfig.masked) {
@@ -150,6 +151,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     } else {
       block = {block.index - 1, block.index == 1};
     }
+  };
+  // Its bits are on their way while its scores are multiplied.
+  const auto fetch_bits = [&] {
     if constexpr (kConfig.masked) bits.fetch(params.call, rows(), block.index * kBlockN + first_key);
   };
   const auto mask_scores = [&] {
@@ -163,6 +167,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     q_parity ^= 1;
     take_block();
     multiply_q_k();
+    fetch_bits();
+    bits.gather();
   };
   // Rows behind the sequence's end belong to another sequence, or to nobody: 0 x NaN is NaN, so they become zeros.
   const auto clear_v_behind_end = [&] {
@@ -224,9 +230,11 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       take_block();
       take_turn();
       multiply_q_k();
+      fetch_bits();
       multiply_p_v(begun);
       begun = true;
       pass_turn();
+      bits.gather();
       wgmma_wait<1>();
     }
 
