@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <new>
 #include <optional>
@@ -37,8 +38,8 @@ constexpr TileChoice kLargeTiles[] = {
     {256, 128, 128, 64, 2},   // shared memory
 };
 
-// For calls whose large tiles would leave half of the SMs idle: half the rows, and both warpgroups share them, each
-// with half of the keys (16 heads, 512 tokens, on an H200: 14.0 against 16.4 us).
+// For calls whose large tiles would leave SMs idle (expected_span() tells): half the rows, and both warpgroups share
+// them, each with half of the keys (16 heads, 512 tokens, on an H200: 14.0 against 16.4 us).
 constexpr TileChoice kSmallTiles[] = {
     {192, 64, 64, 128, 2},
     {192, 128, 64, 128, 2},
@@ -80,7 +81,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
 
   Launch launch(MhaVarlenCall& call) const override {
     if (call.batch == 0 || call.max_seqlen_q == 0) return {};
-    const bool small = configs_.size() > 1 && 2 * tiles(call, configs_[0]) <= sm_count_;
+    const bool small = configs_.size() > 1 && expected_span(call, configs_[1]) <= expected_span(call, configs_[0]);
     const int chosen = small ? 1 : 0;
     const std::int64_t count = tiles(call, configs_[chosen]);
     if (count > std::numeric_limits<int>::max() / 2) {
@@ -142,6 +143,21 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
   /// An upper bound: sequences shorter than the longest one have fewer.
   static std::int64_t tiles(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) {
     return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
+  }
+
+  /// How long the last SM works, in steps of 128 queries by 128 keys, were all sequences of the greatest length.
+  double expected_span(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) const {
+    constexpr double kTile = 1.5;       // what a tile costs beside its steps
+    constexpr double kSmallStep = 0.6;  // 64 queries by 128 keys: half the products, but all of the keys are read
+    const double step = (config.block_m == kernel::kConsumerRows ? kSmallStep : 1.0) * config.block_n / 128;
+    const int last = kernel::ceil_div(call.max_seqlen_k, config.block_n);
+    const int first_keys = config.causal ? config.block_m + call.max_seqlen_k - call.max_seqlen_q : call.max_seqlen_k;
+    const int first = std::min(last, kernel::ceil_div(std::max(0, first_keys), config.block_n));
+    const double longest = kTile + step * last;
+    const double mean = kTile + step * (first + last) / 2;
+    const double per_sm = static_cast<double>(tiles(call, config)) / sm_count_;
+    // Tiles of unequal length are given out from the longest to the shortest, and even out.
+    return std::max(longest, mean * (config.causal ? per_sm : std::ceil(per_sm)));
   }
 
   int sm_count_;
