@@ -61,25 +61,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
       tell(tile);
       given = atomic_add_global(&tile_counters[params.counter], 1);
       if (block >= 0) {
-        // ---- Q: each consumer's rows on their own; one may begin the tile while the other still ends the one before
-        for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
-          const u32 full = address_of(barriers.q_full[consumer]);
-          const int token = tile.q_start + tile.m_begin + consumer * kConsumerRows;
-          mbarrier_wait(address_of(barriers.q_empty[consumer]), q_parity ^ 1);
-          mbarrier_arrive_expect(full, sizeof(shared.q[0]));
-#pragma unroll
-          for (int i = 0; i < kNopeSlabs; ++i) {
-            tma_load(address_of(shared.q[consumer][i]), params.q_nope, full, i * kSlabColumns, tile.head, token);
-          }
-#pragma unroll
-          for (int i = 0; i < kRopeSlabs; ++i) {
-            tma_load(address_of(shared.q[consumer][kNopeSlabs + i]), params.q_pe, full, i * kSlabColumns, tile.head,
-                     token);
-          }
-        }
-        q_parity ^= 1;
-
-        // ---- K and V: a block's V after the next block's K, in the order in which they are used
         const int kv_head = tile.head / params.call.heads_per_kv_head;
         const auto load_k = [&](int n_block, int next) {
           const u32 full = address_of(barriers.k_full[k_ring.stage]);
@@ -109,8 +90,29 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
           }
           v_ring.advance();
         };
+        // ---- the first K, whose buffer is free before Q's: consumers still work on the tile before
         int next = walk.below(block);
         load_k(block, next);
+
+        // ---- Q: each consumer's rows on their own; one may begin the tile while the other still ends the one before
+        for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
+          const u32 full = address_of(barriers.q_full[consumer]);
+          const int token = tile.q_start + tile.m_begin + consumer * kConsumerRows;
+          mbarrier_wait(address_of(barriers.q_empty[consumer]), q_parity ^ 1);
+          mbarrier_arrive_expect(full, sizeof(shared.q[0]));
+#pragma unroll
+          for (int i = 0; i < kNopeSlabs; ++i) {
+            tma_load(address_of(shared.q[consumer][i]), params.q_nope, full, i * kSlabColumns, tile.head, token);
+          }
+#pragma unroll
+          for (int i = 0; i < kRopeSlabs; ++i) {
+            tma_load(address_of(shared.q[consumer][kNopeSlabs + i]), params.q_pe, full, i * kSlabColumns, tile.head,
+                     token);
+          }
+        }
+        q_parity ^= 1;
+
+        // ---- a block's V after the next block's K, in the order in which they are used
 #pragma unroll 1
         while (next >= 0) {
           const int after = walk.below(next);
