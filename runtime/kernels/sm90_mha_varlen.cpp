@@ -36,6 +36,7 @@ constexpr TileChoice kLargeTiles[] = {
     {256, 64, 128, 64, 3},    // shared memory
     {256, 96, 128, 64, 2},    // shared memory
     {256, 128, 128, 64, 2},   // shared memory
+    {256, 256, 128, 64, 2},   // registers: 32 (S) + 32 (P) + 128 (O)
 };
 
 // For calls whose large tiles would leave SMs idle (expected_span() tells): half the rows, and both warpgroups share
@@ -170,7 +171,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
 std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
   if (!features.wgmma) return "needs wgmma: an SM 9.0 and the target sm_90a";
   if (!choose_tile(kLargeTiles, config, masking, features)) {
-    return fmt::format("head_dim_v is {}; 64, 96 and 128 are served", config.head_dim_v);
+    return fmt::format("head_dim_v is {}; 64, 96, 128 and 256 are served", config.head_dim_v);
   }
   return "";
 }

@@ -56,7 +56,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   };
   const auto take_turn = [&] { named_barrier_sync(consumer == 0 ? kTurnOfFirst : kTurnOfSecond, 256); };
   const auto pass_turn = [&] { named_barrier_arrive(consumer == 0 ? kTurnOfSecond : kTurnOfFirst, 256); };
-  RingPosition<kConfig.stages> k_ring, v_ring;
+  RingPosition<kConfig.stages> ring;  // of the next K; the V that is next lies where the K before lay
   u32 q_parity = 0;
 
   // ---- products
@@ -67,7 +67,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   const auto multiply_q_k = [&] {
     const u64 q = wgmma_descriptor(q_rows, 0, kGroupBytes);
     const u64 k = wgmma_descriptor(
-        address_of(shared.k) + k_ring.stage * sizeof(shared.k[0]) + first_key * kSlabColumns * 2, 0, kGroupBytes);
+        address_of(shared.k) + ring.stage * sizeof(shared.k[0]) + first_key * kSlabColumns * 2, 0, kGroupBytes);
     wgmma_pin(scores[0]);
     wgmma_fence();
 #pragma unroll
@@ -85,10 +85,11 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     for (int group = 0; group < kOutGroups; ++group) wgmma_pin(out[group][0]);
   };
   const auto multiply_p_v = [&](bool accumulate) {
+    const RingPosition<kConfig.stages> position = ring.before();
     const u64 v =
-        wgmma_descriptor(address_of(shared.v) + v_ring.stage * sizeof(shared.v[0]) + first_key * kSlabColumns * 2,
+        wgmma_descriptor(address_of(shared.v) + position.stage * sizeof(shared.v[0]) + first_key * kSlabColumns * 2,
                          kSlabBytesN, kGroupBytes);
-    mbarrier_wait(address_of(barriers.v_full[v_ring.stage]), v_ring.parity);
+    mbarrier_wait(address_of(barriers.v_full[position.stage]), position.parity);
     pin_out();
     wgmma_fence();
 #pragma unroll
@@ -105,8 +106,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   };
   const auto give_v_back = [&] {
     pin_out();
-    release(address_of(barriers.v_empty[v_ring.stage]));
-    v_ring.advance();
+    release(address_of(barriers.v_empty[ring.before().stage]));
   };
 
   // ---- which rows, and which keys. What is seldom asked of a tile stays in its slot, until its last block.
@@ -143,9 +143,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   };
   // The next block, once its K has landed.
   const auto take_block = [&] {
-    mbarrier_wait(address_of(barriers.k_full[k_ring.stage]), k_ring.parity);
+    mbarrier_wait(address_of(barriers.k_full[ring.stage]), ring.parity);
     if constexpr (kConfig.masked) {
-      const KeyBlock told = shared.blocks[k_ring.stage];
+      const KeyBlock told = shared.blocks[ring.stage];
       sync_warp();  // every lane has read it before one lane gives the buffer back
       block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
     } else {
@@ -174,12 +174,13 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   const auto clear_v_behind_end = [&] {
     const int valid = mask.len_k - block.index * kBlockN;
     if (valid >= kBlockN) return;
-    mbarrier_wait(address_of(barriers.v_full[v_ring.stage]), v_ring.parity);
+    const RingPosition<kConfig.stages> position = ring.before();
+    mbarrier_wait(address_of(barriers.v_full[position.stage]), position.parity);
     constexpr int kChunksPerRow = kSlabColumns * 2 / 16;
     for (int i = thread_index() - 128; i < slabs(kConfig.head_dim_v) * (kBlockN - valid) * kChunksPerRow; i += 256) {
       const int slab = i / ((kBlockN - valid) * kChunksPerRow);
       const int chunk = i % ((kBlockN - valid) * kChunksPerRow);
-      store_shared_16(address_of(shared.v) + v_ring.stage * sizeof(shared.v[0]) + slab * kSlabBytesN +
+      store_shared_16(address_of(shared.v) + position.stage * sizeof(shared.v[0]) + slab * kSlabBytesN +
                           valid * kSlabColumns * 2 + chunk * 16,
                       Vec16{0, 0, 0, 0});
     }
@@ -200,8 +201,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     for (;;) {
       // ---- scores to probabilities, while O gets what the block before brought
       wgmma_pin(scores[0]);
-      release(address_of(barriers.k_empty[k_ring.stage]));
-      k_ring.advance();
+      release(address_of(barriers.k_empty[ring.stage]));
       if (block.is_last) release(address_of(barriers.q_empty[q_tile]));
       mask_scores();
       float rescale[1][2];
@@ -214,11 +214,11 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
 #pragma unroll
           for (int group = 0; group < kOutGroups; ++group) scale_rows(out[group], rescale);
         }
-      } else {
-        clear_v_behind_end();
       }
-      // The product before has read the operand's registers. Were these plain copies, the compiler would compute
-      // the probabilities there in the first place, and let every product wait for the one before.
+      ring.advance();
+      if (!begun) clear_v_behind_end();
+        // The product before has read the operand's registers. Were these plain copies, the compiler would compute
+        // the probabilities there in the first place, and let every product wait for the one before.
 #pragma unroll
       for (int k = 0; k < kKeys / 16; ++k) {
 #pragma unroll

@@ -32,15 +32,17 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
   }
 
   TileScheduler<kBlockM> scheduler(params.call, params.batch, params.head_group, params.last_heads);
-  RingPosition<kConfig.stages> k_ring, v_ring;
+  RingPosition<kConfig.stages> ring;  // of the next K; the V that is next goes where the K before went
   RingPosition<2> tile_ring;
   u32 q_parity = 0;
   int number = static_cast<int>(block_index());
-  // The leader alone waits for a slot: a lane that lags could meet it after it was filled and freed once more, and wait
-  // for a phase that this warp would have to bring about.
-  const auto tell = [&](const WorkTile& tile) {
+  // The slot of the next tile, once it is free. The leader alone waits for it: a lane that lags could meet it after it
+  // was filled and freed once more, and wait for a phase that this warp would have to bring about.
+  const auto free_slot = [&]() -> WorkTile& {
     mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
-    shared.tiles[tile_ring.stage] = tile;
+    return shared.tiles[tile_ring.stage];
+  };
+  const auto tell = [&] {
     mbarrier_arrive(address_of(barriers.tile_full[tile_ring.stage]));
     tile_ring.advance();
   };
@@ -49,50 +51,52 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
     u32 given = 0;
     if (leader) {
       // ---- the tile, told to the consumers; the next number is on its way while this tile is fetched
+      WorkTile& told = free_slot();
+      told = tile;
       const int key_end =
           kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
-      const auto mask_rows = [&] {
-        return MaskTileRows(tile.sequence, tile.q_start, tile.m_begin, min_of(kBlockM, tile.len_q - tile.m_begin));
+      const auto mask_rows = [&] {  // seldom asked for, so it takes no registers
+        return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kBlockM, told.len_q - told.m_begin));
       };
       auto walk = key_blocks<kConfig.masked, kBlockN>(params.call.mask, mask_rows,
                                                       key_offset<kConfig.masked>(params.call, tile.sequence));
       int block = walk.last(ceil_div(max_of(0, key_end), kBlockN));
-      tile.n_blocks = block + 1;
-      tell(tile);
+      told.n_blocks = block + 1;
+      tell();
       given = atomic_add_global(&tile_counters[params.counter], 1);
       if (block >= 0) {
         const int kv_head = tile.head / params.call.heads_per_kv_head;
         const auto load_k = [&](int n_block, int next) {
-          const u32 full = address_of(barriers.k_full[k_ring.stage]);
-          mbarrier_wait(address_of(barriers.k_empty[k_ring.stage]), k_ring.parity ^ 1);
-          if constexpr (kConfig.masked) shared.blocks[k_ring.stage] = {n_block, next < 0};
+          const u32 full = address_of(barriers.k_full[ring.stage]);
+          mbarrier_wait(address_of(barriers.k_empty[ring.stage]), ring.parity ^ 1);
+          if constexpr (kConfig.masked) shared.blocks[ring.stage] = {n_block, next < 0};
           mbarrier_arrive_expect(full, sizeof(shared.k[0]));
           const int token = tile.k_start + n_block * kBlockN;
 #pragma unroll
           for (int i = 0; i < kNopeSlabs; ++i) {
-            tma_load(address_of(shared.k[k_ring.stage][i]), params.k_nope, full, i * kSlabColumns, kv_head, token);
+            tma_load(address_of(shared.k[ring.stage][i]), params.k_nope, full, i * kSlabColumns, kv_head, token);
           }
 #pragma unroll
           for (int i = 0; i < kRopeSlabs; ++i) {
-            tma_load(address_of(shared.k[k_ring.stage][kNopeSlabs + i]), params.k_pe, full, i * kSlabColumns, kv_head,
+            tma_load(address_of(shared.k[ring.stage][kNopeSlabs + i]), params.k_pe, full, i * kSlabColumns, kv_head,
                      token);
           }
-          k_ring.advance();
         };
         const auto load_v = [&](int n_block) {
-          const u32 full = address_of(barriers.v_full[v_ring.stage]);
-          mbarrier_wait(address_of(barriers.v_empty[v_ring.stage]), v_ring.parity ^ 1);
+          const RingPosition<kConfig.stages> position = ring.before();
+          const u32 full = address_of(barriers.v_full[position.stage]);
+          mbarrier_wait(address_of(barriers.v_empty[position.stage]), position.parity ^ 1);
           mbarrier_arrive_expect(full, sizeof(shared.v[0]));
 #pragma unroll
           for (int i = 0; i < kVSlabs; ++i) {
-            tma_load(address_of(shared.v[v_ring.stage][i]), params.v, full, i * kSlabColumns, kv_head,
+            tma_load(address_of(shared.v[position.stage][i]), params.v, full, i * kSlabColumns, kv_head,
                      tile.k_start + n_block * kBlockN);
           }
-          v_ring.advance();
         };
         // ---- the first K, whose buffer is free before Q's: consumers still work on the tile before
         int next = walk.below(block);
         load_k(block, next);
+        ring.advance();
 
         // ---- Q: each consumer's rows on their own; one may begin the tile while the other still ends the one before
         for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
@@ -118,6 +122,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
           const int after = walk.below(next);
           load_k(next, after);
           load_v(block);
+          ring.advance();
           block = next;
           next = after;
         }
@@ -128,8 +133,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
     number = static_cast<int>(grid_size()) + shuffle_from(static_cast<int>(given), 0);
   }
   if (leader) {
-    tile.m_begin = -1;
-    tell(tile);
+    free_slot().m_begin = -1;
+    tell();
     // There are as many requests as tiles; who made the last one leaves the counter as it was.
     if (number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
   }

@@ -62,6 +62,9 @@ struct RingPosition {
       parity ^= 1;
     }
   }
+  ATTNJIT_DEVICE RingPosition before() const {
+    return {stage == 0 ? kStages - 1 : stage - 1, stage == 0 ? parity ^ 1 : parity};
+  }
 };
 
 /// Events of the consumers that have a named barrier of their own; 0 is the whole CTA's.

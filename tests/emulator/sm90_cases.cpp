@@ -20,6 +20,7 @@ const MhaVarlenConfig kMlaFull{
     .head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64, .dtype = DType::kFloat16, .causal = false};
 const MhaVarlenConfig kOdd{.head_dim_qk = 80, .head_dim_v = 96, .causal = false};
 const MhaVarlenConfig kWide{.head_dim_qk = 256, .head_dim_v = 128};
+const MhaVarlenConfig kWidest{.head_dim_qk = 256, .head_dim_v = 256, .rope_dim = 64};
 const MhaVarlenConfig kE4M3{.head_dim_qk = 64, .head_dim_v = 64, .rope_dim = 16, .out_dtype = DType::kFloat8E4M3};
 
 class Table {
@@ -75,6 +76,7 @@ std::vector<Sm90Case> sm90_cases() {
   table.add("mla_full_small", kMlaFull, {60}, {300}, 0, small);
   table.add("dims_that_slabs_do_not_divide", kOdd, {130}, {200}, 0);
   table.add("wide_qk_blocks_of_64_keys", kWide, {40}, {170}, 0);
+  table.add("output_in_two_groups", kWidest, {130}, {170}, 0);
   table.add("e4m3_large", kE4M3, {130}, {200}, 0, large);
   table.add("e4m3_small", kE4M3, {70}, {200}, 0, small);
 
@@ -145,8 +147,8 @@ std::vector<Sm90Case> sm90_mutation_cases() {
   table.add("consumers_share_rows_of_many_tiles", kSmall, {330}, {128}, 0, small);
   table.share_among(1);
   table.add("one_block", kSmall, {64}, {100}, 1);
-  // An output of two staged groups.
-  table.add("wide_output", kMla, {70}, {100}, 1);
+  // An output of two groups, each staged in two.
+  table.add("output_in_two_groups", kWidest, {130}, {70}, 1);
   // Nothing but the ring of tiles holds the producer back.
   table.add("tiles_without_keys", kSmall, {1000}, {0}, 1);
   return table.take();
