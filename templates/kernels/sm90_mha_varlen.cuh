@@ -8,7 +8,10 @@
 // Warpgroups 1 and 2 own 64 rows each; scores, probabilities and output never leave their registers.
 //
 // Overlap. Within a warpgroup, S of the next block is multiplied while the softmax of this one runs, and O += P V
-// behind it; between the two, a pair of named barriers keeps one in its softmax while the other's products run.
+// behind it; at a tile's end the next tile's first S, while the tile is stored. Between the two, a pair of named
+// barriers keeps one in its softmax while the other's products run.
+//
+// Files: this one the launch; _shared shared memory and barriers, _producer, _consumer, _epilogue.
 #pragma once
 
 #include "kernels/sm90_mha_varlen_consumer.cuh"

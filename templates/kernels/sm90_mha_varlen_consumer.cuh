@@ -1,4 +1,8 @@
 // Of the Hopper prefill kernel (sm90_mha_varlen.cuh): a warpgroup that multiplies.
+//
+// What is under way when: the scores of a block and, behind them, the product of the block before with its V; in the
+// place of the first block's product the one before it, of the last tile; and under a tile's epilogue the first scores
+// of the next one. ptxas follows products across the epilogue only as long as nothing there writes an accumulator.
 #pragma once
 
 #include "core/key_mask.cuh"
@@ -11,7 +15,6 @@ namespace attnjit::kernel {
 template <bool kMasked, int kKeys>
 struct BlockBits {
   ATTNJIT_DEVICE void begin(const MhaVarlenParams&, const WorkTile&) {}
-  ATTNJIT_DEVICE void fetch(const MhaVarlenParams&, const WarpRows&, int) {}
   ATTNJIT_DEVICE void gather() {}
   template <class Scores>
   ATTNJIT_DEVICE void apply(Scores&) const {}
@@ -26,7 +29,6 @@ struct BlockBits<true, kKeys> : LaneMask<kKeys> {
   }
 };
 
-/// A warpgroup that multiplies.
 template <Sm90MhaVarlenConfig kConfig>
 ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
   // ---- shapes
@@ -217,12 +219,14 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       }
       ring.advance();
       if (!begun) clear_v_behind_end();
-        // The product before has read the operand's registers. Were these plain copies, the compiler would compute
-        // the probabilities there in the first place, and let every product wait for the one before.
 #pragma unroll
       for (int k = 0; k < kKeys / 16; ++k) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
+        for (int i = 0; i < 4; ++i) {
+          // The product before has read the operand's registers. Were these plain copies, the compiler would compute
+          // the probabilities there in the first place, and let every product wait for the one before.
+          probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
+        }
       }
       if (block.is_last) break;
 
@@ -251,7 +255,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     softmax.finish();
     store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
     wgmma_wait<0>();
-    wgmma_pin(scores[0]);
   }
 }
 
