@@ -304,6 +304,8 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     const int out_column = thread / 32 % kColumnWarps * kOutColumns;
     const DecodeRows out_rows(params, sequence, m_block() * kBlockM);
     const i64 slot = static_cast<i64>(block_index()) * 2 + (n_begin == 0 ? 1 : 0);
+    // Asked for once: as a test per row it would be made before the loop over tiles, and kept in registers.
+    const int lse_rows = params.lse.data != nullptr ? out_rows.count : 0;
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
@@ -320,12 +322,10 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
                 Float2{out[m][n][2 * half], out[m][n][2 * half + 1]});
           }
         }
-        if (out_column == 0 && out_at.lane % 4 == 0 && row < out_rows.count) {
-          if (!whole) {
-            params.partial_lse[slot * kBlockM + row] = softmax.lse(m, half);
-          } else if (params.lse.data != nullptr) {
-            params.lse.data[out_rows.offset(params.lse, row)] = softmax.lse(m, half);
-          }
+        if (out_column == 0 && out_at.lane % 4 == 0 && row < (whole ? lse_rows : out_rows.count)) {
+          float* const lse =
+              whole ? params.lse.data + out_rows.offset(params.lse, row) : params.partial_lse + slot * kBlockM + row;
+          *lse = softmax.lse(m, half);
         }
       }
     }
