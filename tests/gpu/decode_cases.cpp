@@ -227,13 +227,17 @@ std::vector<CompileCase> mla_decode_compile_cases() {
                        return runtime::choose_mla_decode(config, features)->plans();
                      }});
   };
-  // For SM 9.0, where the kernels are run, each dims and format; for the others the widest rows, integer conversions.
+  // For SM 9.0, where the kernels are run, each dims and format, and e4m3 output of the widest rows; for the others the
+  // widest rows, integer conversions.
   for (const Dims& dims : kDims) {
     for (const CacheFormat format : {CacheFormat::kSame, CacheFormat::kE4M3}) {
       add("sm_90a", make_config(dims, DType::kBFloat16, format, 64, true, false));
     }
   }
   add("sm_90a", make_config(kDims[0], DType::kBFloat16, CacheFormat::kE4M3Rows, 1, true, false));
+  for (const CacheFormat format : {CacheFormat::kSame, CacheFormat::kE4M3, CacheFormat::kE4M3Rows}) {
+    add("sm_90a", make_config(kDims[0], DType::kBFloat16, format, 64, true, true));
+  }
   for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_100f", "sm_120f"}) {
     add(target, make_config(kDims[0], DType::kBFloat16, CacheFormat::kSame, 64, true, false));
     add(target, make_config(kDims[0], DType::kBFloat16, CacheFormat::kE4M3, 1, true, true));
