@@ -190,16 +190,34 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     named_barrier_sync(kConsumersMeet, 256);
   };
 
-  // ---- the first tile's first scores; the first consumer takes the first turn
-  if (consumer == 1) pass_turn();
-  if (!take_tile()) return;
-  begin_tile();
-  wgmma_wait<0>();
-  bool more = true;
+  if (consumer == 1) pass_turn();  // the first consumer takes the first turn
   OnlineSoftmax<1, kConfig.element> softmax(params.call.softmax_scale_log2);
-  while (more) {
+  bool begun = false;  // there is an output to add to
+  bool ends = false;   // there is a tile whose last product is still to come
+  for (;;) {
+    // ---- P V of a tile's last block, and S of the next tile behind it, whose product runs under the epilogue
+    WarpRows done{};
+    if (ends) {
+      take_turn();
+      multiply_p_v(begun);
+      pass_turn();
+      done = rows();
+      give_slot_back();
+    }
+    const bool more = take_tile();
+    wgmma_wait<0>();
+    if (ends) give_v_back();
+    if (more) begin_tile();
+    if (ends) {
+      softmax.finish();
+      store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
+    }
+    wgmma_wait<0>();
+    if (!more) break;
+
     softmax = OnlineSoftmax<1, kConfig.element>(params.call.softmax_scale_log2);
-    bool begun = false;  // there is an output to add to
+    ends = true;
+    begun = false;
     for (;;) {
       // ---- scores to probabilities, while O gets what the block before brought
       wgmma_pin(scores[0]);
@@ -241,20 +259,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       bits.gather();
       wgmma_wait<1>();
     }
-
-    // ---- P V of the last block, and S of the next tile behind it: its product runs under this tile's epilogue
-    take_turn();
-    multiply_p_v(begun);
-    pass_turn();
-    const WarpRows done = rows();
-    give_slot_back();
-    more = take_tile();
-    wgmma_wait<0>();
-    give_v_back();
-    if (more) begin_tile();
-    softmax.finish();
-    store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
-    wgmma_wait<0>();
   }
 }
 
