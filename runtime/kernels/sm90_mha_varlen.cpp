@@ -103,7 +103,12 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     auto& to = *new (storage.bytes) Sm90MhaVarlenParams;
     const auto map = [&](const kernel::TokenRows& rows, std::int64_t tokens, std::int64_t heads, int columns,
                          int box_rows, kernel::TensorMap& map_of_it) {
-      if (tokens == 0) return;  // the driver maps no empty tensor, and no kernel reads one
+      if (tokens == 0) {
+        // The driver maps no empty tensor, and no kernel reads one; but all maps are prefetched, so it gets that of q,
+        // which is there: without queries nothing is launched.
+        map_of_it = nope > 0 ? to.q_nope : to.q_pe;
+        return;
+      }
       services.encode({rows, tokens, heads, columns, box_rows, config.element}, map_of_it);
     };
     const int kv_heads = call.heads / call.params.heads_per_kv_head;
