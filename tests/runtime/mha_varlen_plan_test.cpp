@@ -17,7 +17,9 @@ using attnjit::runtime::sm_features;
 using attnjit::test::deepseek_config;
 using attnjit::test::deepseek_params;
 
-attnjit::runtime::SmFeatures features_of(const char* target) { return sm_features(attnjit::jit::Target::parse(target)); }
+attnjit::runtime::SmFeatures features_of(const char* target) {
+  return sm_features(attnjit::jit::Target::parse(target));
+}
 
 int block_m_of(const attnjit::runtime::KernelPlan& plan) {
   for (const auto& field : plan.spec.fields) {
@@ -32,8 +34,12 @@ TEST(MhaVarlenPlan, EveryHeadDimFitsEverySm) {
     for (int qk = 16; qk <= 256; qk += 16) {
       for (int v = 16; v <= 256; v += 16) {
         for (const DType out : {DType::kBFloat16, DType::kFloat8E4M3}) {
-          const MhaVarlenConfig config{
-              .head_dim_qk = qk, .head_dim_v = v, .rope_dim = 0, .dtype = DType::kBFloat16, .causal = true, .out_dtype = out};
+          const MhaVarlenConfig config{.head_dim_qk = qk,
+                                       .head_dim_v = v,
+                                       .rope_dim = 0,
+                                       .dtype = DType::kBFloat16,
+                                       .causal = true,
+                                       .out_dtype = out};
           const auto kernels = choose_mha_varlen(config, features);
           ASSERT_GE(kernels->plans().size(), 1u);
           ASSERT_LE(kernels->plans().size(), 4u);
@@ -89,6 +95,36 @@ TEST(MhaVarlenPlan, HopperFillsTheDeviceOnce) {
   launch = kernels->launch(call);
   EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 128);
   EXPECT_EQ(launch.ctas, 132u);
+}
+
+TEST(MhaVarlenPlan, HopperTakesTheTileWhoseLastSmEndsFirst) {
+  const auto rows_of_tile = [](int heads, int len_q, int len_k, bool causal) {
+    MhaVarlenConfig config = deepseek_config();
+    config.causal = causal;
+    auto params = deepseek_params();
+    for (attnjit::Tensor* t : {&params.q, &params.k_nope, &params.v, &params.out, &params.lse}) t->shape[1] = heads;
+    for (attnjit::Tensor* t : {&params.q, &params.out, &params.lse}) t->shape[0] = len_q;
+    for (attnjit::Tensor* t : {&params.k_nope, &params.k_pe, &params.v}) t->shape[0] = len_k;
+    params.cu_seqlens_q.shape[0] = params.cu_seqlens_k.shape[0] = 2;  // one sequence
+    params.max_seqlen_q = len_q;
+    params.max_seqlen_k = len_k;
+    const auto kernels = choose_mha_varlen(config, features_of("sm_90a"));
+    auto call = attnjit::runtime::check_mha_varlen(config, params);
+    const auto launch = kernels->launch(call);
+    return block_m_of(kernels->plans()[launch.plan]);
+  };
+  // 64 large tiles for 132 SMs.
+  EXPECT_EQ(rows_of_tile(16, 512, 512, true), 64);
+  EXPECT_EQ(rows_of_tile(16, 512, 512, false), 64);
+  EXPECT_EQ(rows_of_tile(16, 128, 1024, false), 64);
+  // 128 of them: all alike, or the longest as long as all, and then small ones even out.
+  EXPECT_EQ(rows_of_tile(16, 1024, 1024, false), 128);
+  EXPECT_EQ(rows_of_tile(16, 1024, 1024, true), 64);
+  // Nearly alike, since each sees 3072 keys and more.
+  EXPECT_EQ(rows_of_tile(16, 1024, 4096, true), 128);
+  // More than one for each SM.
+  EXPECT_EQ(rows_of_tile(16, 2048, 2048, true), 128);
+  EXPECT_EQ(rows_of_tile(128, 512, 512, false), 128);
 }
 
 // The target sm_90, without its own instructions, gets the generic kernel.
