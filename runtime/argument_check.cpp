@@ -148,13 +148,6 @@ void ArgumentCheck::softmax_scale(float scale) const {
   if (!(scale > 0) || std::isinf(scale)) [[unlikely]] {
     fail(fmt::format("softmax_scale is {}; it must be finite and positive, for example 1 / sqrt(head_dim_qk)", scale));
   }
-  // Times log2(e) it stays below 4: beyond, what kernels take for the maximum of a row without keys, -2^126, leaves the
-  // range of float32, and the row's result is NaN.
-  constexpr float kMaxScale = 2.75f;
-  if (scale > kMaxScale) [[unlikely]] {
-    fail(fmt::format("softmax_scale is {}; at most {} is served as yet: multiply q by {} and give 1", scale, kMaxScale,
-                     scale));
-  }
 }
 
 void ArgumentCheck::not_negative(const char* name, std::int64_t value) const {

@@ -53,7 +53,7 @@ struct MhaVarlenParams {
   Tensor cu_seqlens_k{};  ///< int32 [B + 1], from 0 to Tk, not decreasing
   int max_seqlen_q = 0;   ///< upper bounds of the lengths; the caller's promise, which debug_checks checks
   int max_seqlen_k = 0;
-  float softmax_scale = 0;  ///< finite, > 0, as yet at most 2.75
+  float softmax_scale = 0;  ///< finite, > 0
 };
 
 /// The operator. Making it compiles its kernels or loads them from the cache; that can be done ahead of time

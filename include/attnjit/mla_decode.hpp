@@ -83,7 +83,7 @@ struct MlaDecodeParams {
   int cp_rank = 0;          ///< 0 to cp_world - 1
   int cp_world = 1;         ///< 1 without total_seq_lens
 
-  float softmax_scale = 0;  ///< finite, > 0, as yet at most 2.75; of the model's un-absorbed head dim, not of R + P
+  float softmax_scale = 0;  ///< finite, > 0; of the model's un-absorbed head dim, not of R + P
 
   Workspace workspace{};  ///< of at least workspace_bytes() of bounds that hold this call; or by reserve()
 };

@@ -125,7 +125,7 @@ std::optional<Sm80MhaVarlenConfig> choose_tile(std::span<const TileChoice> table
 class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
  public:
   Sm80MhaVarlenKernels(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features)
-      : sm_count_(features.sm_count) {
+      : features_(features) {
     add(choose_tile(large_tiles(masking), config, masking, features).value());
     const auto small = choose_tile(small_tiles(masking), config, masking, features);
     if (small && small->block_m < configs_[0].block_m) add(*small);
@@ -135,10 +135,12 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
 
   Launch launch(MhaVarlenCall& call) const override {
     if (call.batch == 0 || call.max_seqlen_q == 0) return {};
-    int chosen = 0;
     // The small tile does a quarter less per second, so it pays only where SMs would have nothing to do: when even its
     // CTAs get an SM each (16 heads on an H200: 512 tokens 20 against 25 us, 1024 tokens 48 against 44 us).
-    if (configs_.size() > 1 && 2 * ctas(call, configs_[0]) <= sm_count_) chosen = 1;
+    const bool forced = features_.tile_size != TileSize::kAsTheCallSuggests;
+    const bool small =
+        forced ? features_.tile_size == TileSize::kSmall : 2 * ctas(call, configs_[0]) <= features_.sm_count;
+    const std::size_t chosen = configs_.size() > 1 && small ? 1 : 0;
     call.params.m_blocks = kernel::ceil_div(call.max_seqlen_q, configs_[chosen].block_m);
     const std::int64_t grid = ctas(call, configs_[chosen]);
     if (grid > std::numeric_limits<int>::max()) {
@@ -147,7 +149,7 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
                               "(2^31 - 1): give a tighter max_seqlen_q or split the batch",
                               call.operator_name, call.batch, call.heads, call.params.m_blocks, grid));
     }
-    return {.plan = chosen, .ctas = static_cast<unsigned>(grid)};
+    return {.plan = static_cast<int>(chosen), .ctas = static_cast<unsigned>(grid)};
   }
 
  private:
@@ -159,7 +161,7 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
     return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
   }
 
-  int sm_count_;
+  SmFeatures features_;
   std::vector<Sm80MhaVarlenConfig> configs_;  // beside plans_
   std::vector<KernelPlan> plans_;
 };

@@ -73,7 +73,7 @@ std::optional<Sm90MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
 class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
  public:
   Sm90MhaVarlenKernels(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features)
-      : sm_count_(features.sm_count) {
+      : features_(features) {
     add(choose_tile(kLargeTiles, config, masking, features).value());
     if (const auto small = choose_tile(kSmallTiles, config, masking, features)) add(*small);
   }
@@ -82,8 +82,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
 
   Launch launch(MhaVarlenCall& call) const override {
     if (call.batch == 0 || call.max_seqlen_q == 0) return {};
-    const bool small = configs_.size() > 1 && expected_span(call, configs_[1]) <= expected_span(call, configs_[0]);
-    const int chosen = small ? 1 : 0;
+    const int chosen = configs_.size() > 1 && takes_small_tiles(call) ? 1 : 0;
     const std::int64_t count = tiles(call, configs_[chosen]);
     if (count > std::numeric_limits<int>::max() / 2) {
       throw Error(Status::kInvalidArgument,
@@ -92,7 +91,8 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
                               call.operator_name, call.batch, call.heads, call.max_seqlen_q, count));
     }
     // One CTA per SM; each works on one tile after another.
-    return {.plan = chosen, .ctas = static_cast<unsigned>(std::min<std::int64_t>(count, sm_count_))};
+    const int ctas = features_.shared_by_ctas > 0 ? features_.shared_by_ctas : features_.sm_count;
+    return {.plan = chosen, .ctas = static_cast<unsigned>(std::min<std::int64_t>(count, ctas))};
   }
 
   const void* params(const MhaVarlenCall& call, const Launch& launch, LaunchServices& services,
@@ -151,22 +151,27 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
   }
 
+  bool takes_small_tiles(const MhaVarlenCall& call) const {
+    if (features_.tile_size != TileSize::kAsTheCallSuggests) return features_.tile_size == TileSize::kSmall;
+    return expected_span(call, configs_[1]) <= expected_span(call, configs_[0]);
+  }
   /// How long the last SM works, in steps of 128 queries by 128 keys, were all sequences of the greatest length.
   double expected_span(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) const {
     constexpr double kTile = 1.5;       // what a tile costs beside its steps
     constexpr double kSmallStep = 0.6;  // 64 queries by 128 keys: half the products, but all of the keys are read
     const double step = (config.block_m == kernel::kConsumerRows ? kSmallStep : 1.0) * config.block_n / 128;
-    const int last = kernel::ceil_div(call.max_seqlen_k, config.block_n);
-    const int first_keys = config.causal ? config.block_m + call.max_seqlen_k - call.max_seqlen_q : call.max_seqlen_k;
-    const int first = std::min(last, kernel::ceil_div(std::max(0, first_keys), config.block_n));
+    const double keys = call.max_seqlen_k;
+    const double first_keys = config.causal ? config.block_m + keys - call.max_seqlen_q : keys;
+    const double last = std::ceil(keys / config.block_n);
+    const double first = std::min(last, std::ceil(std::max(0.0, first_keys) / config.block_n));
     const double longest = kTile + step * last;
     const double mean = kTile + step * (first + last) / 2;
-    const double per_sm = static_cast<double>(tiles(call, config)) / sm_count_;
+    const double per_sm = static_cast<double>(tiles(call, config)) / features_.sm_count;
     // Tiles of unequal length are given out from the longest to the shortest, and even out.
     return std::max(longest, mean * (config.causal ? per_sm : std::ceil(per_sm)));
   }
 
-  int sm_count_;
+  SmFeatures features_;
   std::vector<Sm90MhaVarlenConfig> configs_;  // beside plans_
   std::vector<KernelPlan> plans_;
 };
@@ -176,7 +181,13 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
 std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
   if (!features.wgmma) return "needs wgmma: an SM 9.0 and the target sm_90a";
   if (!choose_tile(kLargeTiles, config, masking, features)) {
-    return fmt::format("head_dim_v is {}; 64, 96, 128 and 256 are served", config.head_dim_v);
+    const auto serves_columns = [&](const TileChoice& tile) { return tile.head_dim_v == config.head_dim_v; };
+    if (std::none_of(std::begin(kLargeTiles), std::end(kLargeTiles), serves_columns)) {
+      return fmt::format("head_dim_v is {}; 64, 96, 128 and 256 are served", config.head_dim_v);
+    }
+    return fmt::format(
+        "tiles of head_dim_qk {}, of which {} rope columns, and head_dim_v {} exceed {} bytes of shared memory",
+        config.head_dim_qk, config.rope_dim, config.head_dim_v, features.smem_per_cta);
   }
   return "";
 }

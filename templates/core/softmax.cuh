@@ -14,9 +14,13 @@ ATTNJIT_DEVICE float quotient(float a, float b) {
   return fma_float(fma_float(-first, b, a), inverse, first);
 }
 
-/// The reference while no key was seen: less than any score; finite, since -inf - -inf is NaN; a power of two, so that
-/// its product with the scale is exact and its peak 1.
-inline constexpr float kNothingSeen = -0x1p126f;
+/// The reference while no key was seen: less than any score; finite, and so is its product with the scale, since
+/// -inf - -inf is NaN; a power of two, so that the product is exact and its peak 1. -2^126, or as much less as the
+/// scale exceeds 1.
+ATTNJIT_DEVICE float nothing_seen(float scale) {
+  const u32 exponent = bits_of(scale) >> 23;  // of a positive number, and 127 of 1
+  return float_of(0x80000000u | (379u - (exponent > 126 ? exponent : 126u)) << 23);
+}
 
 /// `value` as an operand of 16 bits has it.
 template <Element kElement>
@@ -45,7 +49,7 @@ struct OnlineSoftmax {
   ATTNJIT_DEVICE explicit OnlineSoftmax(float softmax_scale_log2) : scale_log2(softmax_scale_log2) {
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
-      row_max[m][0] = row_max[m][1] = kNothingSeen;
+      row_max[m][0] = row_max[m][1] = nothing_seen(scale_log2);
       row_sum[m][0] = row_sum[m][1] = 0.f;
       pending[m][0] = pending[m][1] = 0.f;
     }

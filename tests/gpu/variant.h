@@ -39,8 +39,17 @@ inline runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runti
     case Variant::kSm90: features = runtime::sm_features({9, 0, 0}); break;
   }
   features.sm_count = own.sm_count;
-  if (tiles == Tiles::kLarge) features.sm_count = 1;
-  if (tiles == Tiles::kSmall) features.sm_count = 1 << 20;
+  // Few CTAs for all tiles, so that each works on several.
+  if (tiles == Tiles::kLarge) {
+    features.sm_count = 1;
+    features.tile_size = runtime::TileSize::kLarge;
+    features.shared_by_ctas = 1;
+  }
+  if (tiles == Tiles::kSmall) {
+    features.sm_count = 1 << 20;
+    features.tile_size = runtime::TileSize::kSmall;
+    features.shared_by_ctas = 3;
+  }
   return features;
 }
 
