@@ -39,7 +39,8 @@ class Table {
     change(c);
     // This table is of the kernel for every SM; where there is a kernel for the newest ones, the plan is for an older
     // one (sm90_cases.cpp has the others).
-    if (c.variant == Variant::kOwn && (config.head_dim_v == 64 || config.head_dim_v == 128)) c.variant = Variant::kSm80;
+    const bool served_there = config.head_dim_v % 32 == 0 && config.head_dim_v >= 64;
+    if (c.variant == Variant::kOwn && served_there) c.variant = Variant::kSm80;
     cases_.push_back(c);
   }
   void add(const std::string& name, const MhaVarlenConfig& config, std::vector<int> len_q, std::vector<int> len_k) {
@@ -125,6 +126,10 @@ void add_contents(Table& table) {
       {Data::kLargeScores, "large_scores"}, {Data::kDominantKey, "dominant_key"}, {Data::kEqualKeys, "equal_keys"}};
   for (const auto& [data, name] : kinds) {
     table.add(name, kOdd, {40}, {90}, [d = data](Case& c) { c.data = d; });
+  }
+  for (const float scale : {3.f, 20.f}) {
+    table.add("softmax_scale_" + std::to_string(static_cast<int>(scale)), kOdd, {60, 8}, {90, 3},
+              [scale](Case& c) { c.softmax_scale = scale; });
   }
   for (const int poisoned : {0, 1, 2}) {
     table.add("nan_and_inf_in_sequence_" + std::to_string(poisoned), kOdd, {20, 30, 45}, {40, 30, 50},

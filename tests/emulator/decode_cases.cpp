@@ -157,6 +157,12 @@ void add_contents(Table& table) {
     table.add(name, kNarrow, {90, 40}, [d = data](DecodeCase& c) { c.data = d; });
     table.add(std::string(name) + "_rows656", kRows, {90}, [d = data](DecodeCase& c) { c.data = d; });
   }
+  for (const float scale : {3.f, 20.f}) {
+    table.add("softmax_scale_" + std::to_string(static_cast<int>(scale)), kNarrow, {40, 0, 3}, [scale](DecodeCase& c) {
+      c.softmax_scale = scale;
+      c.seqlen_q = 4;
+    });
+  }
   for (const int poisoned : {0, 1, 2}) {
     table.add("nan_and_inf_in_sequence_" + std::to_string(poisoned), kNarrow, {40, 20, 50},
               [p = poisoned](DecodeCase& c) { c.poisoned_sequence = p; });

@@ -154,6 +154,13 @@ void add_contents(Table& table) {
   table.add("cache_scale_small", kE4M3, {700, 33}, [](DecodeCase& c) { c.cache_scale = 0.01f; });
   table.add("softmax_scale_large", kSame, {700, 33}, [](DecodeCase& c) { c.softmax_scale = 0.5f; });
   table.add("softmax_scale_small", kSame, {700, 33}, [](DecodeCase& c) { c.softmax_scale = 1e-3f; });
+  table.add("softmax_scale_three", kSame, {700, 0, 33}, [](DecodeCase& c) { c.softmax_scale = 3.f; });
+  // The kernel multiplies the one by the other.
+  table.add("softmax_scale_times_cache_scale", kE4M3, {700, 0, 33}, [](DecodeCase& c) {
+    c.softmax_scale = 1.f;
+    c.cache_scale = 20.f;
+    c.seqlen_q = 3;
+  });
   for (const Variant variant : {Variant::kOwn, Variant::kSm80}) {
     for (const int heads : {16, 24}) {
       table.add(fmt::format("e4m3_out_clamps_{}_heads_{}", heads, to_string(variant)), kE4M3Out, {700, 33},
