@@ -54,6 +54,38 @@ struct StridedRows {
   ATTNJIT_DEVICE u8* operator()(int row) const { return first + row * stride_bytes; }
 };
 
+/// Copies rows of kChunks times 16 bytes, those below `rows` of kRows, from shared memory to where `row_address` says.
+template <int kRows, int kChunks, class RowAddress>
+ATTNJIT_DEVICE void copy_rows(u32 from, int pitch_bytes, const RowAddress& row_address, int column_byte, int rows,
+                              int lane) {
+  if constexpr (32 % kChunks == 0 && kRows % (32 / kChunks) == 0) {
+    // Some loads side by side, so that they do not wait for each other.
+    constexpr int kRowsAtOnce = 32 / kChunks;
+    constexpr int kSideBySide = min_of(4, kRows / kRowsAtOnce);
+    const int lane_row = static_cast<int>(static_cast<u32>(lane) / kChunks);
+    const int byte = lane % kChunks * 16;
+#pragma unroll
+    for (int first = lane_row; first < lane_row + kRows; first += kSideBySide * kRowsAtOnce) {
+      Vec16 chunks[kSideBySide];
+#pragma unroll
+      for (int i = 0; i < kSideBySide; ++i) {
+        chunks[i] = load_shared_16(from + (first + i * kRowsAtOnce) * pitch_bytes + byte);
+      }
+#pragma unroll
+      for (int i = 0; i < kSideBySide; ++i) {
+        const int row = first + i * kRowsAtOnce;
+        if (row < rows) store_global_16(row_address(row) + column_byte + byte, chunks[i]);
+      }
+    }
+  } else {
+    for (int i = lane; i < min_of(rows, kRows) * kChunks; i += 32) {
+      const int row = i / kChunks;
+      const int byte = i % kChunks * 16;
+      store_global_16(row_address(row) + column_byte + byte, load_shared_16(from + row * pitch_bytes + byte));
+    }
+  }
+}
+
 /// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each
 /// global store is 16 bytes wide: all columns at once, or kStagedTiles tiles of 8 after another. `row_address(i)` is
 /// where row i goes; `rows` of them exist.
@@ -63,8 +95,6 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
   const AccumulatorPosition at{thread_index_anew() % 32};
 #pragma unroll
   for (int first = 0; first < kNTiles; first += kStagedTiles) {
-    constexpr int kLast = kNTiles % kStagedTiles == 0 ? kStagedTiles : kNTiles % kStagedTiles;
-    const int tiles = first + kStagedTiles <= kNTiles ? kStagedTiles : kLast;
     if (first > 0) sync_warp();  // the group before has been read
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
@@ -79,12 +109,14 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
       }
     }
     sync_warp();
-    const int chunks = tiles * 8 * Output::kBytes / 16;
-    for (int i = at.lane; i < min_of(rows, 16 * kMTiles) * chunks; i += 32) {
-      const int row = i / chunks;
-      const int chunk = i % chunks;
-      store_global_16(row_address(row) + first * 8 * Output::kBytes + chunk * 16,
-                      load_shared_16(staging + row * staging_pitch_bytes + chunk * 16));
+    constexpr int kTileBytes = 8 * Output::kBytes;
+    constexpr int kLast = kNTiles % kStagedTiles == 0 ? kStagedTiles : kNTiles % kStagedTiles;
+    if (first + kStagedTiles <= kNTiles) {
+      copy_rows<16 * kMTiles, kStagedTiles * kTileBytes / 16>(staging, staging_pitch_bytes, row_address,
+                                                              first * kTileBytes, rows, at.lane);
+    } else {
+      copy_rows<16 * kMTiles, kLast * kTileBytes / 16>(staging, staging_pitch_bytes, row_address, first * kTileBytes,
+                                                       rows, at.lane);
     }
   }
 }
