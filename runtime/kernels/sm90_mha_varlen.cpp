@@ -157,8 +157,8 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
   }
   /// How long the last SM works, in steps of 128 queries by 128 keys, were all sequences of the greatest length.
   double expected_span(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) const {
-    constexpr double kTile = 1.5;       // what a tile costs beside its steps
-    constexpr double kSmallStep = 0.6;  // 64 queries by 128 keys: half the products, but all of the keys are read
+    constexpr double kTile = 1.5;        // what a tile costs beside its steps
+    constexpr double kSmallStep = 0.75;  // 64 queries by 128 keys: half the products, but all of the keys are read
     const double step = (config.block_m == kernel::kConsumerRows ? kSmallStep : 1.0) * config.block_n / 128;
     const double keys = call.max_seqlen_k;
     const double first_keys = config.causal ? config.block_m + keys - call.max_seqlen_q : keys;
