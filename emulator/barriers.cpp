@@ -118,16 +118,29 @@ void Engine::mbarrier_arrive_expect(Site site, u32 barrier, u32 bytes) {
   arrive(site, state);
 }
 
+bool Engine::phase_ended(Site site, const MbarrierState& barrier, u32 parity) {
+  if (parity > 1) fail(FaultKind::kMisuse, fmt::format("{}: a parity of {}; allowed are 0 and 1", here(site), parity));
+  if (barrier.phase % 2 == parity) return false;
+  if (current_->cta->clocks) current_->cta->clocks->acquire(current_->index, barrier.ended);
+  return true;
+}
+
+bool Engine::mbarrier_test(Site site, u32 barrier, u32 parity) {
+  if (dropped("mbarrier_test", site)) return true;
+  trace("mbarrier_test", site, fmt::format("parity {}", parity));
+  const MbarrierState& state = mbarrier_at(site, barrier, "mbarrier_test");
+  if (options_.completion == Completion::kLate || (options_.completion == Completion::kRandom && random_.one_in(2))) {
+    return false;
+  }
+  return phase_ended(site, state, parity);
+}
+
 void Engine::mbarrier_wait(Site site, u32 barrier, u32 parity) {
   if (dropped("mbarrier_wait", site)) return;
   trace("mbarrier_wait", site, fmt::format("parity {}", parity));
   MbarrierState& state = mbarrier_at(site, barrier, "mbarrier_wait");
-  if (parity > 1) fail(FaultKind::kMisuse, fmt::format("{}: a parity of {}; allowed are 0 and 1", here(site), parity));
+  if (phase_ended(site, state, parity)) return;
   Thread& waiting = *current_;
-  if (state.phase % 2 != parity) {
-    if (waiting.cta->clocks) waiting.cta->clocks->acquire(waiting.index, state.ended);
-    return;
-  }
   waiting.which = state.index;
   waiting.parity = parity;
   wait(Thread::State::kAtMbarrier, site, "mbarrier_wait");

@@ -34,6 +34,7 @@ class Engine final : public Machine {
   void mbarrier_arrive(Site site, u32 barrier) override;
   void mbarrier_arrive_expect(Site site, u32 barrier, u32 bytes) override;
   void mbarrier_wait(Site site, u32 barrier, u32 parity) override;
+  bool mbarrier_test(Site site, u32 barrier, u32 parity) override;
   void fence_mbarrier_init(Site site) override;
   void fence_proxy_async(Site site) override;
   void named_barrier(Site site, int barrier, int threads, bool waits) override;
@@ -70,6 +71,8 @@ class Engine final : public Machine {
   // ---- asynchronous work
   MbarrierState& mbarrier_at(Site site, u32 barrier, const char* what);
   void arrive(Site site, MbarrierState& barrier);
+  /// Whether the phase of this parity has ended; what happened before that is then known to the thread that asks.
+  bool phase_ended(Site site, const MbarrierState& barrier, u32 parity);
   /// Ends the phase if all is there, and lets those go on who wait for it.
   void end_phase(Cta& cta, MbarrierState& barrier);
   void land(Cta& cta, std::size_t tile_copy);

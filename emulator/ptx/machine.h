@@ -79,6 +79,8 @@ class Machine {
   virtual void mbarrier_arrive_expect(Site site, u32 barrier, u32 bytes) = 0;
   /// Returns when the phase of this parity has ended.
   virtual void mbarrier_wait(Site site, u32 barrier, u32 parity) = 0;
+  /// Whether it has ended; it may be said later than it happened.
+  virtual bool mbarrier_test(Site site, u32 barrier, u32 parity) = 0;
   virtual void fence_mbarrier_init(Site site) = 0;
   virtual void fence_proxy_async(Site site) = 0;
   /// One of the 16 barriers of the CTA; who does not wait only counts.

@@ -17,6 +17,9 @@ ATTNJIT_DEVICE void mbarrier_arrive_expect(u32 barrier, u32 bytes, Site site = S
 ATTNJIT_DEVICE void mbarrier_wait(u32 barrier, u32 parity, Site site = Site::here()) {
   machine().mbarrier_wait(site, barrier, parity);
 }
+ATTNJIT_DEVICE bool mbarrier_test(u32 barrier, u32 parity, Site site = Site::here()) {
+  return machine().mbarrier_test(site, barrier, parity);
+}
 ATTNJIT_DEVICE void fence_mbarrier_init(Site site = Site::here()) { machine().fence_mbarrier_init(site); }
 ATTNJIT_DEVICE void fence_proxy_async(Site site = Site::here()) { machine().fence_proxy_async(site); }
 

@@ -91,7 +91,7 @@ class OccupiedBlocks {
   }
 
   const KeyMask<const u32>& mask_;
-  const FindRows& find_rows_;
+  FindRows find_rows_;
   int offset_;
   u32 bits_ = 0;
 };

@@ -90,7 +90,7 @@ struct OnlineSoftmax {
     constexpr float kLargestSum = 256.f;
     float sums[kMTiles][2];
 #pragma unroll
-    for (int m = 0; m < kMTiles; ++m) sums[m][0] = sums[m][1] = first ? 2 * kLargestSum : 0.f;
+    for (int m = 0; m < kMTiles; ++m) sums[m][0] = sums[m][1] = 0.f;
     bool search = first;
     // Once moved, a reference is the row's maximum, and no sum exceeds 32: twice is enough.
 #pragma unroll 1
@@ -101,6 +101,10 @@ struct OnlineSoftmax {
 #pragma unroll
           for (int half = 0; half < 2; ++half) {
             const float tile_max = max_of_row(scores[m], half);
+            if (first) {
+              row_max[m][half] = max_float(row_max[m][half], tile_max);
+              continue;
+            }
             const u32 lanes = ballot(sums[m][half] > kLargestSum) >> (thread_index() % 32 & ~3);
             rescale[m][half] = 1.f;
             if ((lanes & 15u) == 0) continue;

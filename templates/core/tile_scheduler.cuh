@@ -74,15 +74,20 @@ class TileScheduler {
   ATTNJIT_DEVICE int tiles() const { return first_tile_; }
 
  private:
+  /// Of numbers that are not negative, which takes half as many instructions.
+  ATTNJIT_DEVICE static int quotient(int a, int b) {
+    return static_cast<int>(static_cast<u32>(a) / static_cast<u32>(b));
+  }
   /// The head and the rows of tile `index` of its sequence.
   ATTNJIT_DEVICE void place(WorkTile& tile, int index) const {
     const int m_blocks = ceil_div(tile.len_q, kBlockM);
     const bool last = index >= grouped_heads_ * m_blocks;
-    const int first_head = last ? grouped_heads_ : index / (head_group_ * m_blocks) * head_group_;
+    const int first_head = last ? grouped_heads_ : quotient(index, head_group_ * m_blocks) * head_group_;
     const int heads = last ? call_.num_heads - grouped_heads_ : min_of(head_group_, grouped_heads_ - first_head);
     const int within = index - first_head * m_blocks;
-    tile.head = first_head + within % heads;
-    tile.m_begin = (m_blocks - 1 - within / heads) * kBlockM;
+    const int above = quotient(within, heads);
+    tile.head = first_head + within - above * heads;
+    tile.m_begin = (m_blocks - 1 - above) * kBlockM;
   }
 
   const MhaVarlenParams& call_;

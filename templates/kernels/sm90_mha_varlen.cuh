@@ -4,12 +4,13 @@
 // walks from the last visible block to the first in steps of kBlockN. The grid fills the device once; a counter in
 // device memory gives out tiles (core/tile_scheduler.cuh).
 //
-// Roles. Warpgroup 0 gives up its registers and feeds the others: one warp finds tiles, one thread of it issues copies.
-// Warpgroups 1 and 2 own 64 rows each; scores, probabilities and output never leave their registers.
+// Roles. Warpgroup 0 gives up its registers and feeds the others: the scheduler, a warp, finds tiles and fetches their
+// queries; the fetcher, a thread of another warp, fetches keys and values. Warpgroups 1 and 2 own 64 rows each; scores,
+// probabilities and output never leave their registers.
 //
 // Overlap. Within a warpgroup, S of the next block is multiplied while the softmax of this one runs, and O += P V
-// behind it; at a tile's end the next tile's first S, while the tile is stored. Between the two, a pair of named
-// barriers keeps one in its softmax while the other's products run.
+// behind it; behind a tile's last P V the next tile's first S, which runs while the tile is stored. Between the two, a
+// pair of named barriers keeps one in its softmax while the other's products run.
 //
 // Files: this one the launch; _shared shared memory and barriers, _producer, _consumer, _epilogue.
 #pragma once
@@ -25,8 +26,13 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
 
-  // ---- barriers
-  if (thread_index() == 0) {
+  // ---- the first tile, looked up while barriers are made
+  TileScheduler<kConfig.block_m> scheduler(params.call, params.batch, params.head_group, params.last_heads);
+  WorkTile first;
+  bool found = false;
+  if (thread_index() < 32) found = scheduler.seek(static_cast<int>(block_index()), first);
+  if (thread_index() == 32) {
+    prefetch_tensor_maps<kConfig>(params);  // at the cost of nobody: the scheduler takes longer
     auto& barriers = shared.barriers;
     constexpr int kConsumerWarps = kConsumers * 4;
     for (int q_tile = 0; q_tile < Shared::kQTiles; ++q_tile) {
@@ -39,9 +45,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
       mbarrier_init(address_of(barriers.v_full[stage]), 1);
       mbarrier_init(address_of(barriers.v_empty[stage]), kConsumerWarps);
     }
-    for (int slot = 0; slot < 2; ++slot) {
+    for (int slot = 0; slot < kTileSlots; ++slot) {
       mbarrier_init(address_of(barriers.tile_full[slot]), 1);
-      mbarrier_init(address_of(barriers.tile_empty[slot]), kConsumerWarps);
+      mbarrier_init(address_of(barriers.tile_empty[slot]), kConsumerWarps + 1);  // and the fetcher
     }
     fence_mbarrier_init();
   }
@@ -50,7 +56,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
   // ---- roles
   if (thread_index() < 128) {
     give_registers<40>();
-    if (thread_index() < 32) sm90_mha_varlen_producer<kConfig>(params, shared);
+    if (thread_index() < 32) sm90_mha_varlen_scheduler<kConfig>(params, shared, scheduler, first, found);
+    if (thread_index() == 32) sm90_mha_varlen_fetcher<kConfig>(params, shared);
   } else {
     take_registers<232>();
     sm90_mha_varlen_consumer<kConfig>(params, shared);

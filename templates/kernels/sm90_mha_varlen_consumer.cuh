@@ -1,8 +1,8 @@
 // Of the Hopper prefill kernel (sm90_mha_varlen.cuh): a warpgroup that multiplies.
 //
-// What is under way when: the scores of a block and, behind them, the product of the block before with its V; in the
-// place of the first block's product the one before it, of the last tile; and under a tile's epilogue the first scores
-// of the next one. ptxas follows products across the epilogue only as long as nothing there writes an accumulator.
+// What is under way when: the scores of a block and, behind them, the product of the block before with its V. At a
+// tile's end it is the other way round: behind the last product the first scores of the next tile, which are under way
+// during the epilogue. ptxas follows them across it only as long as nothing there writes an accumulator.
 #pragma once
 
 #include "core/key_mask.cuh"
@@ -113,7 +113,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
 
   // ---- which rows, and which keys. What is seldom asked of a tile stays in its slot, until its last block.
   u32 taken = 0;  // slots so far
-  const auto slot = [&] { return (taken - 1) % 2; };
+  const auto slot = [&] { return (taken - 1) % kTileSlots; };
   CausalMask<kConfig.causal> mask(0, 0, 0);
   BlockBits<kConfig.masked, kKeys> bits;
   KeyBlock block{};
@@ -130,7 +130,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   const auto take_tile = [&] {
     for (;;) {
       ++taken;
-      mbarrier_wait(address_of(barriers.tile_full[slot()]), (taken - 1) / 2 % 2);
+      mbarrier_wait(address_of(barriers.tile_full[slot()]), (taken - 1) / kTileSlots % 2);
       const WorkTile& tile = shared.tiles[slot()];
       if (shuffle_from(tile.m_begin, 0) < 0) return false;
       block = {shuffle_from(tile.n_blocks, 0), false};
@@ -195,20 +195,26 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   bool begun = false;  // there is an output to add to
   bool ends = false;   // there is a tile whose last product is still to come
   for (;;) {
-    // ---- P V of a tile's last block, and S of the next tile behind it, whose product runs under the epilogue
+    // ---- P V of a tile's last block, and S of the next tile behind it. Which tile that is, is found out before.
     WarpRows done{};
     if (ends) {
-      take_turn();
-      multiply_p_v(begun);
-      pass_turn();
       done = rows();
       give_slot_back();
     }
     const bool more = take_tile();
-    wgmma_wait<0>();
-    if (ends) give_v_back();
-    if (more) begin_tile();
     if (ends) {
+      take_turn();
+      multiply_p_v(begun);
+      pass_turn();
+    }
+    if (more) {
+      begin_tile();
+      wgmma_wait<1>();
+    } else {
+      wgmma_wait<0>();
+    }
+    if (ends) {
+      give_v_back();
       softmax.finish();
       store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
     }

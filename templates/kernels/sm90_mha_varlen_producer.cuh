@@ -1,4 +1,8 @@
-// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): the warp that finds tiles and fetches them.
+// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): the two warps that fetch.
+//
+// One finds tiles, tells them to everybody else and fetches their queries; the other fetches keys and values. So the
+// keys of the next tile come while this tile's last block is worked on, and its queries as soon as a consumer has read
+// the last ones.
 #pragma once
 
 #include "core/key_mask.cuh"
@@ -9,128 +13,95 @@ namespace attnjit::kernel {
 
 __device__ u32 tile_counters[kTileCounters];
 
-/// The warp that finds tiles and fetches them.
+/// The blocks of keys that a tile told in shared memory visits; its `n_blocks` bounds them.
 template <Sm90MhaVarlenConfig kConfig>
-ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
-  constexpr int kBlockM = kConfig.block_m;
-  constexpr int kBlockN = kConfig.block_n;
+ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told) {
+  const auto mask_rows = [&told] {  // seldom asked for, so it takes no registers
+    return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kConfig.block_m, told.len_q - told.m_begin));
+  };
+  return key_blocks<kConfig.masked, kConfig.block_n>(call.mask, mask_rows,
+                                                     key_offset<kConfig.masked>(call, told.sequence));
+}
+
+/// Fetches rows of q or k, columns of `nope` before those of `pe`, in slabs one behind the other. `full` counts them.
+template <Sm90MhaVarlenConfig kConfig, int kBytes>
+ATTNJIT_DEVICE void fetch_rows(const TensorMap& nope, const TensorMap& pe, int head, int token, u32 destination,
+                               u32 full) {
   constexpr int kNopeSlabs = slabs(kConfig.head_dim_qk - kConfig.rope_dim);
   constexpr int kRopeSlabs = slabs(kConfig.rope_dim);
-  constexpr int kVSlabs = slabs(kConfig.head_dim_v);
+  constexpr int kSlabBytes = kBytes / (kNopeSlabs + kRopeSlabs);
+  mbarrier_arrive_expect(full, kBytes);
+#pragma unroll
+  for (int i = 0; i < kNopeSlabs; ++i) {
+    tma_load(destination + i * kSlabBytes, nope, full, i * kSlabColumns, head, token);
+  }
+#pragma unroll
+  for (int i = 0; i < kRopeSlabs; ++i) {
+    tma_load(destination + (kNopeSlabs + i) * kSlabBytes, pe, full, i * kSlabColumns, head, token);
+  }
+}
+
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE void prefetch_tensor_maps(const Sm90MhaVarlenParams& params) {
+  if constexpr (kConfig.head_dim_qk > kConfig.rope_dim) {
+    prefetch_tensor_map(params.q_nope);
+    prefetch_tensor_map(params.k_nope);
+  }
+  if constexpr (kConfig.rope_dim > 0) {
+    prefetch_tensor_map(params.q_pe);
+    prefetch_tensor_map(params.k_pe);
+  }
+  prefetch_tensor_map(params.v);
+}
+
+/// A warp: tells tiles, fetches their queries, finds the next. `tile` is the first one, if `found`.
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared,
+                                              TileScheduler<kConfig.block_m>& scheduler, WorkTile& tile, bool found) {
+  using Shared = Sm90MhaVarlenShared<kConfig>;
   auto& barriers = shared.barriers;
   const bool leader = thread_index() == 0;
-  if (leader) {
-    if constexpr (kNopeSlabs > 0) {
-      prefetch_tensor_map(params.q_nope);
-      prefetch_tensor_map(params.k_nope);
-    }
-    if constexpr (kRopeSlabs > 0) {
-      prefetch_tensor_map(params.q_pe);
-      prefetch_tensor_map(params.k_pe);
-    }
-    prefetch_tensor_map(params.v);
-  }
-
-  TileScheduler<kBlockM> scheduler(params.call, params.batch, params.head_group, params.last_heads);
-  RingPosition<kConfig.stages> ring;  // of the next K; the V that is next goes where the K before went
-  RingPosition<2> tile_ring;
+  RingPosition<kTileSlots> ring;
   u32 q_parity = 0;
   int number = static_cast<int>(block_index());
   // The slot of the next tile, once it is free. The leader alone waits for it: a lane that lags could meet it after it
   // was filled and freed once more, and wait for a phase that this warp would have to bring about.
   const auto free_slot = [&]() -> WorkTile& {
-    mbarrier_wait(address_of(barriers.tile_empty[tile_ring.stage]), tile_ring.parity ^ 1);
-    return shared.tiles[tile_ring.stage];
+    mbarrier_wait(address_of(barriers.tile_empty[ring.stage]), ring.parity ^ 1);
+    return shared.tiles[ring.stage];
   };
   const auto tell = [&] {
-    mbarrier_arrive(address_of(barriers.tile_full[tile_ring.stage]));
-    tile_ring.advance();
+    mbarrier_arrive(address_of(barriers.tile_full[ring.stage]));
+    ring.advance();
   };
-  WorkTile tile;
-  while (scheduler.seek(number, tile)) {
+  while (found) {
     u32 given = 0;
     if (leader) {
-      // ---- the tile, told to the consumers; the next number is on its way while this tile is fetched
+      // ---- the tile
       WorkTile& told = free_slot();
       told = tile;
       const int key_end =
-          kConfig.causal ? min_of(tile.len_k, tile.m_begin + kBlockM + tile.len_k - tile.len_q) : tile.len_k;
-      const auto mask_rows = [&] {  // seldom asked for, so it takes no registers
-        return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kBlockM, told.len_q - told.m_begin));
-      };
-      auto walk = key_blocks<kConfig.masked, kBlockN>(params.call.mask, mask_rows,
-                                                      key_offset<kConfig.masked>(params.call, tile.sequence));
-      int block = walk.last(ceil_div(max_of(0, key_end), kBlockN));
-      told.n_blocks = block + 1;
+          kConfig.causal ? min_of(tile.len_k, tile.m_begin + kConfig.block_m + tile.len_k - tile.len_q) : tile.len_k;
+      const int n_blocks = walk_of<kConfig>(params.call, told).last(ceil_div(max_of(0, key_end), kConfig.block_n)) + 1;
+      told.n_blocks = n_blocks;
       tell();
-      given = atomic_add_global(&tile_counters[params.counter], 1);
-      if (block >= 0) {
-        const int kv_head = tile.head / params.call.heads_per_kv_head;
-        const auto load_k = [&](int n_block, int next) {
-          const u32 full = address_of(barriers.k_full[ring.stage]);
-          mbarrier_wait(address_of(barriers.k_empty[ring.stage]), ring.parity ^ 1);
-          if constexpr (kConfig.masked) shared.blocks[ring.stage] = {n_block, next < 0};
-          mbarrier_arrive_expect(full, sizeof(shared.k[0]));
-          const int token = tile.k_start + n_block * kBlockN;
-#pragma unroll
-          for (int i = 0; i < kNopeSlabs; ++i) {
-            tma_load(address_of(shared.k[ring.stage][i]), params.k_nope, full, i * kSlabColumns, kv_head, token);
-          }
-#pragma unroll
-          for (int i = 0; i < kRopeSlabs; ++i) {
-            tma_load(address_of(shared.k[ring.stage][kNopeSlabs + i]), params.k_pe, full, i * kSlabColumns, kv_head,
-                     token);
-          }
-        };
-        const auto load_v = [&](int n_block) {
-          const RingPosition<kConfig.stages> position = ring.before();
-          const u32 full = address_of(barriers.v_full[position.stage]);
-          mbarrier_wait(address_of(barriers.v_empty[position.stage]), position.parity ^ 1);
-          mbarrier_arrive_expect(full, sizeof(shared.v[0]));
-#pragma unroll
-          for (int i = 0; i < kVSlabs; ++i) {
-            tma_load(address_of(shared.v[position.stage][i]), params.v, full, i * kSlabColumns, kv_head,
-                     tile.k_start + n_block * kBlockN);
-          }
-        };
-        // ---- the first K, whose buffer is free before Q's: consumers still work on the tile before
-        int next = walk.below(block);
-        load_k(block, next);
-        ring.advance();
 
-        // ---- Q: each consumer's rows on their own; one may begin the tile while the other still ends the one before
-        for (int consumer = 0; consumer < Sm90MhaVarlenShared<kConfig>::kQTiles; ++consumer) {
-          const u32 full = address_of(barriers.q_full[consumer]);
-          const int token = tile.q_start + tile.m_begin + consumer * kConsumerRows;
-          mbarrier_wait(address_of(barriers.q_empty[consumer]), q_parity ^ 1);
-          mbarrier_arrive_expect(full, sizeof(shared.q[0]));
-#pragma unroll
-          for (int i = 0; i < kNopeSlabs; ++i) {
-            tma_load(address_of(shared.q[consumer][i]), params.q_nope, full, i * kSlabColumns, tile.head, token);
-          }
-#pragma unroll
-          for (int i = 0; i < kRopeSlabs; ++i) {
-            tma_load(address_of(shared.q[consumer][kNopeSlabs + i]), params.q_pe, full, i * kSlabColumns, tile.head,
-                     token);
-          }
+      // ---- its queries: each consumer's rows on their own; one may begin the tile while the other still ends the last
+      if (n_blocks > 0) {
+        for (int q_tile = 0; q_tile < Shared::kQTiles; ++q_tile) {
+          mbarrier_wait(address_of(barriers.q_empty[q_tile]), q_parity ^ 1);
+          fetch_rows<kConfig, sizeof(shared.q[0])>(params.q_nope, params.q_pe, tile.head,
+                                                   tile.q_start + tile.m_begin + q_tile * kConsumerRows,
+                                                   address_of(shared.q[q_tile]), address_of(barriers.q_full[q_tile]));
         }
         q_parity ^= 1;
-
-        // ---- a block's V after the next block's K, in the order in which they are used
-#pragma unroll 1
-        while (next >= 0) {
-          const int after = walk.below(next);
-          load_k(next, after);
-          load_v(block);
-          ring.advance();
-          block = next;
-          next = after;
-        }
-        load_v(block);
       }
+      // Asked for as late as that: a tile claimed early would wait behind this one while other SMs are idle.
+      given = atomic_add_global(&tile_counters[params.counter], 1);
     }
     sync_warp();
     number = static_cast<int>(grid_size()) + shuffle_from(static_cast<int>(given), 0);
+    found = scheduler.seek(number, tile);
   }
   if (leader) {
     free_slot().m_begin = -1;
@@ -138,6 +109,60 @@ ATTNJIT_DEVICE void sm90_mha_varlen_producer(const Sm90MhaVarlenParams& params, 
     // There are as many requests as tiles; who made the last one leaves the counter as it was.
     if (number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
   }
+}
+
+/// A thread: fetches keys and values, a block's V after the next block's K, in the order in which they are used. So
+/// goes a tile's last V after the next tile's first K, if that tile is known.
+template <Sm90MhaVarlenConfig kConfig>
+ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
+  auto& barriers = shared.barriers;
+  RingPosition<kConfig.stages> ring;  // of the next K; the V that is next goes where the K before went
+  const auto load_k = [&](int head, int token, KeyBlock block) {
+    mbarrier_wait(address_of(barriers.k_empty[ring.stage]), ring.parity ^ 1);
+    if constexpr (kConfig.masked) shared.blocks[ring.stage] = block;
+    fetch_rows<kConfig, sizeof(shared.k[0])>(params.k_nope, params.k_pe, head, token, address_of(shared.k[ring.stage]),
+                                             address_of(barriers.k_full[ring.stage]));
+  };
+  const auto load_v = [&](int head, int token) {
+    const RingPosition<kConfig.stages> position = ring.before();
+    const u32 full = address_of(barriers.v_full[position.stage]);
+    mbarrier_wait(address_of(barriers.v_empty[position.stage]), position.parity ^ 1);
+    mbarrier_arrive_expect(full, sizeof(shared.v[0]));
+#pragma unroll
+    for (int i = 0; i < slabs(kConfig.head_dim_v); ++i) {
+      tma_load(address_of(shared.v[position.stage][i]), params.v, full, i * kSlabColumns, head, token);
+    }
+  };
+  int v_head = 0, v_token = -1;  // of the V that is next, if there is one
+  RingPosition<kTileSlots> tiles;
+  for (;; tiles.advance()) {
+    const u32 told_barrier = address_of(barriers.tile_full[tiles.stage]);
+    // Where the next tile is not told yet, its keys are no reason to wait.
+    if (v_token >= 0 && !mbarrier_test(told_barrier, tiles.parity)) {
+      load_v(v_head, v_token);
+      v_token = -1;
+    }
+    mbarrier_wait(told_barrier, tiles.parity);
+    const WorkTile& told = shared.tiles[tiles.stage];
+    if (told.m_begin < 0) break;
+    const int head = static_cast<int>(static_cast<u32>(told.head) / static_cast<u32>(params.call.heads_per_kv_head));
+    const int k_start = told.k_start;
+    auto walk = walk_of<kConfig>(params.call, told);
+    int block = walk.last(told.n_blocks);
+#pragma unroll 1
+    while (block >= 0) {
+      const int next = walk.below(block);
+      const int token = k_start + block * kConfig.block_n;
+      load_k(head, token, {block, next < 0});
+      if (v_token >= 0) load_v(v_head, v_token);
+      ring.advance();
+      v_head = head;
+      v_token = token;
+      block = next;
+    }
+    mbarrier_arrive(address_of(barriers.tile_empty[tiles.stage]));
+  }
+  if (v_token >= 0) load_v(v_head, v_token);
 }
 
 }  // namespace attnjit::kernel

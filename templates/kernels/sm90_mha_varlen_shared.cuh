@@ -37,7 +37,7 @@ struct Sm90MhaVarlenShared {
     Mbarrier q_full[kConsumers], q_empty[kConsumers];
     Mbarrier k_full[kConfig.stages], k_empty[kConfig.stages];
     Mbarrier v_full[kConfig.stages], v_empty[kConfig.stages];
-    Mbarrier tile_full[2], tile_empty[2];
+    Mbarrier tile_full[kTileSlots], tile_empty[kTileSlots];
   };
   alignas(1024) u16 q[kQTiles][qk_slabs(kConfig)][kConsumerRows][kSlabColumns];
   u16 k[kConfig.stages][qk_slabs(kConfig)][kConfig.block_n][kSlabColumns];
@@ -47,7 +47,7 @@ struct Sm90MhaVarlenShared {
     typename SelectType<kShareRows, Exchange, Staging>::Type exchange;
   };
   Barriers barriers;
-  WorkTile tiles[2];
+  WorkTile tiles[kTileSlots];
   KeyBlock blocks[kConfig.stages];
 };
 

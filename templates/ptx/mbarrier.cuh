@@ -36,6 +36,20 @@ ATTNJIT_DEVICE void mbarrier_wait(u32 barrier, u32 parity) {
       "r"(parity)
       : "memory");
 }
+/// PTX ISA 9.7.13.15.16, mbarrier.test_wait.parity: whether that phase has ended. Does not wait.
+ATTNJIT_DEVICE bool mbarrier_test(u32 barrier, u32 parity) {
+  u32 done;
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "mbarrier.test_wait.parity.acquire.cta.shared::cta.b64 done, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, done;\n"
+      "}"
+      : "=r"(done)
+      : "r"(barrier), "r"(parity)
+      : "memory");
+  return done != 0;
+}
 /// PTX ISA 9.7.13.4, fence.mbarrier_init: what was initialised is visible to the asynchronous proxy.
 ATTNJIT_DEVICE void fence_mbarrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 /// PTX ISA 9.7.13.4, fence.proxy.async: this thread's writes of shared memory come before what the asynchronous proxy

@@ -28,6 +28,8 @@ struct Sm90MhaVarlenConfig {
 /// same, and each consumer owns half of the keys of every block. One more warpgroup feeds them.
 inline constexpr int kConsumers = 2;
 inline constexpr int kConsumerRows = 64;
+/// Tiles that are told at a time: the one that is worked on, and the next.
+inline constexpr int kTileSlots = 2;
 
 ATTNJIT_HOST_DEVICE constexpr int threads(const Sm90MhaVarlenConfig&) { return (kConsumers + 1) * 128; }
 ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm90MhaVarlenConfig&) { return 1; }
@@ -61,8 +63,8 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
   const int v = c.stages * slabs(c.head_dim_v) * c.block_n * row;
   const int out = c.block_m == kConsumerRows ? kConsumers * kConsumerRows * (exchange_pitch(c) * 4 + 8)
                                              : kConsumers * kConsumerRows * staging_pitch(c.out_element);
-  const int barriers = (2 * kConsumers + 4 * c.stages + 4) * 8;
-  const int tiles = 2 * 32;
+  const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots) * 8;
+  const int tiles = kTileSlots * 32;
   const int blocks = c.masked ? c.stages * 8 : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }

@@ -34,7 +34,7 @@ std::map<SyncSite, std::string> names_of(const std::set<SyncSite>& sites) {
 std::set<SyncSite> sites_in_text(const std::vector<std::string>& kernels) {
   static const std::regex call(
       R"(\b(sync_block|sync_warp|cp_async_wait|cp_async_commit|mbarrier_init|mbarrier_arrive|mbarrier_arrive_expect)"
-      R"(|mbarrier_wait|fence_mbarrier_init|fence_proxy_async|named_barrier_sync|named_barrier_arrive|wgmma_fence)"
+      R"(|mbarrier_wait|mbarrier_test|fence_mbarrier_init|fence_proxy_async|named_barrier_sync|named_barrier_arrive|wgmma_fence)"
       R"(|wgmma_commit|wgmma_wait|wait_for_prerequisites)(<[^;(]*>)?\()");
   const jit::Templates& templates = jit::Templates::embedded();
   std::set<SyncSite> sites;
