@@ -54,25 +54,26 @@ struct StridedRows {
   ATTNJIT_DEVICE u8* operator()(int row) const { return first + row * stride_bytes; }
 };
 
-/// Copies rows of kChunks times 16 bytes, those below `rows` of kRows, from shared memory to where `row_address` says.
-template <int kRows, int kChunks, class RowAddress>
+/// Copies rows of kChunks times 16 bytes, those below `rows` of kRows, from shared memory to where `row_address` says;
+/// up to kSideBySide loads of a lane are under way at a time, which takes as many times 4 registers.
+template <int kSideBySide, int kRows, int kChunks, class RowAddress>
 ATTNJIT_DEVICE void copy_rows(u32 from, int pitch_bytes, const RowAddress& row_address, int column_byte, int rows,
                               int lane) {
-  if constexpr (32 % kChunks == 0 && kRows % (32 / kChunks) == 0) {
-    // Some loads side by side, so that they do not wait for each other.
+  if constexpr (kSideBySide > 1) {
     constexpr int kRowsAtOnce = 32 / kChunks;
-    constexpr int kSideBySide = min_of(4, kRows / kRowsAtOnce);
+    constexpr int kLoads = min_of(kSideBySide, kRows / kRowsAtOnce);
+    static_assert(kRowsAtOnce * kChunks == 32 && kRows % (kRowsAtOnce * kLoads) == 0);
     const int lane_row = static_cast<int>(static_cast<u32>(lane) / kChunks);
     const int byte = lane % kChunks * 16;
 #pragma unroll
-    for (int first = lane_row; first < lane_row + kRows; first += kSideBySide * kRowsAtOnce) {
-      Vec16 chunks[kSideBySide];
+    for (int first = lane_row; first < lane_row + kRows; first += kLoads * kRowsAtOnce) {
+      Vec16 chunks[kLoads];
 #pragma unroll
-      for (int i = 0; i < kSideBySide; ++i) {
+      for (int i = 0; i < kLoads; ++i) {
         chunks[i] = load_shared_16(from + (first + i * kRowsAtOnce) * pitch_bytes + byte);
       }
 #pragma unroll
-      for (int i = 0; i < kSideBySide; ++i) {
+      for (int i = 0; i < kLoads; ++i) {
         const int row = first + i * kRowsAtOnce;
         if (row < rows) store_global_16(row_address(row) + column_byte + byte, chunks[i]);
       }
@@ -89,7 +90,7 @@ ATTNJIT_DEVICE void copy_rows(u32 from, int pitch_bytes, const RowAddress& row_a
 /// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging` so that each
 /// global store is 16 bytes wide: all columns at once, or kStagedTiles tiles of 8 after another. `row_address(i)` is
 /// where row i goes; `rows` of them exist.
-template <int kStagedTiles, class Output, class RowAddress, int kMTiles, int kNTiles>
+template <int kStagedTiles, int kSideBySide = 1, class Output, class RowAddress, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
                                int staging_pitch_bytes, const RowAddress& row_address, int rows) {
   const AccumulatorPosition at{thread_index_anew() % 32};
@@ -112,11 +113,11 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
     constexpr int kTileBytes = 8 * Output::kBytes;
     constexpr int kLast = kNTiles % kStagedTiles == 0 ? kStagedTiles : kNTiles % kStagedTiles;
     if (first + kStagedTiles <= kNTiles) {
-      copy_rows<16 * kMTiles, kStagedTiles * kTileBytes / 16>(staging, staging_pitch_bytes, row_address,
-                                                              first * kTileBytes, rows, at.lane);
+      copy_rows<kSideBySide, 16 * kMTiles, kStagedTiles * kTileBytes / 16>(staging, staging_pitch_bytes, row_address,
+                                                                           first * kTileBytes, rows, at.lane);
     } else {
-      copy_rows<16 * kMTiles, kLast * kTileBytes / 16>(staging, staging_pitch_bytes, row_address, first * kTileBytes,
-                                                       rows, at.lane);
+      copy_rows<kSideBySide, 16 * kMTiles, kLast * kTileBytes / 16>(staging, staging_pitch_bytes, row_address,
+                                                                    first * kTileBytes, rows, at.lane);
     }
   }
 }

@@ -84,8 +84,8 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
         for (int i = 0; i < 4; ++i) scaled[0][n][i] = out[group][0][n][i] * normaliser[0][i / 2];
       }
       if (group > 0) sync_warp();  // what was staged before has been read
-      store_rows<kStagedTiles>(output, scaled, staging, kPitch,
-                               at.template out<Output::kBytes>(call, group * kGroupTiles * 8), at.rows);
+      store_rows<kStagedTiles, kLoadsSideBySide>(
+          output, scaled, staging, kPitch, at.template out<Output::kBytes>(call, group * kGroupTiles * 8), at.rows);
     }
   } else {
     // Both consumers have a state of every row; each ends one half of the columns and gives the other one away.
@@ -134,8 +134,8 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
     }
     if (consumer == 0) store_lse();
     sync_warp();  // the rows of this warp have been read: they give way to the staged output
-    store_rows<kStagedTiles>(output, mine, staging, kPitch, at.template out<Output::kBytes>(call, consumer * kHalf * 8),
-                             at.rows);
+    store_rows<kStagedTiles, kLoadsSideBySide>(output, mine, staging, kPitch,
+                                               at.template out<Output::kBytes>(call, consumer * kHalf * 8), at.rows);
   }
 }
 

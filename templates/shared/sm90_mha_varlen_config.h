@@ -50,6 +50,8 @@ ATTNJIT_HOST_DEVICE constexpr int out_groups(const Sm90MhaVarlenConfig& c) { ret
 
 /// Output tiles of 8 columns that a warp stages at a time.
 inline constexpr int kStagedTiles = 8;
+/// 16-byte loads of a lane under way at a time when it reads them back.
+inline constexpr int kLoadsSideBySide = 4;
 ATTNJIT_HOST_DEVICE constexpr int staging_pitch(Element out) { return kStagedTiles * 8 * bytes_of(out) + 16; }
 
 /// Rows of float32 that consumers of the same query rows exchange: half of the columns; 8 words of padding, so that
