@@ -184,7 +184,12 @@ template <int kKeys>
 class LaneMask {
  public:
   /// From here on local key 0 is at `offset` in its request.
-  ATTNJIT_DEVICE void set_offset(int offset) { offset_ = offset; }
+  ATTNJIT_DEVICE void begin(const KeyMask<const u32>& mask, int offset) {
+    offset_ = offset;
+    // A row's words of a block are 16 aligned bytes: one load instead of five.
+    aligned_ = kWords == 4 && offset % kKeys == 0 && mask.bits_stride % 4 == 0 &&
+               reinterpret_cast<u64>(mask.bits) % sizeof(Vec16) == 0;
+  }
 
   /// Of the keys from local key `first_key` on, and of the warp's rows from `first_token` on, of which `rows` exist.
   /// Words that the mask does not have are zero.
@@ -196,6 +201,13 @@ class LaneMask {
       const int row = at.row(0, half);
       const u32* const from = mask.bits + (first_token + row) * mask.bits_stride + first;
       const int end = row < rows ? mask.words - first : 0;
+      if (aligned_ && first + kWords <= mask.words) {
+        const Vec16 words = row < rows ? load_global_16(from) : Vec16{0, 0, 0, 0};
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) words_[half][i] = words.word[i];
+        words_[half][kWords] = 0;
+        continue;
+      }
 #pragma unroll
       for (int i = 0; i < kWords; ++i) words_[half][i] = i < end ? from[i] : 0u;
       words_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
@@ -221,11 +233,16 @@ class LaneMask {
     if (ballot((seen_[0] & seen_[1]) != kAll) == 0) return;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
+      // Byte by byte: its bits become predicates together.
 #pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n) {
+      for (int m = 0; m < 4; ++m) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          if ((seen_[half] >> (n % 4 * 8 + n / 4 * 2 + i) & 1u) == 0) scores[0][n][2 * half + i] = kMinusInfinity;
+        for (int word = 0; word < kWords; ++word) {
+#pragma unroll
+          for (int i = 0; i < 2; ++i) {
+            const u32 bit = 1u << (m * 8 + word * 2 + i);
+            if ((seen_[half] & bit) == 0) scores[0][word * 4 + m][2 * half + i] = kMinusInfinity;
+          }
         }
       }
     }
@@ -237,6 +254,7 @@ class LaneMask {
   static constexpr u32 kAll = kColumns * ((1u << 2 * kWords) / 3);  // as many pairs of ones as there are words
 
   int offset_ = 0;
+  bool aligned_ = false;
   u32 words_[2][kWords + 1];
   u32 seen_[2];  // bit 8 (n % 4) + 2 (n / 4) + i: column i of accumulator tile n
 };

@@ -22,7 +22,7 @@ struct BlockBits {
 template <int kKeys>
 struct BlockBits<true, kKeys> : LaneMask<kKeys> {
   ATTNJIT_DEVICE void begin(const MhaVarlenParams& call, const WorkTile& tile) {
-    this->set_offset(key_offset<true>(call, tile.sequence));
+    LaneMask<kKeys>::begin(call.mask, key_offset<true>(call, tile.sequence));
   }
   ATTNJIT_DEVICE void fetch(const MhaVarlenParams& call, const WarpRows& at, int first_key) {
     LaneMask<kKeys>::fetch(call.mask, at.first_token, at.rows, first_key);
