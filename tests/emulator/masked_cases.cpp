@@ -110,6 +110,15 @@ void add_offsets(Table& table) {
                 });
     }
   }
+  // Rows of 16 words, side by side: those of a block are 16 aligned bytes.
+  for (const int offset : {0, 128}) {
+    table.add("aligned_rows_offset_" + std::to_string(offset), kMla, {130}, {500 - offset}, [offset](MaskedCase& c) {
+      c.key_offset = {offset};
+      c.topk = 200;
+      c.mask = Storage::kPacked;
+      c.attention.tiles = Tiles::kLarge;
+    });
+  }
   table.add("offset_37_large_tiles", kMla, {130}, {200}, [](MaskedCase& c) {
     c.key_offset = {37};
     c.attention.tiles = Tiles::kLarge;
