@@ -14,12 +14,17 @@ ATTNJIT_DEVICE int key_offset(const MhaVarlenParams& call, int sequence) {
   return kMasked && call.key_offset != nullptr ? call.key_offset[sequence] : 0;
 }
 
-/// Every block, from the last one on.
-struct AllBlocks {
-  /// The first one to visit of those below `end`; -1 if there is none.
-  ATTNJIT_DEVICE int last(int end) { return end - 1; }
+/// Every block of the first `end`.
+class AllBlocks {
+ public:
+  ATTNJIT_DEVICE explicit AllBlocks(int end) : end_(end) {}
+  /// The first one to visit; -1 if there is none.
+  ATTNJIT_DEVICE int first() const { return end_ > 0 ? 0 : -1; }
   /// The one after `block`, which was visited; -1 if there is none.
-  ATTNJIT_DEVICE int below(int block) { return block - 1; }
+  ATTNJIT_DEVICE int after(int block) const { return block + 1 < end_ ? block + 1 : -1; }
+
+ private:
+  int end_;
 };
 
 /// Rows of tile bits that belong to a tile of queries.
@@ -30,7 +35,7 @@ struct MaskTileRows {
       : first(mask_tile_row(sequence, q_start, m_begin)), count(ceil_div(m_rows, kMaskTile)) {}
 };
 
-/// The blocks of kBlockN keys in which a tile bit is set for any of the CTA's queries.
+/// Of the first `end` blocks of kBlockN keys those in which a tile bit is set for any of the CTA's queries.
 ///
 /// Keys are local to the call; `offset` is the position of the first one in its request. Bits are looked at 32 tiles at
 /// a time, so that long gaps cost nothing.
@@ -38,32 +43,36 @@ template <int kBlockN, class FindRows>
 class OccupiedBlocks {
  public:
   /// `find_rows` tells the CTA's MaskTileRows; it is asked once for 32 tiles.
-  ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset)
-      : mask_(mask), find_rows_(find_rows), offset_(offset) {}
+  ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int end)
+      : mask_(mask),
+        find_rows_(find_rows),
+        offset_(offset),
+        end_(end),
+        end_tile_(ceil_div(end, kBlocksPerTile) * kTilesPerBlock) {}
 
-  ATTNJIT_DEVICE int last(int end) { return search(end - 1, -1); }
-  ATTNJIT_DEVICE int below(int block) {
-    const int next = block - 1;
-    if (next >= 0 && next % kBlocksPerTile != kBlocksPerTile - 1) return next;  // the rest of a tile that was visited
-    return search(next, block / kBlocksPerTile * kTilesPerBlock / 32);
+  ATTNJIT_DEVICE int first() { return search(0, -1); }
+  ATTNJIT_DEVICE int after(int block) {
+    const int next = block + 1;
+    if (next % kBlocksPerTile != 0) return next < end_ ? next : -1;  // the rest of a tile that was visited
+    return search(next / kBlocksPerTile * kTilesPerBlock, block / kBlocksPerTile * kTilesPerBlock / 32);
   }
 
  private:
   static constexpr int kBlocksPerTile = max_of(1, kMaskTile / kBlockN);
   static constexpr int kTilesPerBlock = max_of(1, kBlockN / kMaskTile);
 
-  /// The highest block up to `block` that is occupied. bits_ are those of word `loaded`.
-  ATTNJIT_DEVICE int search(int block, int loaded) {
-    int tile = block < 0 ? -1 : (block / kBlocksPerTile + 1) * kTilesPerBlock - 1;
-    while (tile >= 0) {
+  /// The first occupied block from tile `tile` on, with which a block begins. bits_ are those of word `loaded`.
+  ATTNJIT_DEVICE int search(int tile, int loaded) {
+    while (tile < end_tile_) {
       const int word = tile / 32;
       if (word != loaded) load(word);
       loaded = word;
-      const u32 candidates = bits_ & (0xffffffffu >> (31 - tile % 32));  // tiles up to this one
+      const u32 candidates = bits_ & 0xffffffffu << tile % 32;  // tiles from this one on
       if (candidates != 0) {
-        return ((word * 32 + highest_bit(candidates)) / kTilesPerBlock + 1) * kBlocksPerTile - 1;
+        const int found = word * 32 + lowest_bit(candidates);
+        return found < end_tile_ ? found / kTilesPerBlock * kBlocksPerTile : -1;
       }
-      tile = word * 32 - 1;
+      tile = word * 32 + 32;
     }
     return -1;
   }
@@ -93,16 +102,20 @@ class OccupiedBlocks {
   const KeyMask<const u32>& mask_;
   FindRows find_rows_;
   int offset_;
+  int end_;
+  int end_tile_;
   u32 bits_ = 0;
 };
 
-/// The walk over the blocks of keys of a tile of queries: all, or those that its mask occupies.
+/// The walk over the first `end` blocks of keys of a tile of queries: all, or those that its mask occupies. It begins
+/// with the first, so that tiles of one head read the same keys at the same time: from the diagonal on, each would
+/// begin with keys of its own, and all keys would be asked of memory at once.
 template <bool kMasked, int kBlockN, class FindRows>
-ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset) {
+ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int end) {
   if constexpr (kMasked) {
-    return OccupiedBlocks<kBlockN, FindRows>(mask, find_rows, offset);
+    return OccupiedBlocks<kBlockN, FindRows>(mask, find_rows, offset, end);
   } else {
-    return AllBlocks{};
+    return AllBlocks(end);
   }
 }
 

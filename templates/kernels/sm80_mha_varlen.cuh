@@ -1,7 +1,7 @@
 // Attention over packed variable-length sequences for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
 //
-// One CTA owns kBlockM query rows of one head of one sequence, and walks its keys from the last visible block
-// to the first in steps of kBlockN. The grid is one-dimensional, one CTA per (sequence, head, m_block up to
+// One CTA owns kBlockM query rows of one head of one sequence, and walks its keys from the first block
+// to the last visible one in steps of kBlockN. The grid is one-dimensional, one CTA per (sequence, head, m_block up to
 // the longest sequence's); CTAs behind a sequence's end leave at once. Each warp owns kBlockM / kWarps of the
 // rows: scores, probabilities and output never leave its registers.
 //
@@ -135,25 +135,25 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     const QueryTile again = this_tile();
     return MaskTileRows(again.batch, again.q_start, again.m_begin, again.m_rows);
   };
-  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, mask_rows, block_mask.offset);
-  const int first_block = blocks.last(n_blocks);
+  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, mask_rows, block_mask.offset, n_blocks);
+  const int first_block = blocks.first();
 
   // ---- loads
   QkTileCopy<kConfig, kBlockM>(params.q_nope, params.q_pe, tile.q_start + tile.m_begin, tile.head, q_tile)
       .issue(tile.m_rows);
-  const int last_token = tile.k_start + first_block * kBlockN;
-  QkTileCopy<kConfig, kBlockN> k_copy(params.k_nope, params.k_pe, last_token, kv_head, k_tile);
-  TileCopy<kBlockN, kConfig.head_dim_v, Shared::kPitchV, threads(kConfig)> v_copy(params.v, last_token, kv_head,
+  const int first_key_token = tile.k_start + first_block * kBlockN;
+  QkTileCopy<kConfig, kBlockN> k_copy(params.k_nope, params.k_pe, first_key_token, kv_head, k_tile);
+  TileCopy<kBlockN, kConfig.head_dim_v, Shared::kPitchV, threads(kConfig)> v_copy(params.v, first_key_token, kv_head,
                                                                                   v_tile);
   if (first_block >= 0) k_copy.issue(tile.len_k - first_block * kBlockN);
   cp_async_commit();
 
-  // ---- main loop: last block of keys first, since only the last ones need the mask
+  // ---- main loop
   OnlineSoftmax<kMTiles, kConfig.element> softmax(params.softmax_scale_log2);
   float out[kMTiles][kOutTiles][4];
   clear(out);
   for (int n_block = first_block, next_block; n_block >= 0; n_block = next_block) {
-    next_block = blocks.below(n_block);
+    next_block = blocks.after(n_block);
     cp_async_wait<0>();
     sync_block();  // K has landed for every thread, and every warp is done with the V before
     v_copy.issue(tile.len_k - n_block * kBlockN);

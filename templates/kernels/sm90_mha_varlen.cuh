@@ -1,7 +1,7 @@
 // Attention over packed variable-length sequences for Hopper: tensor memory accelerator, wgmma, warp specialisation.
 //
 // A CTA works on one query tile after another: kBlockM = 128 query rows of one head of one sequence, whose keys it
-// walks from the last visible block to the first in steps of kBlockN. The grid fills the device once; a counter in
+// walks from the first block to the last visible one in steps of kBlockN. The grid fills the device once; a counter in
 // device memory gives out tiles (core/tile_scheduler.cuh).
 //
 // Roles. Warpgroup 0 gives up its registers and feeds the others: the scheduler, a warp, finds tiles and fetches their
@@ -49,6 +49,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
       mbarrier_init(address_of(barriers.tile_full[slot]), 1);
       mbarrier_init(address_of(barriers.tile_empty[slot]), kConsumerWarps + 1);  // and the fetcher
     }
+    mbarrier_init(address_of(barriers.tile_wanted), 1);
     fence_mbarrier_init();
   }
   sync_block();

@@ -117,6 +117,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   CausalMask<kConfig.causal> mask(0, 0, 0);
   BlockBits<kConfig.masked, kKeys> bits;
   KeyBlock block{};
+  int n_blocks = 0;  // of the tile; those under a mask are told one by one
   const auto rows = [&] {
     const WorkTile& tile = shared.tiles[slot()];
     const int first_row = tile.m_begin + warp_row();
@@ -133,8 +134,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       mbarrier_wait(address_of(barriers.tile_full[slot()]), (taken - 1) / kTileSlots % 2);
       const WorkTile& tile = shared.tiles[slot()];
       if (shuffle_from(tile.m_begin, 0) < 0) return false;
-      block = {shuffle_from(tile.n_blocks, 0), false};
-      if (block.index > 0) {
+      n_blocks = shuffle_from(tile.n_blocks, 0);
+      if (n_blocks > 0) {
+        block = {-1, false};
         mask = CausalMask<kConfig.causal>(tile.m_begin + warp_row(), tile.len_q, tile.len_k);
         bits.begin(params.call, tile);
         return true;
@@ -151,7 +153,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       sync_warp();  // every lane has read it before one lane gives the buffer back
       block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
     } else {
-      block = {block.index - 1, block.index == 1};
+      block = {block.index + 1, block.index + 2 == n_blocks};
     }
   };
   // Its bits are on their way while its scores are multiplied.
@@ -242,7 +244,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         }
       }
       ring.advance();
-      if (!begun) clear_v_behind_end();
+      if (block.is_last) clear_v_behind_end();
 #pragma unroll
       for (int k = 0; k < kKeys / 16; ++k) {
 #pragma unroll

@@ -13,14 +13,14 @@ namespace attnjit::kernel {
 
 __device__ u32 tile_counters[kTileCounters];
 
-/// The blocks of keys that a tile told in shared memory visits; its `n_blocks` bounds them.
+/// The blocks of keys that a tile told in shared memory visits, of the first `end`.
 template <Sm90MhaVarlenConfig kConfig>
-ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told) {
+ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told, int end) {
   const auto mask_rows = [&told] {  // seldom asked for, so it takes no registers
     return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kConfig.block_m, told.len_q - told.m_begin));
   };
   return key_blocks<kConfig.masked, kConfig.block_n>(call.mask, mask_rows,
-                                                     key_offset<kConfig.masked>(call, told.sequence));
+                                                     key_offset<kConfig.masked>(call, told.sequence), end);
 }
 
 /// Fetches rows of q or k, columns of `nope` before those of `pe`, in slabs one behind the other. `full` counts them.
@@ -62,7 +62,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
   auto& barriers = shared.barriers;
   const bool leader = thread_index() == 0;
   RingPosition<kTileSlots> ring;
-  u32 q_parity = 0;
+  u32 q_parity = 0, wanted_parity = 0;
   int number = static_cast<int>(block_index());
   // The slot of the next tile, once it is free. The leader alone waits for it: a lane that lags could meet it after it
   // was filled and freed once more, and wait for a phase that this warp would have to bring about.
@@ -82,7 +82,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
       told = tile;
       const int key_end =
           kConfig.causal ? min_of(tile.len_k, tile.m_begin + kConfig.block_m + tile.len_k - tile.len_q) : tile.len_k;
-      const int n_blocks = walk_of<kConfig>(params.call, told).last(ceil_div(max_of(0, key_end), kConfig.block_n)) + 1;
+      const int end = ceil_div(max_of(0, key_end), kConfig.block_n);
+      const int n_blocks = walk_of<kConfig>(params.call, told, end).first() < 0 ? 0 : end;
       told.n_blocks = n_blocks;
       tell();
 
@@ -96,7 +97,10 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
         }
         q_parity ^= 1;
       }
-      // Asked for as late as that: a tile claimed early would wait behind this one while other SMs are idle.
+      // Claimed as late as that, yet early enough for its keys to come in time: a tile claimed early would wait behind
+      // this one while other SMs are idle.
+      mbarrier_wait(address_of(barriers.tile_wanted), wanted_parity);
+      wanted_parity ^= 1;
       given = atomic_add_global(&tile_counters[params.counter], 1);
     }
     sync_warp();
@@ -147,11 +151,11 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     if (told.m_begin < 0) break;
     const int head = static_cast<int>(static_cast<u32>(told.head) / static_cast<u32>(params.call.heads_per_kv_head));
     const int k_start = told.k_start;
-    auto walk = walk_of<kConfig>(params.call, told);
-    int block = walk.last(told.n_blocks);
+    auto walk = walk_of<kConfig>(params.call, told, told.n_blocks);
+    int block = walk.first();
 #pragma unroll 1
     while (block >= 0) {
-      const int next = walk.below(block);
+      const int next = walk.after(block);
       const int token = k_start + block * kConfig.block_n;
       load_k(head, token, {block, next < 0});
       if (v_token >= 0) load_v(v_head, v_token);
@@ -160,6 +164,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
       v_token = token;
       block = next;
     }
+    mbarrier_arrive(address_of(barriers.tile_wanted));
     mbarrier_arrive(address_of(barriers.tile_empty[tiles.stage]));
   }
   if (v_token >= 0) load_v(v_head, v_token);

@@ -65,7 +65,7 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
   const int v = c.stages * slabs(c.head_dim_v) * c.block_n * row;
   const int out = c.block_m == kConsumerRows ? kConsumers * kConsumerRows * (exchange_pitch(c) * 4 + 8)
                                              : kConsumers * kConsumerRows * staging_pitch(c.out_element);
-  const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots) * 8;
+  const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots + 1) * 8;
   const int tiles = kTileSlots * 32;
   const int blocks = c.masked ? c.stages * 8 : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;

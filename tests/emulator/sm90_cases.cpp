@@ -126,7 +126,7 @@ std::vector<Sm90Case> sm90_cases() {
   // ---- contents
   table.add("large_scores", kSmall, {40}, {290}, 1, [](Case& c) { c.data = Data::kLargeScores; });
   table.add("dominant_key", kSmall, {40}, {290}, 1, [](Case& c) { c.data = Data::kDominantKey; });
-  // First rows whose last block of keys is masked as a whole, and such that see no key.
+  // First rows of which a block of keys is masked as a whole, and such that see no key.
   for (const float scale : {3.f, 20.f}) {
     table.add("softmax_scale_" + std::to_string(static_cast<int>(scale)), kSmall, {100, 8}, {160, 3}, 1,
               [scale](Case& c) { c.softmax_scale = scale; });

@@ -159,7 +159,7 @@ void add_isolation(Table& table) {
 
 void add_scales(Table& table) {
   // Beside large scales the state of a row that saw no key is near the end of float32. Of the third sequence's first
-  // rows the last block of keys is masked as a whole; of the fourth's the first see no key at all.
+  // rows a block of keys is masked as a whole; of the fourth's the first see no key at all.
   const std::pair<float, const char*> scales[] = {{1e-3f, "tiny"}, {1.f, "one"}, {3.f, "three"}, {20.f, "twenty"}};
   for (const auto& [scale, name] : scales) {
     table.add(std::string("softmax_scale_") + name, kMla, {33, 100, 200, 8}, {80, 100, 260, 3},
