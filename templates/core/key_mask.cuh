@@ -44,11 +44,7 @@ class OccupiedBlocks {
  public:
   /// `find_rows` tells the CTA's MaskTileRows; it is asked once for 32 tiles.
   ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int end)
-      : mask_(mask),
-        find_rows_(find_rows),
-        offset_(offset),
-        end_(end),
-        end_tile_(ceil_div(end, kBlocksPerTile) * kTilesPerBlock) {}
+      : mask_(mask), find_rows_(find_rows), offset_(offset), end_(end) {}
 
   ATTNJIT_DEVICE int first() { return search(0, -1); }
   ATTNJIT_DEVICE int after(int block) {
@@ -63,14 +59,15 @@ class OccupiedBlocks {
 
   /// The first occupied block from tile `tile` on, with which a block begins. bits_ are those of word `loaded`.
   ATTNJIT_DEVICE int search(int tile, int loaded) {
-    while (tile < end_tile_) {
+    const int end = ceil_div(end_, kBlocksPerTile) * kTilesPerBlock;
+    while (tile < end) {
       const int word = tile / 32;
       if (word != loaded) load(word);
       loaded = word;
       const u32 candidates = bits_ & 0xffffffffu << tile % 32;  // tiles from this one on
       if (candidates != 0) {
         const int found = word * 32 + lowest_bit(candidates);
-        return found < end_tile_ ? found / kTilesPerBlock * kBlocksPerTile : -1;
+        return found < end ? found / kTilesPerBlock * kBlocksPerTile : -1;
       }
       tile = word * 32 + 32;
     }
@@ -103,7 +100,6 @@ class OccupiedBlocks {
   FindRows find_rows_;
   int offset_;
   int end_;
-  int end_tile_;
   u32 bits_ = 0;
 };
 

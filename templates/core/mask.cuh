@@ -34,7 +34,12 @@ struct CausalMask {
 
   ATTNJIT_DEVICE CausalMask(int first_row, int len_q, int keys) : len_k(keys), diagonal(first_row + keys - len_q) {}
 
-  /// One past the last key that `row` sees; <= 0 if it sees none.
+  /// From here on keys are counted from this one.
+  ATTNJIT_DEVICE void count_from(int key) {
+    len_k -= key;
+    diagonal -= key;
+  }
+  /// One past the last key that `row` sees; no more than the first key's number if it sees none.
   ATTNJIT_DEVICE int key_end(int row) const { return kCausal ? min_of(len_k, row + diagonal + 1) : len_k; }
 
   template <int kMTiles, int kNTiles>

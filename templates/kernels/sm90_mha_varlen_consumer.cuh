@@ -117,7 +117,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   CausalMask<kConfig.causal> mask(0, 0, 0);
   BlockBits<kConfig.masked, kKeys> bits;
   KeyBlock block{};
-  int n_blocks = 0;  // of the tile; those under a mask are told one by one
   const auto rows = [&] {
     const WorkTile& tile = shared.tiles[slot()];
     const int first_row = tile.m_begin + warp_row();
@@ -134,10 +133,13 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       mbarrier_wait(address_of(barriers.tile_full[slot()]), (taken - 1) / kTileSlots % 2);
       const WorkTile& tile = shared.tiles[slot()];
       if (shuffle_from(tile.m_begin, 0) < 0) return false;
-      n_blocks = shuffle_from(tile.n_blocks, 0);
+      const int n_blocks = shuffle_from(tile.n_blocks, 0);
       if (n_blocks > 0) {
-        block = {-1, false};
+        // Without a bitmask keys are counted from the end of the last block: blocks are -n_blocks to -1.
+        const int end = kConfig.masked ? 0 : n_blocks;
+        block = {-1 - end, false};
         mask = CausalMask<kConfig.causal>(tile.m_begin + warp_row(), tile.len_q, tile.len_k);
+        mask.count_from(end * kBlockN);
         bits.begin(params.call, tile);
         return true;
       }
@@ -153,7 +155,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       sync_warp();  // every lane has read it before one lane gives the buffer back
       block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
     } else {
-      block = {block.index + 1, block.index + 2 == n_blocks};
+      block = {block.index + 1, block.index == -2};
     }
   };
   // Its bits are on their way while its scores are multiplied.
@@ -244,7 +246,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         }
       }
       ring.advance();
-      if (block.is_last) clear_v_behind_end();
 #pragma unroll
       for (int k = 0; k < kKeys / 16; ++k) {
 #pragma unroll
@@ -254,7 +255,10 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
           probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
         }
       }
-      if (block.is_last) break;
+      if (block.is_last) {
+        clear_v_behind_end();
+        break;
+      }
 
       // ---- S of the next block, and P V of this one behind it
       take_block();

@@ -157,6 +157,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     while (block >= 0) {
       const int next = walk.after(block);
       const int token = k_start + block * kConfig.block_n;
+      if (next < 0) mbarrier_arrive(address_of(barriers.tile_wanted));
       load_k(head, token, {block, next < 0});
       if (v_token >= 0) load_v(v_head, v_token);
       ring.advance();
@@ -164,7 +165,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
       v_token = token;
       block = next;
     }
-    mbarrier_arrive(address_of(barriers.tile_wanted));
+    if (told.n_blocks == 0) mbarrier_arrive(address_of(barriers.tile_wanted));
     mbarrier_arrive(address_of(barriers.tile_empty[tiles.stage]));
   }
   if (v_token >= 0) load_v(v_head, v_token);

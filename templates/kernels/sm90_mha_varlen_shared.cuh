@@ -38,7 +38,7 @@ struct Sm90MhaVarlenShared {
     Mbarrier k_full[kConfig.stages], k_empty[kConfig.stages];
     Mbarrier v_full[kConfig.stages], v_empty[kConfig.stages];
     Mbarrier tile_full[kTileSlots], tile_empty[kTileSlots];
-    Mbarrier tile_wanted;  // the fetcher has asked for all keys of a tile: time to claim the next
+    Mbarrier tile_wanted;  // the fetcher has come to a tile's last keys: time to claim the next
   };
   alignas(1024) u16 q[kQTiles][qk_slabs(kConfig)][kConsumerRows][kSlabColumns];
   u16 k[kConfig.stages][qk_slabs(kConfig)][kConfig.block_n][kSlabColumns];
