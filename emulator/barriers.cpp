@@ -221,7 +221,7 @@ void Engine::tma_load(Site site, u32 destination, const kernel::TensorMap& map, 
     fail(FaultKind::kMisuse, fmt::format("{}: a tensor map that nobody encoded", here(site)));
   }
   MbarrierState& state = mbarrier_at(site, barrier, "tma_load");
-  const u32 bytes = static_cast<u32>(tensor->box_rows) * kSlabRowBytes;
+  const u32 bytes = tensor->box_bytes();
   if (destination % kTileAlignment != 0) {
     fail(FaultKind::kMisaligned, fmt::format("{}: a box to shared offset {}, which is no multiple of {}", here(site),
                                              static_cast<i64>(destination) - kSharedBase, kTileAlignment));

@@ -13,10 +13,9 @@ namespace attnjit::emulator {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x61747469'6c65'6d61;
-constexpr u32 kElementBytes = 2;
 constexpr u32 kChunk = 16;
 static_assert(sizeof(TensorDescription) <= sizeof(kernel::TensorMap));
-static_assert(kernel::kSlabColumns * kElementBytes == kSlabRowBytes);
+static_assert(kernel::kSlabColumns * 2 == kSlabRowBytes);
 
 /// The limits of cuTensorMapEncodeTiled for these maps.
 void check(const runtime::TensorMapRequest& request) {
@@ -26,7 +25,7 @@ void check(const runtime::TensorMapRequest& request) {
     refuse(fmt::format("the address {:#x} is null or no multiple of 16", address));
   }
   for (const std::int64_t stride : {request.rows.head_stride, request.rows.token_stride}) {
-    const std::int64_t bytes = stride * kElementBytes;
+    const std::int64_t bytes = stride * request.element_bytes();
     if (bytes < 0 || bytes % 16 != 0 || bytes >= std::int64_t{1} << 40) {
       refuse(fmt::format("a stride of {} bytes; allowed are multiples of 16 from 0 to 2^40", bytes));
     }
@@ -37,7 +36,9 @@ void check(const runtime::TensorMapRequest& request) {
   if (request.box_rows < 1 || request.box_rows > 256) {
     refuse(fmt::format("a box of {} rows; allowed are 1 to 256", request.box_rows));
   }
-  if (bytes_of(request.element) != kElementBytes) refuse("its elements are not of 16 bits");
+  if (request.box_columns == runtime::BoxColumns::kSlab && request.element_bytes() != 2) {
+    refuse("the elements of its slabs are not of 16 bits");
+  }
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ void describe_tensor(const runtime::TensorMapRequest& request, kernel::TensorMap
                                  .tokens = request.tokens,
                                  .heads = request.heads,
                                  .columns = request.columns,
-                                 .box_rows = request.box_rows};
+                                 .box_rows = request.box_rows,
+                                 .box_columns = request.box_columns};
   std::memset(&map, 0, sizeof(map));
   std::memcpy(&map, &tensor, sizeof(tensor));
 }
@@ -61,20 +63,26 @@ const TensorDescription* description_of(const kernel::TensorMap& map) {
   return tensor->magic == kMagic ? tensor : nullptr;
 }
 
+u32 TensorDescription::row_bytes() const {
+  return box_columns == runtime::BoxColumns::kMaskWords ? kernel::kMaskBoxWords * 4 : kSlabRowBytes;
+}
+
 void copy_box(const TensorDescription& tensor, int column, int head, int token, u8* to, u32 address) {
   const auto* const data = static_cast<const u8*>(tensor.data);
   for (int row = 0; row < tensor.box_rows; ++row) {
     const std::int64_t at = std::int64_t{token} + row;
     const bool inside = at >= 0 && at < tensor.tokens && head >= 0 && head < tensor.heads;
-    for (u32 chunk = 0; chunk < kSlabRowBytes / kChunk; ++chunk) {
-      const u32 offset = static_cast<u32>(row) * kSlabRowBytes + chunk * kChunk;
-      u8* const destination = to + (swizzled(address + offset) - address);
+    const u32 element_bytes = tensor.element_bytes();
+    for (u32 chunk = 0; chunk < tensor.row_bytes() / kChunk; ++chunk) {
+      const u32 offset = static_cast<u32>(row) * tensor.row_bytes() + chunk * kChunk;
+      const bool as_they_lie = tensor.box_columns == runtime::BoxColumns::kMaskWords;
+      u8* const destination = to + (as_they_lie ? offset : swizzled(address + offset) - address);
       std::memset(destination, 0, kChunk);
-      const int first = column + static_cast<int>(chunk * kChunk / kElementBytes);
+      const int first = column + static_cast<int>(chunk * kChunk / element_bytes);
       if (!inside || first < 0 || first >= tensor.columns) continue;
-      const int count = std::min(tensor.columns - first, static_cast<int>(kChunk / kElementBytes));
-      std::memcpy(destination, data + (at * tensor.token_stride + head * tensor.head_stride + first) * kElementBytes,
-                  static_cast<std::size_t>(count) * kElementBytes);
+      const int count = std::min(tensor.columns - first, static_cast<int>(kChunk / element_bytes));
+      std::memcpy(destination, data + (at * tensor.token_stride + head * tensor.head_stride + first) * element_bytes,
+                  static_cast<std::size_t>(count) * element_bytes);
     }
   }
 }

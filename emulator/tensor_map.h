@@ -15,6 +15,11 @@ struct TensorDescription {
   std::int64_t heads;
   std::int32_t columns;
   std::int32_t box_rows;
+  runtime::BoxColumns box_columns;
+
+  kernel::u32 element_bytes() const { return box_columns == runtime::BoxColumns::kMaskWords ? 4 : 2; }
+  kernel::u32 row_bytes() const;
+  kernel::u32 box_bytes() const { return static_cast<kernel::u32>(box_rows) * row_bytes(); }
 };
 
 /// Throws std::invalid_argument for a tensor that the driver would refuse.
@@ -23,7 +28,7 @@ void describe_tensor(const runtime::TensorMapRequest& request, kernel::TensorMap
 const TensorDescription* description_of(const kernel::TensorMap& map);
 
 /// Copies the box at (column, head, token) to `to`, whose address within shared memory is `address`: rows of 128 bytes,
-/// 16-byte chunks swizzled by the row, zeros outside the tensor.
+/// 16-byte chunks swizzled by the row, or rows of mask words as they lie; zeros outside the tensor.
 void copy_box(const TensorDescription& tensor, int column, int head, int token, kernel::u8* to, kernel::u32 address);
 
 /// What params are made with for a launch on the emulator.

@@ -15,7 +15,7 @@ namespace {
 struct MapKey {
   std::uint64_t data;
   std::int64_t token_stride, head_stride, tokens, heads;
-  std::int32_t columns, box_rows, element, unused;
+  std::int32_t columns, box_rows, element, box_columns;
   bool operator==(const MapKey&) const = default;
 };
 
@@ -28,7 +28,7 @@ MapKey key_of(const TensorMapRequest& r) {
           r.columns,
           r.box_rows,
           static_cast<std::int32_t>(r.element),
-          0};
+          static_cast<std::int32_t>(r.box_columns)};
 }
 
 struct CachedMap {
@@ -36,7 +36,7 @@ struct CachedMap {
   kernel::TensorMap map{};
 };
 
-/// Of the tensors of some calls back: an operator has five, and layers come with other pointers.
+/// Of the tensors of some calls back: an operator has five or six, and layers come with other pointers.
 constexpr std::size_t kCachedMaps = 64;
 
 std::size_t slot_of(const MapKey& key) {
@@ -72,16 +72,20 @@ void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& 
   // Dims from the innermost: columns, heads, tokens. The innermost stride is one element, and not told.
   const cuuint64_t dims[3] = {static_cast<cuuint64_t>(request.columns), static_cast<cuuint64_t>(request.heads),
                               static_cast<cuuint64_t>(request.tokens)};
-  const cuuint64_t strides[2] = {static_cast<cuuint64_t>(request.rows.head_stride * bytes_of(request.element)),
-                                 static_cast<cuuint64_t>(request.rows.token_stride * bytes_of(request.element))};
-  const cuuint32_t box[3] = {kernel::kSlabColumns, 1, static_cast<cuuint32_t>(request.box_rows)};
+  const cuuint64_t strides[2] = {static_cast<cuuint64_t>(request.rows.head_stride * request.element_bytes()),
+                                 static_cast<cuuint64_t>(request.rows.token_stride * request.element_bytes())};
+  const bool words = request.box_columns == BoxColumns::kMaskWords;
+  const cuuint32_t box[3] = {static_cast<cuuint32_t>(words ? kernel::kMaskBoxWords : kernel::kSlabColumns), 1,
+                             static_cast<cuuint32_t>(request.box_rows)};
   const cuuint32_t steps[3] = {1, 1, 1};
-  const CUtensorMapDataType type =
-      request.element == kernel::Element::kFloat16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+  const CUtensorMapDataType type = words                                          ? CU_TENSOR_MAP_DATA_TYPE_UINT32
+                                   : request.element == kernel::Element::kFloat16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
+                                                                                  : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
   CUtensorMap encoded;  // aligned as its own header says, which is more than kernels ask for in newer ones
   const CUresult result = driver_.cuTensorMapEncodeTiled(
       &encoded, type, 3, const_cast<void*>(request.rows.data), dims, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+      words ? CU_TENSOR_MAP_SWIZZLE_NONE : CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) [[unlikely]] {
     throw Error(
         Status::kDriverError,

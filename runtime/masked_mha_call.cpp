@@ -5,15 +5,17 @@
 #include <algorithm>
 
 #include "runtime/workspace.h"
+#include "templates/shared/tensor_map.h"
 
 namespace attnjit::runtime {
 namespace {
 
 constexpr const char* kWhichForm = "give either mask and mask_tiles, or topk_indices";
 
-/// Sizes of a mask in the workspace: rows one after the other, then the tiles.
+/// A mask in the workspace: rows one after the other, at multiples of 16 bytes for the copy engine, then the tiles.
 struct MaskLayout {
   std::int64_t words;
+  std::int64_t bits_stride;
   std::int64_t tile_words;
   std::size_t bits_bytes;
   std::size_t bytes;
@@ -21,8 +23,9 @@ struct MaskLayout {
 
 MaskLayout mask_layout(std::int64_t tokens, std::int64_t tile_rows, std::int64_t words) {
   const std::int64_t tile_words = mask_tile_words(words);
-  const std::size_t bits_bytes = aligned_workspace(static_cast<std::size_t>(tokens * words) * 4);
-  return {words, tile_words, bits_bytes,
+  const std::int64_t bits_stride = (words + kernel::kMaskBoxWords - 1) / kernel::kMaskBoxWords * kernel::kMaskBoxWords;
+  const std::size_t bits_bytes = aligned_workspace(static_cast<std::size_t>(tokens * bits_stride) * 4);
+  return {words, bits_stride, tile_words, bits_bytes,
           bits_bytes + aligned_workspace(static_cast<std::size_t>(tile_rows * tile_words) * 4)};
 }
 
@@ -64,7 +67,7 @@ MaskedMhaCall check_masked_mha(const MaskedMhaConfig& config, const MaskedMhaPar
     call.build = check_topk_indices(kMaskedMha, p.topk_indices, tokens, p.attention.cu_seqlens_q);
     const std::int64_t words = mask_words(positions(call.attention, p));
     call.build->params.mask = {.bits = nullptr,
-                               .bits_stride = words,
+                               .bits_stride = 0,
                                .tiles = nullptr,
                                .tiles_stride = mask_tile_words(words),
                                .words = static_cast<int>(words),
@@ -86,6 +89,7 @@ void place_mask(MaskedMhaCall& call, void* workspace) {
   MaskFromTopkCall& build = *call.build;
   const MaskLayout layout = mask_layout(build.tokens, build.tile_rows, build.params.mask.words);
   build.params.mask.bits = static_cast<kernel::u32*>(workspace);
+  build.params.mask.bits_stride = layout.bits_stride;
   build.params.mask.tiles = build.params.mask.bits + layout.bits_bytes / sizeof(kernel::u32);
   attend_with(call.attention, build.params.mask);
 }

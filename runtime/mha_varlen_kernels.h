@@ -30,7 +30,7 @@ class MhaVarlenKernels {
 
   /// Room for the params of a kernel that has its own.
   struct ParamsStorage {
-    alignas(64) std::byte bytes[1024];
+    alignas(64) std::byte bytes[1152];
   };
   /// What the chosen kernel is told: the call's params, or its own, which are then in `storage`.
   virtual const void* params(const MhaVarlenCall& call, const Launch& launch, LaunchServices& services,

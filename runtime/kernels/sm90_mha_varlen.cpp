@@ -122,6 +122,20 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
       map(call.params.k_pe, call.tokens_k, kv_heads, config.rope_dim, config.block_n, to.k_pe);
     }
     map(call.params.v, call.tokens_k, kv_heads, config.head_dim_v, config.block_n, to.v);
+    const kernel::KeyMask<const kernel::u32>& mask = call.params.mask;
+    to.mask_is_mapped = config.masked && reinterpret_cast<std::uintptr_t>(mask.bits) % 16 == 0 &&
+                        mask.bits_stride * 4 % 16 == 0 && mask.words > 0;
+    if (to.mask_is_mapped != 0) {
+      services.encode({.rows = {mask.bits, mask.bits_stride, mask.bits_stride},
+                       .tokens = call.tokens_q,
+                       .heads = 1,
+                       .columns = mask.words,
+                       .box_rows = config.block_m,
+                       .box_columns = BoxColumns::kMaskWords},
+                      to.mask);
+    } else if (config.masked) {
+      to.mask = to.v;  // never read, but prefetched
+    }
     to.call = call.params;
     to.zero = 0;
     to.counter = services.tile_counter();

@@ -5,6 +5,7 @@
 #include "core/mask.cuh"
 #include "ptx/memory.cuh"
 #include "shared/mha_varlen_params.h"
+#include "shared/tensor_map.h"
 
 namespace attnjit::kernel {
 
@@ -188,35 +189,46 @@ ATTNJIT_DEVICE void mask_bits(float (&scores)[kMTiles][kNTiles][4], u32 words, i
   }
 }
 
-/// Bits of a lane's two rows of 16 for a block of keys, in registers: fetched while a product runs, used after it.
+/// Bits of a lane's two rows of 16 for kKeys keys of a block, in registers: fetched while a product runs, used after
+/// it.
 template <int kKeys>
 class LaneMask {
  public:
   /// From here on local key 0 is at `offset` in its request.
-  ATTNJIT_DEVICE void begin(const KeyMask<const u32>& mask, int offset) {
-    offset_ = offset;
-    // A row's words of a block are 16 aligned bytes: one load instead of five.
-    aligned_ = kWords == 4 && offset % kKeys == 0 && mask.bits_stride % 4 == 0 &&
-               reinterpret_cast<u64>(mask.bits) % sizeof(Vec16) == 0;
+  ATTNJIT_DEVICE void begin(int offset) { offset_ = offset; }
+
+  /// From what the copy engine has fetched of the block: `row` is the address of the warp's first row in the first box,
+  /// the next box begins `box_bytes` behind. The keys from `first_key` of the block on, a multiple of 32.
+  ATTNJIT_DEVICE void fetch_shared(u32 row, int box_bytes, int first_key) {
+    const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
+    const auto word = [&](u32 from, int index) {
+      return load_shared(from + index / kMaskBoxWords * box_bytes + index % kMaskBoxWords * 4);
+    };
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const u32 from = row + at.row(0, half) * kMaskBoxWords * 4;
+      if constexpr (kWords == kMaskBoxWords) {
+        const Vec16 words = load_shared_16(from);
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) words_[half][i] = words.word[i];
+      } else {
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) words_[half][i] = word(from, first_key / 32 + i);
+      }
+      words_[half][kWords] = offset_ % 32 != 0 ? word(from, first_key / 32 + kWords) : 0u;
+    }
   }
 
-  /// Of the keys from local key `first_key` on, and of the warp's rows from `first_token` on, of which `rows` exist.
-  /// Words that the mask does not have are zero.
-  ATTNJIT_DEVICE void fetch(const KeyMask<const u32>& mask, int first_token, int rows, int first_key) {
-    const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
-    const int first = (offset_ + first_key + at.column(0)) / 32;
+  /// From the mask itself: of the keys from local key `first_key` on, and of the warp's rows from `first_token` on, of
+  /// which `rows` exist. Words that the mask does not have are zero.
+  ATTNJIT_DEVICE void fetch_global(const KeyMask<const u32>& mask, int first_token, int rows, int first_key) {
+    const AccumulatorPosition at{thread_index_anew() % 32};
+    const int first = (offset_ + first_key) / 32;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = at.row(0, half);
       const u32* const from = mask.bits + (first_token + row) * mask.bits_stride + first;
       const int end = row < rows ? mask.words - first : 0;
-      if (aligned_ && first + kWords <= mask.words) {
-        const Vec16 words = row < rows ? load_global_16(from) : Vec16{0, 0, 0, 0};
-#pragma unroll
-        for (int i = 0; i < kWords; ++i) words_[half][i] = words.word[i];
-        words_[half][kWords] = 0;
-        continue;
-      }
 #pragma unroll
       for (int i = 0; i < kWords; ++i) words_[half][i] = i < end ? from[i] : 0u;
       words_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
@@ -226,13 +238,14 @@ class LaneMask {
   /// Picks this lane's columns out of what was fetched, once that is there and before the scores are: then only the
   /// selection itself delays them.
   ATTNJIT_DEVICE void gather() {
-    const u32 shift = static_cast<u32>(offset_ + AccumulatorPosition{thread_index_anew() % 32}.column(0)) % 32;
+    const u32 shift = static_cast<u32>(offset_) % 32;
+    const int column = AccumulatorPosition{thread_index_anew() % 32}.column(0);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       seen_[half] = 0;
 #pragma unroll
       for (int i = 0; i < kWords; ++i) {
-        seen_[half] |= (funnel_right(words_[half][i], words_[half][i + 1], shift) & kColumns) << 2 * i;
+        seen_[half] |= (funnel_right(words_[half][i], words_[half][i + 1], shift) >> column & kColumns) << 2 * i;
       }
     }
   }
@@ -263,7 +276,6 @@ class LaneMask {
   static constexpr u32 kAll = kColumns * ((1u << 2 * kWords) / 3);  // as many pairs of ones as there are words
 
   int offset_ = 0;
-  bool aligned_ = false;
   u32 words_[2][kWords + 1];
   u32 seen_[2];  // bit 8 (n % 4) + 2 (n / 4) + i: column i of accumulator tile n
 };

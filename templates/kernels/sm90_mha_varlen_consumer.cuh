@@ -22,10 +22,11 @@ struct BlockBits {
 template <int kKeys>
 struct BlockBits<true, kKeys> : LaneMask<kKeys> {
   ATTNJIT_DEVICE void begin(const MhaVarlenParams& call, const WorkTile& tile) {
-    LaneMask<kKeys>::begin(call.mask, key_offset<true>(call, tile.sequence));
+    LaneMask<kKeys>::begin(key_offset<true>(call, tile.sequence));
   }
-  ATTNJIT_DEVICE void fetch(const MhaVarlenParams& call, const WarpRows& at, int first_key) {
-    LaneMask<kKeys>::fetch(call.mask, at.first_token, at.rows, first_key);
+  ATTNJIT_DEVICE void gather() {
+    LaneMask<kKeys>::gather();
+    sync_warp();  // every lane has read them, and which block they are of, before one lane gives the buffer back
   }
 };
 
@@ -152,7 +153,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     mbarrier_wait(address_of(barriers.k_full[ring.stage]), ring.parity);
     if constexpr (kConfig.masked) {
       const KeyBlock told = shared.blocks[ring.stage];
-      sync_warp();  // every lane has read it before one lane gives the buffer back
       block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
     } else {
       block = {block.index + 1, block.index == -2};
@@ -160,7 +160,13 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   };
   // Its bits are on their way while its scores are multiplied.
   const auto fetch_bits = [&] {
-    if constexpr (kConfig.masked) bits.fetch(params.call, rows(), block.index * kBlockN + first_key);
+    if constexpr (kConfig.masked) {
+      if (params.mask_is_mapped) {
+        bits.fetch_shared(address_of(shared.bits[ring.stage][0][warp_row()]), mask_box_bytes(kConfig), first_key);
+      } else {
+        bits.fetch_global(params.call.mask, rows().first_token, rows().rows, block.index * kBlockN + first_key);
+      }
+    }
   };
   const auto mask_scores = [&] {
     const int key = block.index * kBlockN + first_key;

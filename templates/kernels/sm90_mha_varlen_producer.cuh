@@ -23,14 +23,15 @@ ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told, i
                                                      key_offset<kConfig.masked>(call, told.sequence), end);
 }
 
-/// Fetches rows of q or k, columns of `nope` before those of `pe`, in slabs one behind the other. `full` counts them.
+/// Fetches rows of q or k, columns of `nope` before those of `pe`, in slabs one behind the other. `full` counts them,
+/// and `more` bytes that are fetched beside.
 template <Sm90MhaVarlenConfig kConfig, int kBytes>
 ATTNJIT_DEVICE void fetch_rows(const TensorMap& nope, const TensorMap& pe, int head, int token, u32 destination,
-                               u32 full) {
+                               u32 full, u32 more = 0) {
   constexpr int kNopeSlabs = slabs(kConfig.head_dim_qk - kConfig.rope_dim);
   constexpr int kRopeSlabs = slabs(kConfig.rope_dim);
   constexpr int kSlabBytes = kBytes / (kNopeSlabs + kRopeSlabs);
-  mbarrier_arrive_expect(full, kBytes);
+  mbarrier_arrive_expect(full, kBytes + more);
 #pragma unroll
   for (int i = 0; i < kNopeSlabs; ++i) {
     tma_load(destination + i * kSlabBytes, nope, full, i * kSlabColumns, head, token);
@@ -52,6 +53,7 @@ ATTNJIT_DEVICE void prefetch_tensor_maps(const Sm90MhaVarlenParams& params) {
     prefetch_tensor_map(params.k_pe);
   }
   prefetch_tensor_map(params.v);
+  if constexpr (kConfig.masked) prefetch_tensor_map(params.mask);
 }
 
 /// A warp: tells tiles, fetches their queries, finds the next. `tile` is the first one, if `found`.
@@ -121,11 +123,22 @@ template <Sm90MhaVarlenConfig kConfig>
 ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
   auto& barriers = shared.barriers;
   RingPosition<kConfig.stages> ring;  // of the next K; the V that is next goes where the K before went
-  const auto load_k = [&](int head, int token, KeyBlock block) {
+  // K, and under a mask which block it is and its bits. `told` is its tile, `offset` the tile's first key's position.
+  const auto load_k = [&](int head, int token, KeyBlock block, const WorkTile& told, int offset) {
+    const u32 full = address_of(barriers.k_full[ring.stage]);
+    const int boxes = !kConfig.masked || !params.mask_is_mapped ? 0 : offset % 32 == 0 ? 1 : mask_boxes(kConfig);
     mbarrier_wait(address_of(barriers.k_empty[ring.stage]), ring.parity ^ 1);
     if constexpr (kConfig.masked) shared.blocks[ring.stage] = block;
     fetch_rows<kConfig, sizeof(shared.k[0])>(params.k_nope, params.k_pe, head, token, address_of(shared.k[ring.stage]),
-                                             address_of(barriers.k_full[ring.stage]));
+                                             full, boxes * mask_box_bytes(kConfig));
+    if constexpr (kConfig.masked) {
+      const int word = (offset + block.index * kConfig.block_n) / 32;
+#pragma unroll 1
+      for (int i = 0; i < boxes; ++i) {
+        tma_load(address_of(shared.bits[ring.stage][i]), params.mask, full, word + i * kMaskBoxWords, 0,
+                 told.q_start + told.m_begin);
+      }
+    }
   };
   const auto load_v = [&](int head, int token) {
     const RingPosition<kConfig.stages> position = ring.before();
@@ -151,6 +164,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     if (told.m_begin < 0) break;
     const int head = static_cast<int>(static_cast<u32>(told.head) / static_cast<u32>(params.call.heads_per_kv_head));
     const int k_start = told.k_start;
+    const int offset = key_offset<kConfig.masked>(params.call, told.sequence);
     auto walk = walk_of<kConfig>(params.call, told, told.n_blocks);
     int block = walk.first();
 #pragma unroll 1
@@ -158,7 +172,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
       const int next = walk.after(block);
       const int token = k_start + block * kConfig.block_n;
       if (next < 0) mbarrier_arrive(address_of(barriers.tile_wanted));
-      load_k(head, token, {block, next < 0});
+      load_k(head, token, {block, next < 0}, told, offset);
       if (v_token >= 0) load_v(v_head, v_token);
       ring.advance();
       v_head = head;

@@ -22,8 +22,15 @@ struct KeyBlock {
   i32 is_last;  // of the walk
 };
 
+/// Bits of the CTA's rows, beside each buffer of K: words of box 0, then those of box 1.
 template <Sm90MhaVarlenConfig kConfig>
-struct Sm90MhaVarlenShared {
+struct MaskBits {
+  alignas(1024) u32 bits[kConfig.stages][mask_boxes(kConfig)][kConfig.block_m][kMaskBoxWords];
+};
+struct NoMaskBits {};
+
+template <Sm90MhaVarlenConfig kConfig>
+struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMaskBits>::Type {
   static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers own halves of the keys, not rows
   static constexpr int kQTiles = kConfig.block_m / kConsumerRows;
   struct Exchange {
@@ -31,7 +38,7 @@ struct Sm90MhaVarlenShared {
     Float2 states[kConsumers][kConsumerRows];                           // of each consumer: maximum and sum
   };
   struct Staging {
-    u8 rows[kConsumers * 4][16][staging_pitch(kConfig.out_element)];
+    u8 rows[kConsumers * 4][16][staging_pitch(kConfig)];
   };
   struct Barriers {
     Mbarrier q_full[kConsumers], q_empty[kConsumers];

@@ -48,11 +48,19 @@ ATTNJIT_HOST_DEVICE constexpr int slab_columns(const Sm90MhaVarlenConfig& c, int
 /// The output is accumulated in groups of columns, as many as one product has: 64, 96, 128, or twice 128.
 ATTNJIT_HOST_DEVICE constexpr int out_groups(const Sm90MhaVarlenConfig& c) { return ceil_div(c.head_dim_v, 128); }
 
-/// Output tiles of 8 columns that a warp stages at a time.
-inline constexpr int kStagedTiles = 8;
+/// Output tiles of 8 columns that a warp stages at a time: fewer under a mask, whose bits need the room.
+ATTNJIT_HOST_DEVICE constexpr int staged_tiles(const Sm90MhaVarlenConfig& c) { return c.masked ? 4 : 8; }
 /// 16-byte loads of a lane under way at a time when it reads them back.
 inline constexpr int kLoadsSideBySide = 4;
-ATTNJIT_HOST_DEVICE constexpr int staging_pitch(Element out) { return kStagedTiles * 8 * bytes_of(out) + 16; }
+ATTNJIT_HOST_DEVICE constexpr int staging_pitch(const Sm90MhaVarlenConfig& c) {
+  return staged_tiles(c) * 8 * bytes_of(c.out_element) + 16;
+}
+
+/// Boxes of kMaskBoxWords words that hold a row's mask bits for a block of keys, which may begin inside a word.
+ATTNJIT_HOST_DEVICE constexpr int mask_boxes(const Sm90MhaVarlenConfig& c) {
+  return ceil_div(c.block_n / 32 + 1, kMaskBoxWords);
+}
+ATTNJIT_HOST_DEVICE constexpr int mask_box_bytes(const Sm90MhaVarlenConfig& c) { return c.block_m * kMaskBoxWords * 4; }
 
 /// Rows of float32 that consumers of the same query rows exchange: half of the columns; 8 words of padding, so that
 /// neither stores nor loads of fragments meet in a bank.
@@ -64,10 +72,10 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
   const int k = c.stages * qk_slabs(c) * c.block_n * row;
   const int v = c.stages * slabs(c.head_dim_v) * c.block_n * row;
   const int out = c.block_m == kConsumerRows ? kConsumers * kConsumerRows * (exchange_pitch(c) * 4 + 8)
-                                             : kConsumers * kConsumerRows * staging_pitch(c.out_element);
+                                             : kConsumers * kConsumerRows * staging_pitch(c);
   const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots + 1) * 8;
   const int tiles = kTileSlots * 32;
-  const int blocks = c.masked ? c.stages * 8 : 0;
+  const int blocks = c.masked ? c.stages * (8 + mask_boxes(c) * mask_box_bytes(c)) : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }
 
@@ -78,9 +86,11 @@ struct Sm90MhaVarlenParams {
   TensorMap k_nope;
   TensorMap k_pe;
   TensorMap v;
+  TensorMap mask;
   MhaVarlenParams call;
-  u32 zero;     // 0, which the compiler does not know
-  i32 counter;  // which of the counters in device memory gives out the tiles of this launch
+  i32 mask_is_mapped;  // 0: its rows do not lie at multiples of 16 bytes
+  u32 zero;            // 0, which the compiler does not know
+  i32 counter;         // which of the counters in device memory gives out the tiles of this launch
   i32 batch;
   i32 head_group;  // heads whose tiles are given out together, so that their keys stay in L2,
   i32 last_heads;  // but for the last ones, which form one group: its short tiles come last of all

@@ -100,16 +100,18 @@ TEST(MaskedMhaCall, AGivenMaskReachesTheKernel) {
 TEST(MaskedMhaCall, IndicesAreMadeAMaskInTheWorkspace) {
   auto call = check_masked_mha(masked_config(), topk_params());
   ASSERT_TRUE(call.build.has_value());
-  // 300 queries x 7 words (200 keys), then 300 / 64 + 2 rows of one word.
+  // 300 queries x 7 words (200 keys) at multiples of 8, then 300 / 64 + 2 rows of one word.
   const std::size_t bytes = attnjit::runtime::mask_bytes(*call.build);
-  EXPECT_EQ(bytes, 300u * 7 * 4 + 32);
+  EXPECT_EQ(bytes, 300u * 8 * 4 + 32);
   EXPECT_EQ(bytes, attnjit::MaskedMha::workspace_bytes({.tokens_q = 300, .batch = 2, .max_positions = 200}));
   attnjit::runtime::place_mask(call, address(0x100000));
   EXPECT_EQ(call.build->params.mask.bits, address(0x100000));
-  EXPECT_EQ(call.build->params.mask.tiles, address(0x100000 + 300 * 7 * 4));
+  EXPECT_EQ(call.build->params.mask.tiles, address(0x100000 + 300 * 8 * 4));
   EXPECT_EQ(call.attention.params.mask.bits, address(0x100000));
-  EXPECT_EQ(call.attention.params.mask.tiles, address(0x100000 + 300 * 7 * 4));
+  EXPECT_EQ(call.attention.params.mask.tiles, address(0x100000 + 300 * 8 * 4));
   EXPECT_EQ(call.attention.params.mask.words, 7);
+  EXPECT_EQ(call.build->params.mask.bits_stride, 8);
+  EXPECT_EQ(call.attention.params.mask.bits_stride, 8);
   EXPECT_EQ(call.build->params.topk, 33);
   EXPECT_EQ(call.build->params.batch, 2);
   EXPECT_EQ(call.build->params.seq_lens, nullptr);
