@@ -28,15 +28,16 @@ class AllBlocks {
   int end_;
 };
 
-/// Rows of tile bits that belong to a tile of queries.
+/// Rows of tile bits that belong to a tile of queries, and the blocks of keys up to the last one that any of them sees.
 struct MaskTileRows {
   i64 first;
   int count;
-  ATTNJIT_DEVICE MaskTileRows(int sequence, int q_start, int m_begin, int m_rows)
-      : first(mask_tile_row(sequence, q_start, m_begin)), count(ceil_div(m_rows, kMaskTile)) {}
+  int blocks;
+  ATTNJIT_DEVICE MaskTileRows(int sequence, int q_start, int m_begin, int m_rows, int n_blocks)
+      : first(mask_tile_row(sequence, q_start, m_begin)), count(ceil_div(m_rows, kMaskTile)), blocks(n_blocks) {}
 };
 
-/// Of the first `end` blocks of kBlockN keys those in which a tile bit is set for any of the CTA's queries.
+/// The blocks of kBlockN keys in which a tile bit is set for any of the CTA's queries.
 ///
 /// Keys are local to the call; `offset` is the position of the first one in its request. Bits are looked at 32 tiles at
 /// a time, so that long gaps cost nothing.
@@ -44,13 +45,13 @@ template <int kBlockN, class FindRows>
 class OccupiedBlocks {
  public:
   /// `find_rows` tells the CTA's MaskTileRows; it is asked once for 32 tiles.
-  ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int end)
-      : mask_(mask), find_rows_(find_rows), offset_(offset), end_(end) {}
+  ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset)
+      : mask_(mask), find_rows_(find_rows), offset_(offset) {}
 
   ATTNJIT_DEVICE int first() { return search(0, -1); }
   ATTNJIT_DEVICE int after(int block) {
     const int next = block + 1;
-    if (next % kBlocksPerTile != 0) return next < end_ ? next : -1;  // the rest of a tile that was visited
+    if (next % kBlocksPerTile != 0) return next < find_rows_().blocks ? next : -1;  // of a tile that was visited
     return search(next / kBlocksPerTile * kTilesPerBlock, block / kBlocksPerTile * kTilesPerBlock / 32);
   }
 
@@ -60,27 +61,24 @@ class OccupiedBlocks {
 
   /// The first occupied block from tile `tile` on, with which a block begins. bits_ are those of word `loaded`.
   ATTNJIT_DEVICE int search(int tile, int loaded) {
-    const int end = ceil_div(end_, kBlocksPerTile) * kTilesPerBlock;
-    while (tile < end) {
+    for (;; tile = tile / 32 * 32 + 32) {
       const int word = tile / 32;
-      if (word != loaded) load(word);
+      if (word != loaded && !load(word)) return -1;
       loaded = word;
       const u32 candidates = bits_ & 0xffffffffu << tile % 32;  // tiles from this one on
-      if (candidates != 0) {
-        const int found = word * 32 + lowest_bit(candidates);
-        return found < end ? found / kTilesPerBlock * kBlocksPerTile : -1;
-      }
-      tile = word * 32 + 32;
+      if (candidates != 0) return (word * 32 + lowest_bit(candidates)) / kTilesPerBlock * kBlocksPerTile;
     }
-    return -1;
   }
 
-  /// Bit t of bits_ becomes: local keys 64 (32 word + t) and the 63 behind it touch a tile that is set.
-  ATTNJIT_DEVICE void load(int word) {
+  /// Bit t of bits_ becomes: local keys 64 (32 word + t) and the 63 behind it touch a tile that is set, and one of them
+  /// may be seen. False if all keys lie before.
+  ATTNJIT_DEVICE bool load(int word) {
+    const MaskTileRows rows = find_rows_();
+    const int tiles = ceil_div(rows.blocks, kBlocksPerTile) * kTilesPerBlock - word * 32;
+    if (tiles <= 0) return false;
     const int first = offset_ / kMaskTile + word * 32;  // tile of the request
     bits_ = 0;
     const u32 shift = static_cast<u32>(first % 32);
-    const MaskTileRows rows = find_rows_();
     const u32* from = mask_.tiles + rows.first * mask_.tiles_stride + first / 32;
 #pragma unroll 1
     for (int left = rows.count; left > 0; --left, from += mask_.tiles_stride) {
@@ -91,6 +89,8 @@ class OccupiedBlocks {
       // Where the request's tiles lie askew, the local tile t touches the next one, too.
       if (offset_ % kMaskTile != 0) bits_ |= funnel_right(own, funnel_right(high, at(from, 2, first / 32), shift), 1u);
     }
+    bits_ &= 0xffffffffu >> (32 - min_of(tiles, 32));
+    return true;
   }
   /// Words behind the mask's last one have no bits.
   ATTNJIT_DEVICE u32 at(const u32* from, int word, int index) const {
@@ -100,19 +100,18 @@ class OccupiedBlocks {
   const KeyMask<const u32>& mask_;
   FindRows find_rows_;
   int offset_;
-  int end_;
   u32 bits_ = 0;
 };
 
-/// The walk over the first `end` blocks of keys of a tile of queries: all, or those that its mask occupies. It begins
-/// with the first, so that tiles of one head read the same keys at the same time: from the diagonal on, each would
-/// begin with keys of its own, and all keys would be asked of memory at once.
+/// The walk over the first `n_blocks` blocks of keys of a tile of queries: all, or those that its mask occupies. It
+/// begins with the first, so that tiles of one head read the same keys at the same time: from the diagonal on, each
+/// would begin with keys of its own, and all keys would be asked of memory at once.
 template <bool kMasked, int kBlockN, class FindRows>
-ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int end) {
+ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int n_blocks) {
   if constexpr (kMasked) {
-    return OccupiedBlocks<kBlockN, FindRows>(mask, find_rows, offset, end);
+    return OccupiedBlocks<kBlockN, FindRows>(mask, find_rows, offset);
   } else {
-    return AllBlocks(end);
+    return AllBlocks(n_blocks);
   }
 }
 

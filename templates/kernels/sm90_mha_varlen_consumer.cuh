@@ -189,12 +189,15 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     const RingPosition<kConfig.stages> position = ring.before();
     mbarrier_wait(address_of(barriers.v_full[position.stage]), position.parity);
     constexpr int kChunksPerRow = kSlabColumns * 2 / 16;
-    for (int i = thread_index() - 128; i < slabs(kConfig.head_dim_v) * (kBlockN - valid) * kChunksPerRow; i += 256) {
-      const int slab = i / ((kBlockN - valid) * kChunksPerRow);
-      const int chunk = i % ((kBlockN - valid) * kChunksPerRow);
-      store_shared_16(address_of(shared.v) + position.stage * sizeof(shared.v[0]) + slab * kSlabBytesN +
-                          valid * kSlabColumns * 2 + chunk * 16,
-                      Vec16{0, 0, 0, 0});
+    // A thread's row and chunk are told by its number, found again rather than kept.
+#pragma unroll 1
+    for (int row = valid + (thread_index_anew() - 128) / kChunksPerRow; row < kBlockN; row += 256 / kChunksPerRow) {
+      const u32 to =
+          address_of(shared.v[position.stage]) + row * kSlabColumns * 2 + thread_index_anew() % kChunksPerRow * 16;
+#pragma unroll
+      for (int slab = 0; slab < slabs(kConfig.head_dim_v); ++slab) {
+        store_shared_16(to + slab * kSlabBytesN, Vec16{0, 0, 0, 0});
+      }
     }
     fence_proxy_async();
     named_barrier_sync(kConsumersMeet, 256);

@@ -13,14 +13,15 @@ namespace attnjit::kernel {
 
 __device__ u32 tile_counters[kTileCounters];
 
-/// The blocks of keys that a tile told in shared memory visits, of the first `end`.
+/// The blocks of keys that a tile told in shared memory visits, of its first `n_blocks`.
 template <Sm90MhaVarlenConfig kConfig>
-ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told, int end) {
+ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told) {
   const auto mask_rows = [&told] {  // seldom asked for, so it takes no registers
-    return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kConfig.block_m, told.len_q - told.m_begin));
+    return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kConfig.block_m, told.len_q - told.m_begin),
+                        told.n_blocks);
   };
   return key_blocks<kConfig.masked, kConfig.block_n>(call.mask, mask_rows,
-                                                     key_offset<kConfig.masked>(call, told.sequence), end);
+                                                     key_offset<kConfig.masked>(call, told.sequence), told.n_blocks);
 }
 
 /// Fetches rows of q or k, columns of `nope` before those of `pe`, in slabs one behind the other. `full` counts them,
@@ -32,11 +33,11 @@ ATTNJIT_DEVICE void fetch_rows(const TensorMap& nope, const TensorMap& pe, int h
   constexpr int kRopeSlabs = slabs(kConfig.rope_dim);
   constexpr int kSlabBytes = kBytes / (kNopeSlabs + kRopeSlabs);
   mbarrier_arrive_expect(full, kBytes + more);
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < kNopeSlabs; ++i) {
     tma_load(destination + i * kSlabBytes, nope, full, i * kSlabColumns, head, token);
   }
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < kRopeSlabs; ++i) {
     tma_load(destination + (kNopeSlabs + i) * kSlabBytes, pe, full, i * kSlabColumns, head, token);
   }
@@ -84,13 +85,14 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
       told = tile;
       const int key_end =
           kConfig.causal ? min_of(tile.len_k, tile.m_begin + kConfig.block_m + tile.len_k - tile.len_q) : tile.len_k;
-      const int end = ceil_div(max_of(0, key_end), kConfig.block_n);
-      const int n_blocks = walk_of<kConfig>(params.call, told, end).first() < 0 ? 0 : end;
-      told.n_blocks = n_blocks;
+      told.n_blocks = ceil_div(max_of(0, key_end), kConfig.block_n);
+      if (walk_of<kConfig>(params.call, told).first() < 0) told.n_blocks = 0;
+      const bool has_keys = told.n_blocks > 0;
       tell();
 
       // ---- its queries: each consumer's rows on their own; one may begin the tile while the other still ends the last
-      if (n_blocks > 0) {
+      if (has_keys) {
+#pragma unroll 1
         for (int q_tile = 0; q_tile < Shared::kQTiles; ++q_tile) {
           mbarrier_wait(address_of(barriers.q_empty[q_tile]), q_parity ^ 1);
           fetch_rows<kConfig, sizeof(shared.q[0])>(params.q_nope, params.q_pe, tile.head,
@@ -145,7 +147,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     const u32 full = address_of(barriers.v_full[position.stage]);
     mbarrier_wait(address_of(barriers.v_empty[position.stage]), position.parity ^ 1);
     mbarrier_arrive_expect(full, sizeof(shared.v[0]));
-#pragma unroll
+#pragma unroll 1
     for (int i = 0; i < slabs(kConfig.head_dim_v); ++i) {
       tma_load(address_of(shared.v[position.stage][i]), params.v, full, i * kSlabColumns, head, token);
     }
@@ -165,7 +167,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     const int head = static_cast<int>(static_cast<u32>(told.head) / static_cast<u32>(params.call.heads_per_kv_head));
     const int k_start = told.k_start;
     const int offset = key_offset<kConfig.masked>(params.call, told.sequence);
-    auto walk = walk_of<kConfig>(params.call, told, told.n_blocks);
+    auto walk = walk_of<kConfig>(params.call, told);
     int block = walk.first();
 #pragma unroll 1
     while (block >= 0) {
