@@ -23,41 +23,47 @@ ATTNJIT_DEVICE void wgmma_pin(float (&)[kTiles][4]) {}
 
 namespace emulated {
 
-template <Element kElement, int kTiles>
+template <Element kElement, int kSteps, int kTiles>
 inline void wgmma_rows(float (&d)[kTiles][4], u64 a, u64 b, bool accumulate, Site site) {
-  machine().wgmma(site, {&d[0][0], nullptr, a, b, kTiles * 8, kElement, /*b_by_rows=*/true, accumulate});
+  for (u32 step = 0; step < kSteps; ++step) {
+    machine().wgmma(site, {&d[0][0], nullptr, wgmma_advance(a, step * 32), wgmma_advance(b, step * 32), kTiles * 8,
+                           kElement, /*b_by_rows=*/true, accumulate || step > 0});
+  }
 }
 template <Element kElement, int kTiles>
-inline void wgmma_columns(float (&d)[kTiles][4], const u32 (&a)[4], u64 b, bool accumulate, Site site) {
-  machine().wgmma(site, {&d[0][0], a, 0, b, kTiles * 8, kElement, /*b_by_rows=*/false, accumulate});
+inline void wgmma_columns(float (&d)[kTiles][4], const u32 (*a)[4], u64 b, bool accumulate, Site site) {
+  for (u32 step = 0; step < 4; ++step) {
+    machine().wgmma(site, {&d[0][0], a[step], 0, wgmma_advance(b, step * 2048), kTiles * 8, kElement,
+                           /*b_by_rows=*/false, accumulate || step > 0});
+  }
 }
 
 }  // namespace emulated
 
-template <Element kElement>
+template <Element kElement, int kSteps>
 ATTNJIT_DEVICE void wgmma_rows(float (&d)[8][4], u64 a, u64 b, bool accumulate, Site site = Site::here()) {
-  emulated::wgmma_rows<kElement>(d, a, b, accumulate, site);
+  emulated::wgmma_rows<kElement, kSteps>(d, a, b, accumulate, site);
 }
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (&a)[4], u64 b, bool accumulate,
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (*a)[4], u64 b, bool accumulate,
                                   Site site = Site::here()) {
   emulated::wgmma_columns<kElement>(d, a, b, accumulate, site);
 }
-template <Element kElement>
+template <Element kElement, int kSteps>
 ATTNJIT_DEVICE void wgmma_rows(float (&d)[12][4], u64 a, u64 b, bool accumulate, Site site = Site::here()) {
-  emulated::wgmma_rows<kElement>(d, a, b, accumulate, site);
+  emulated::wgmma_rows<kElement, kSteps>(d, a, b, accumulate, site);
 }
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (&a)[4], u64 b, bool accumulate,
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (*a)[4], u64 b, bool accumulate,
                                   Site site = Site::here()) {
   emulated::wgmma_columns<kElement>(d, a, b, accumulate, site);
 }
-template <Element kElement>
+template <Element kElement, int kSteps>
 ATTNJIT_DEVICE void wgmma_rows(float (&d)[16][4], u64 a, u64 b, bool accumulate, Site site = Site::here()) {
-  emulated::wgmma_rows<kElement>(d, a, b, accumulate, site);
+  emulated::wgmma_rows<kElement, kSteps>(d, a, b, accumulate, site);
 }
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (&a)[4], u64 b, bool accumulate,
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (*a)[4], u64 b, bool accumulate,
                                   Site site = Site::here()) {
   emulated::wgmma_columns<kElement>(d, a, b, accumulate, site);
 }

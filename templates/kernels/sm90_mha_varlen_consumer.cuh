@@ -75,10 +75,16 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     wgmma_fence();
 #pragma unroll
     for (int slab = 0; slab < qk_slabs(kConfig); ++slab) {
+      const u64 q_slab = wgmma_advance(q, slab * kSlabBytesQ);
+      const u64 k_slab = wgmma_advance(k, slab * kSlabBytesN);
+      if (slab_columns(kConfig, slab) == kSlabColumns) {
+        wgmma_rows<kConfig.element, 4>(scores[0], q_slab, k_slab, slab > 0);
+        continue;
+      }
 #pragma unroll
       for (int column = 0; column < slab_columns(kConfig, slab); column += 16) {
-        wgmma_rows<kConfig.element>(scores[0], wgmma_advance(q, slab * kSlabBytesQ + column * 2),
-                                    wgmma_advance(k, slab * kSlabBytesN + column * 2), slab + column > 0);
+        wgmma_rows<kConfig.element, 1>(scores[0], wgmma_advance(q_slab, column * 2), wgmma_advance(k_slab, column * 2),
+                                       slab + column > 0);
       }
     }
     wgmma_commit();
@@ -98,9 +104,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
 #pragma unroll
     for (int group = 0; group < kOutGroups; ++group) {
 #pragma unroll
-      for (int k = 0; k < kKeys / 16; ++k) {
+      for (int k = 0; k < kKeys / 16; k += 4) {
         wgmma_columns<kConfig.element>(
-            out[group][0], probabilities[0][k],
+            out[group][0], &probabilities[0][k],
             wgmma_advance(v, group * kGroupColumns / kSlabColumns * kSlabBytesN + k * 2 * kGroupBytes),
             accumulate || k > 0);
       }

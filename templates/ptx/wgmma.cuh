@@ -43,147 +43,158 @@ ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
   for (int t = 0; t < kTiles; t += 4) asm volatile("" : ATTNJIT_TILES4(d, t)::"memory");
 }
 
-/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n64k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [64, 16] in
-/// shared memory, both row-major.
-template <Element kElement>
+// One product, or four along the dimension that is summed up. Four are one statement, since a statement with so many
+// operands takes the compiler some 2 ms. `scale` names the operand that tells whether the first one accumulates.
+#define ATTNJIT_D64                                                         \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
+#define ATTNJIT_D96                                                                  \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}"
+#define ATTNJIT_D128                                                                 \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
+// clang-format off
+#define ATTNJIT_WGMMA_OF(n, type) "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " " ATTNJIT_D##n
+#define ATTNJIT_ROWS(n, type, a, b, p) ATTNJIT_WGMMA_OF(n, type) ", " a ", " b ", " p ", 1, 1, 0, 0;\n"
+#define ATTNJIT_ROWS_1(n, type, a, b, scale)        \
+  "{.reg .pred p; setp.ne.b32 p, " scale ", 0;\n"   \
+  ATTNJIT_ROWS(n, type, a, b, "p") "}"
+#define ATTNJIT_ROWS_NEXT(n, type, a, b, step)                    \
+  "add.s64 x, " a ", " step "; add.s64 y, " b ", " step ";\n"     \
+  ATTNJIT_ROWS(n, type, "x", "y", "q")
+#define ATTNJIT_ROWS_4(n, type, a, b, scale)                                                    \
+  "{.reg .pred p, q; .reg .b64 x, y; setp.ne.b32 p, " scale ", 0; setp.eq.b32 q, 0, 0;\n"       \
+  ATTNJIT_ROWS(n, type, a, b, "p")                                                              \
+  ATTNJIT_ROWS_NEXT(n, type, a, b, "2")                                                         \
+  ATTNJIT_ROWS_NEXT(n, type, a, b, "4")                                                         \
+  ATTNJIT_ROWS_NEXT(n, type, a, b, "6") "}"
+#define ATTNJIT_COLUMNS(n, type, a, b, p) ATTNJIT_WGMMA_OF(n, type) ", {" a "}, " b ", " p ", 1, 1, 1;\n"
+#define ATTNJIT_COLUMNS_NEXT(n, type, a, b, step)    \
+  "add.s64 y, " b ", " step ";\n"                    \
+  ATTNJIT_COLUMNS(n, type, a, "y", "q")
+#define ATTNJIT_COLUMNS_4(n, type, a0, a1, a2, a3, b, scale)                                    \
+  "{.reg .pred p, q; .reg .b64 y; setp.ne.b32 p, " scale ", 0; setp.eq.b32 q, 0, 0;\n"          \
+  ATTNJIT_COLUMNS(n, type, a0, b, "p")                                                          \
+  ATTNJIT_COLUMNS_NEXT(n, type, a1, b, "128")                                                   \
+  ATTNJIT_COLUMNS_NEXT(n, type, a2, b, "256")                                                   \
+  ATTNJIT_COLUMNS_NEXT(n, type, a3, b, "384") "}"
+// clang-format on
+#define ATTNJIT_WGMMA_ROWS()                      \
+  if constexpr (kElement == Element::kBFloat16) { \
+    if constexpr (kSteps == 4) {                  \
+      ATTNJIT_WGMMA(ATTNJIT_ROWS_4, "bf16");      \
+    } else {                                      \
+      ATTNJIT_WGMMA(ATTNJIT_ROWS_1, "bf16");      \
+    }                                             \
+  } else if constexpr (kSteps == 4) {             \
+    ATTNJIT_WGMMA(ATTNJIT_ROWS_4, "f16");         \
+  } else {                                        \
+    ATTNJIT_WGMMA(ATTNJIT_ROWS_1, "f16");         \
+  }
+#define ATTNJIT_WGMMA_COLUMNS()                   \
+  if constexpr (kElement == Element::kBFloat16) { \
+    ATTNJIT_WGMMA("bf16");                        \
+  } else {                                        \
+    ATTNJIT_WGMMA("f16");                         \
+  }
+#define ATTNJIT_FRAGMENT(a, k) "r"(a[k][0]), "r"(a[k][1]), "r"(a[k][2]), "r"(a[k][3])
+#define ATTNJIT_FRAGMENTS4(a) \
+  ATTNJIT_FRAGMENT(a, 0), ATTNJIT_FRAGMENT(a, 1), ATTNJIT_FRAGMENT(a, 2), ATTNJIT_FRAGMENT(a, 3)
+
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n64k16, kSteps times (1 or 4): d = a b^T, or d += where `accumulate`; a [64,
+/// 16 kSteps] and b [64, 16 kSteps] in shared memory, both row-major.
+template <Element kElement, int kSteps>
 ATTNJIT_DEVICE void wgmma_rows(float (&d)[8][4], u64 a, u64 b, bool accumulate) {
+  static_assert(kSteps == 1 || kSteps == 4);
   const int scale = accumulate;
-#define ATTNJIT_WGMMA(type)                                                             \
-  asm volatile(                                                                         \
-      "{.reg .pred p; setp.ne.b32 p, %34, 0;\n"                                         \
-      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                       \
-      " "                                                                               \
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "         \
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}" \
-      ", %32, %33, p, 1, 1, 0, 0;}"                                                     \
-      : ATTNJIT_TILES8(d, 0)                                                            \
-      : "l"(a), "l"(b), "r"(scale))
-  if constexpr (kElement == Element::kBFloat16) {
-    ATTNJIT_WGMMA("bf16");
-  } else {
-    ATTNJIT_WGMMA("f16");
-  }
+#define ATTNJIT_WGMMA(form, type) \
+  asm volatile(form(64, type, "%32", "%33", "%34") : ATTNJIT_TILES8(d, 0) : "l"(a), "l"(b), "r"(scale))
+  ATTNJIT_WGMMA_ROWS();
 #undef ATTNJIT_WGMMA
 }
-/// The same with a [64, 16] in registers, laid out like the left operand of mma.sync, and b [16, 64], row-major: d = a
-/// b, or d += where `accumulate`.
+/// Four times the same with a [64, 64] in registers, laid out like four left operands of mma.sync, and b [64, 64],
+/// row-major: d = a b, or d += where `accumulate`.
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (&a)[4], u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (*a)[4], u64 b, bool accumulate) {
   const int scale = accumulate;
-#define ATTNJIT_WGMMA(type)                                                             \
-  asm volatile(                                                                         \
-      "{.reg .pred p; setp.ne.b32 p, %37, 0;\n"                                         \
-      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                       \
-      " "                                                                               \
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "         \
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}" \
-      ", {%32, %33, %34, %35}, %36, p, 1, 1, 1;}"                                       \
-      : ATTNJIT_TILES8(d, 0)                                                            \
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale))
-  if constexpr (kElement == Element::kBFloat16) {
-    ATTNJIT_WGMMA("bf16");
-  } else {
-    ATTNJIT_WGMMA("f16");
-  }
+#define ATTNJIT_WGMMA(type)                                                                                  \
+  asm volatile(ATTNJIT_COLUMNS_4(64, type, "%32, %33, %34, %35", "%36, %37, %38, %39", "%40, %41, %42, %43", \
+                                 "%44, %45, %46, %47", "%48", "%49")                                         \
+               : ATTNJIT_TILES8(d, 0)                                                                        \
+               : ATTNJIT_FRAGMENTS4(a), "l"(b), "r"(scale))
+  ATTNJIT_WGMMA_COLUMNS();
 #undef ATTNJIT_WGMMA
 }
 
-/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n96k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [96, 16] in
-/// shared memory, both row-major.
-template <Element kElement>
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n96k16: the same with b [96, 16 kSteps].
+template <Element kElement, int kSteps>
 ATTNJIT_DEVICE void wgmma_rows(float (&d)[12][4], u64 a, u64 b, bool accumulate) {
+  static_assert(kSteps == 1 || kSteps == 4);
   const int scale = accumulate;
-#define ATTNJIT_WGMMA(type)                                                              \
-  asm volatile(                                                                          \
-      "{.reg .pred p; setp.ne.b32 p, %50, 0;\n"                                          \
-      "wgmma.mma_async.sync.aligned.m64n96k16.f32." type "." type                        \
-      " "                                                                                \
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}"  \
-      ", %48, %49, p, 1, 1, 0, 0;}"                                                      \
-      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES4(d, 8)                                       \
-      : "l"(a), "l"(b), "r"(scale))
-  if constexpr (kElement == Element::kBFloat16) {
-    ATTNJIT_WGMMA("bf16");
-  } else {
-    ATTNJIT_WGMMA("f16");
-  }
+#define ATTNJIT_WGMMA(form, type)                           \
+  asm volatile(form(96, type, "%48", "%49", "%50")          \
+               : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES4(d, 8) \
+               : "l"(a), "l"(b), "r"(scale))
+  ATTNJIT_WGMMA_ROWS();
 #undef ATTNJIT_WGMMA
 }
-/// The same with a [64, 16] in registers, laid out like the left operand of mma.sync, and b [16, 96], row-major: d = a
-/// b, or d += where `accumulate`.
+/// The same with a in registers and b [64, 96].
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (&a)[4], u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (*a)[4], u64 b, bool accumulate) {
   const int scale = accumulate;
-#define ATTNJIT_WGMMA(type)                                                              \
-  asm volatile(                                                                          \
-      "{.reg .pred p; setp.ne.b32 p, %53, 0;\n"                                          \
-      "wgmma.mma_async.sync.aligned.m64n96k16.f32." type "." type                        \
-      " "                                                                                \
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47}"  \
-      ", {%48, %49, %50, %51}, %52, p, 1, 1, 1;}"                                        \
-      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES4(d, 8)                                       \
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale))
-  if constexpr (kElement == Element::kBFloat16) {
-    ATTNJIT_WGMMA("bf16");
-  } else {
-    ATTNJIT_WGMMA("f16");
-  }
+#define ATTNJIT_WGMMA(type)                                                                                  \
+  asm volatile(ATTNJIT_COLUMNS_4(96, type, "%48, %49, %50, %51", "%52, %53, %54, %55", "%56, %57, %58, %59", \
+                                 "%60, %61, %62, %63", "%64", "%65")                                         \
+               : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES4(d, 8)                                                  \
+               : ATTNJIT_FRAGMENTS4(a), "l"(b), "r"(scale))
+  ATTNJIT_WGMMA_COLUMNS();
 #undef ATTNJIT_WGMMA
 }
 
-/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n128k16: d = a b^T, or d += where `accumulate`; a [64, 16] and b [128, 16] in
-/// shared memory, both row-major.
-template <Element kElement>
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n128k16: the same with b [128, 16 kSteps].
+template <Element kElement, int kSteps>
 ATTNJIT_DEVICE void wgmma_rows(float (&d)[16][4], u64 a, u64 b, bool accumulate) {
+  static_assert(kSteps == 1 || kSteps == 4);
   const int scale = accumulate;
-#define ATTNJIT_WGMMA(type)                                                              \
-  asm volatile(                                                                          \
-      "{.reg .pred p; setp.ne.b32 p, %66, 0;\n"                                          \
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                       \
-      " "                                                                                \
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"  \
-      ", %64, %65, p, 1, 1, 0, 0;}"                                                      \
-      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES8(d, 8)                                       \
-      : "l"(a), "l"(b), "r"(scale))
-  if constexpr (kElement == Element::kBFloat16) {
-    ATTNJIT_WGMMA("bf16");
-  } else {
-    ATTNJIT_WGMMA("f16");
-  }
+#define ATTNJIT_WGMMA(form, type)                           \
+  asm volatile(form(128, type, "%64", "%65", "%66")         \
+               : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES8(d, 8) \
+               : "l"(a), "l"(b), "r"(scale))
+  ATTNJIT_WGMMA_ROWS();
 #undef ATTNJIT_WGMMA
 }
-/// The same with a [64, 16] in registers, laid out like the left operand of mma.sync, and b [16, 128], row-major: d = a
-/// b, or d += where `accumulate`.
+/// The same with a in registers and b [64, 128].
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (&a)[4], u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (*a)[4], u64 b, bool accumulate) {
   const int scale = accumulate;
-#define ATTNJIT_WGMMA(type)                                                              \
-  asm volatile(                                                                          \
-      "{.reg .pred p; setp.ne.b32 p, %69, 0;\n"                                          \
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                       \
-      " "                                                                                \
-      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
-      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"  \
-      ", {%64, %65, %66, %67}, %68, p, 1, 1, 1;}"                                        \
-      : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES8(d, 8)                                       \
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(scale))
-  if constexpr (kElement == Element::kBFloat16) {
-    ATTNJIT_WGMMA("bf16");
-  } else {
-    ATTNJIT_WGMMA("f16");
-  }
+#define ATTNJIT_WGMMA(type)                                                                                   \
+  asm volatile(ATTNJIT_COLUMNS_4(128, type, "%64, %65, %66, %67", "%68, %69, %70, %71", "%72, %73, %74, %75", \
+                                 "%76, %77, %78, %79", "%80", "%81")                                          \
+               : ATTNJIT_TILES8(d, 0), ATTNJIT_TILES8(d, 8)                                                   \
+               : ATTNJIT_FRAGMENTS4(a), "l"(b), "r"(scale))
+  ATTNJIT_WGMMA_COLUMNS();
 #undef ATTNJIT_WGMMA
 }
 
+#undef ATTNJIT_WGMMA_ROWS
+#undef ATTNJIT_WGMMA_COLUMNS
+#undef ATTNJIT_FRAGMENTS4
+#undef ATTNJIT_FRAGMENT
+#undef ATTNJIT_COLUMNS_4
+#undef ATTNJIT_COLUMNS_NEXT
+#undef ATTNJIT_COLUMNS
+#undef ATTNJIT_ROWS_4
+#undef ATTNJIT_ROWS_NEXT
+#undef ATTNJIT_ROWS_1
+#undef ATTNJIT_ROWS
+#undef ATTNJIT_WGMMA_OF
+#undef ATTNJIT_D128
+#undef ATTNJIT_D96
+#undef ATTNJIT_D64
 #undef ATTNJIT_TILES8
 #undef ATTNJIT_TILES4
 #undef ATTNJIT_TILES2

@@ -96,8 +96,8 @@ void products(const Params& p) {
   const u64 b = wgmma_descriptor(address_of(shared.b), 0, 1024);
   if constexpr (kPlanted != Planted::kWgmmaFence) wgmma_fence();
   for (int k = 0; k < 64; k += 16) {
-    wgmma_rows<Element::kBFloat16>(d, wgmma_advance(a, static_cast<u32>(k) * 2),
-                                   wgmma_advance(b, static_cast<u32>(k) * 2), k > 0);
+    wgmma_rows<Element::kBFloat16, 1>(d, wgmma_advance(a, static_cast<u32>(k) * 2),
+                                      wgmma_advance(b, static_cast<u32>(k) * 2), k > 0);
   }
   if constexpr (kPlanted != Planted::kCommit) wgmma_commit();
   if constexpr (kPlanted != Planted::kWgmmaWait) wgmma_wait<0>();
@@ -113,9 +113,7 @@ void products(const Params& p) {
     }
   }
   wgmma_fence();
-  for (int k = 0; k < 4; ++k) {
-    wgmma_columns<Element::kBFloat16>(e, fragments[k], wgmma_advance(b, static_cast<u32>(k) * 2048), k > 0);
-  }
+  wgmma_columns<Element::kBFloat16>(e, fragments, b, false);
   wgmma_commit();
   if constexpr (kPlanted == Planted::kEarlyRelease) {
     if (thread_index() % 32 == 0) mbarrier_arrive(address_of(shared.empty));
