@@ -15,32 +15,29 @@ ATTNJIT_DEVICE int key_offset(const MhaVarlenParams& call, int sequence) {
   return kMasked && call.key_offset != nullptr ? call.key_offset[sequence] : 0;
 }
 
-/// Every block, from the first one on, so that tiles of one head read the same keys at the same time. From the diagonal
-/// on, each would begin with keys of its own, and all keys would be asked of memory at once.
+/// Every block of the first `end`.
 class AllBlocks {
  public:
-  /// The first one to visit of `n_blocks`; -1 if there is none.
-  ATTNJIT_DEVICE int first(int n_blocks) {
-    n_blocks_ = n_blocks;
-    return n_blocks > 0 ? 0 : -1;
-  }
+  ATTNJIT_DEVICE explicit AllBlocks(int end) : end_(end) {}
+  /// The first one to visit; -1 if there is none.
+  ATTNJIT_DEVICE int first() const { return end_ > 0 ? 0 : -1; }
   /// The one after `block`, which was visited; -1 if there is none.
-  ATTNJIT_DEVICE int after(int block) const { return block + 1 < n_blocks_ ? block + 1 : -1; }
+  ATTNJIT_DEVICE int after(int block) const { return block + 1 < end_ ? block + 1 : -1; }
 
  private:
-  int n_blocks_ = 0;
+  int end_;
 };
 
-/// Rows of tile bits that belong to a tile of queries.
+/// Rows of tile bits that belong to a tile of queries, and the blocks of keys up to the last one that any of them sees.
 struct MaskTileRows {
   i64 first;
   int count;
-  ATTNJIT_DEVICE MaskTileRows(int sequence, int q_start, int m_begin, int m_rows)
-      : first(mask_tile_row(sequence, q_start, m_begin)), count(ceil_div(m_rows, kMaskTile)) {}
+  int blocks;
+  ATTNJIT_DEVICE MaskTileRows(int sequence, int q_start, int m_begin, int m_rows, int n_blocks)
+      : first(mask_tile_row(sequence, q_start, m_begin)), count(ceil_div(m_rows, kMaskTile)), blocks(n_blocks) {}
 };
 
-/// The blocks of kBlockN keys in which a tile bit is set for any of the CTA's queries, from the last one on: where
-/// queries see a window of keys, it ends at the diagonal, and the search begins there.
+/// The blocks of kBlockN keys in which a tile bit is set for any of the CTA's queries.
 ///
 /// Keys are local to the call; `offset` is the position of the first one in its request. Bits are looked at 32 tiles at
 /// a time, so that long gaps cost nothing.
@@ -51,39 +48,37 @@ class OccupiedBlocks {
   ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset)
       : mask_(mask), find_rows_(find_rows), offset_(offset) {}
 
-  ATTNJIT_DEVICE int first(int n_blocks) { return search(n_blocks - 1, -1); }
+  ATTNJIT_DEVICE int first() { return search(0, -1); }
   ATTNJIT_DEVICE int after(int block) {
-    const int next = block - 1;
-    if (next >= 0 && next % kBlocksPerTile != kBlocksPerTile - 1) return next;  // the rest of a tile that was visited
-    return search(next, block / kBlocksPerTile * kTilesPerBlock / 32);
+    const int next = block + 1;
+    if (next % kBlocksPerTile != 0) return next < find_rows_().blocks ? next : -1;  // of a tile that was visited
+    return search(next / kBlocksPerTile * kTilesPerBlock, block / kBlocksPerTile * kTilesPerBlock / 32);
   }
 
  private:
   static constexpr int kBlocksPerTile = max_of(1, kMaskTile / kBlockN);
   static constexpr int kTilesPerBlock = max_of(1, kBlockN / kMaskTile);
 
-  /// The highest block up to `block` that is occupied. bits_ are those of word `loaded`.
-  ATTNJIT_DEVICE int search(int block, int loaded) {
-    int tile = block < 0 ? -1 : (block / kBlocksPerTile + 1) * kTilesPerBlock - 1;
-    while (tile >= 0) {
+  /// The first occupied block from tile `tile` on, with which a block begins. bits_ are those of word `loaded`.
+  ATTNJIT_DEVICE int search(int tile, int loaded) {
+    for (;; tile = tile / 32 * 32 + 32) {
       const int word = tile / 32;
-      if (word != loaded) load(word);
+      if (word != loaded && !load(word)) return -1;
       loaded = word;
-      const u32 candidates = bits_ & (0xffffffffu >> (31 - tile % 32));  // tiles up to this one
-      if (candidates != 0) {
-        return ((word * 32 + highest_bit(candidates)) / kTilesPerBlock + 1) * kBlocksPerTile - 1;
-      }
-      tile = word * 32 - 1;
+      const u32 candidates = bits_ & 0xffffffffu << tile % 32;  // tiles from this one on
+      if (candidates != 0) return (word * 32 + lowest_bit(candidates)) / kTilesPerBlock * kBlocksPerTile;
     }
-    return -1;
   }
 
-  /// Bit t of bits_ becomes: local keys 64 (32 word + t) and the 63 behind it touch a tile that is set.
-  ATTNJIT_DEVICE void load(int word) {
+  /// Bit t of bits_ becomes: local keys 64 (32 word + t) and the 63 behind it touch a tile that is set, and one of them
+  /// may be seen. False if all keys lie before.
+  ATTNJIT_DEVICE bool load(int word) {
+    const MaskTileRows rows = find_rows_();
+    const int tiles = ceil_div(rows.blocks, kBlocksPerTile) * kTilesPerBlock - word * 32;
+    if (tiles <= 0) return false;
     const int first = offset_ / kMaskTile + word * 32;  // tile of the request
     bits_ = 0;
     const u32 shift = static_cast<u32>(first % 32);
-    const MaskTileRows rows = find_rows_();
     const u32* from = mask_.tiles + rows.first * mask_.tiles_stride + first / 32;
 #pragma unroll 1
     for (int left = rows.count; left > 0; --left, from += mask_.tiles_stride) {
@@ -94,6 +89,8 @@ class OccupiedBlocks {
       // Where the request's tiles lie askew, the local tile t touches the next one, too.
       if (offset_ % kMaskTile != 0) bits_ |= funnel_right(own, funnel_right(high, at(from, 2, first / 32), shift), 1u);
     }
+    bits_ &= 0xffffffffu >> (32 - min_of(tiles, 32));
+    return true;
   }
   /// Words behind the mask's last one have no bits.
   ATTNJIT_DEVICE u32 at(const u32* from, int word, int index) const {
@@ -106,13 +103,15 @@ class OccupiedBlocks {
   u32 bits_ = 0;
 };
 
-/// The walk over the blocks of keys of a tile of queries: all, or those that its mask occupies.
+/// The walk over the first `n_blocks` blocks of keys of a tile of queries: all, or those that its mask occupies. It
+/// begins with the first, so that tiles of one head read the same keys at the same time: from the diagonal on, each
+/// would begin with keys of its own, and all keys would be asked of memory at once.
 template <bool kMasked, int kBlockN, class FindRows>
-ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset) {
+ATTNJIT_DEVICE auto key_blocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset, int n_blocks) {
   if constexpr (kMasked) {
     return OccupiedBlocks<kBlockN, FindRows>(mask, find_rows, offset);
   } else {
-    return AllBlocks{};
+    return AllBlocks(n_blocks);
   }
 }
 

@@ -127,15 +127,18 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   const int warp_row = thread_index() / 32 * kRowsPerWarp;
 
   using Mask = CausalMask<kConfig.causal>;
-  const int tile_key_end = Mask(tile.m_begin, tile.len_q, tile.len_k).key_end(tile.m_rows - 1);
+  const auto blocks_of = [](const QueryTile& of) {
+    const int key_end = Mask(of.m_begin, of.len_q, of.len_k).key_end(of.m_rows - 1);
+    return ceil_div(max_of(0, key_end), kBlockN);
+  };
   const Mask mask(tile.m_begin + warp_row, tile.len_q, tile.len_k);
   const BlockMask<kConfig> block_mask(params, tile, shared);
   const auto mask_rows = [&] {  // found again rather than kept, as in the epilogue
     const QueryTile again = this_tile();
-    return MaskTileRows(again.batch, again.q_start, again.m_begin, again.m_rows);
+    return MaskTileRows(again.batch, again.q_start, again.m_begin, again.m_rows, blocks_of(again));
   };
-  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, mask_rows, block_mask.offset);
-  const int first_block = blocks.first(ceil_div(max_of(0, tile_key_end), kBlockN));
+  auto blocks = key_blocks<kConfig.masked, kBlockN>(params.mask, mask_rows, block_mask.offset, blocks_of(tile));
+  const int first_block = blocks.first();
 
   // ---- loads
   QkTileCopy<kConfig, kBlockM>(params.q_nope, params.q_pe, tile.q_start + tile.m_begin, tile.head, q_tile)

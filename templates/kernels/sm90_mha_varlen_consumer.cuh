@@ -270,8 +270,10 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
           probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
         }
       }
-      if (kConfig.masked ? !begun : block.is_last) clear_v_behind_end();  // as walks go: core/key_mask.cuh
-      if (block.is_last) break;
+      if (block.is_last) {
+        clear_v_behind_end();
+        break;
+      }
 
       // ---- S of the next block, and P V of this one behind it
       take_block();

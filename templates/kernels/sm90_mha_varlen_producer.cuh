@@ -13,14 +13,15 @@ namespace attnjit::kernel {
 
 __device__ u32 tile_counters[kTileCounters];
 
-/// The blocks of keys that a tile told in shared memory visits.
+/// The blocks of keys that a tile told in shared memory visits, of its first `n_blocks`.
 template <Sm90MhaVarlenConfig kConfig>
 ATTNJIT_DEVICE auto walk_of(const MhaVarlenParams& call, const WorkTile& told) {
   const auto mask_rows = [&told] {  // seldom asked for, so it takes no registers
-    return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kConfig.block_m, told.len_q - told.m_begin));
+    return MaskTileRows(told.sequence, told.q_start, told.m_begin, min_of(kConfig.block_m, told.len_q - told.m_begin),
+                        told.n_blocks);
   };
   return key_blocks<kConfig.masked, kConfig.block_n>(call.mask, mask_rows,
-                                                     key_offset<kConfig.masked>(call, told.sequence));
+                                                     key_offset<kConfig.masked>(call, told.sequence), told.n_blocks);
 }
 
 /// Fetches rows of q or k, columns of `nope` before those of `pe`, in slabs one behind the other. `full` counts them,
@@ -84,13 +85,13 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
       told = tile;
       const int key_end =
           kConfig.causal ? min_of(tile.len_k, tile.m_begin + kConfig.block_m + tile.len_k - tile.len_q) : tile.len_k;
-      int n_blocks = ceil_div(max_of(0, key_end), kConfig.block_n);
-      if constexpr (kConfig.masked) n_blocks = walk_of<kConfig>(params.call, told).first(n_blocks) + 1;
-      told.n_blocks = n_blocks;
+      told.n_blocks = ceil_div(max_of(0, key_end), kConfig.block_n);
+      if (walk_of<kConfig>(params.call, told).first() < 0) told.n_blocks = 0;
+      const bool has_keys = told.n_blocks > 0;
       tell();
 
       // ---- its queries: each consumer's rows on their own; one may begin the tile while the other still ends the last
-      if (n_blocks > 0) {
+      if (has_keys) {
 #pragma unroll 1
         for (int q_tile = 0; q_tile < Shared::kQTiles; ++q_tile) {
           mbarrier_wait(address_of(barriers.q_empty[q_tile]), q_parity ^ 1);
@@ -167,7 +168,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     const int k_start = told.k_start;
     const int offset = key_offset<kConfig.masked>(params.call, told.sequence);
     auto walk = walk_of<kConfig>(params.call, told);
-    int block = walk.first(told.n_blocks);
+    int block = walk.first();
 #pragma unroll 1
     while (block >= 0) {
       const int next = walk.after(block);
