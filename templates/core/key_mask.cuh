@@ -247,11 +247,12 @@ class LaneMask {
         seen_[half] |= (funnel_right(words_[half][i], words_[half][i + 1], shift) >> column & kColumns) << 2 * i;
       }
     }
+    // Long rows of ones are common: a window, or fewer keys than top-k.
+    hides_any_ = ballot((seen_[0] & seen_[1]) != kAll) != 0;
   }
 
   ATTNJIT_DEVICE void apply(float (&scores)[1][kKeys / 8][4]) const {
-    // Long rows of ones are common: a window, or fewer keys than top-k.
-    if (ballot((seen_[0] & seen_[1]) != kAll) == 0) return;
+    if (!hides_any_) return;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       // Byte by byte: its bits become predicates together.
@@ -276,6 +277,7 @@ class LaneMask {
 
   int offset_ = 0;
   u32 words_[2][kWords + 1];
+  bool hides_any_ = false;
   u32 seen_[2];  // bit 8 (n % 4) + 2 (n / 4) + i: column i of accumulator tile n
 };
 

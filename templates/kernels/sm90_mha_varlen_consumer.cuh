@@ -158,8 +158,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   const auto take_block = [&] {
     mbarrier_wait(address_of(barriers.k_full[ring.stage]), ring.parity);
     if constexpr (kConfig.masked) {
-      const KeyBlock told = shared.blocks[ring.stage];
-      block = {shuffle_from(told.index, 0), shuffle_from(told.is_last, 0)};
+      block = KeyBlock::unpacked(shuffle_from(shared.blocks[ring.stage], 0));
     } else {
       block = {block.index + 1, block.index == -2};
     }

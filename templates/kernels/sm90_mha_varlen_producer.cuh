@@ -130,7 +130,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     const u32 full = address_of(barriers.k_full[ring.stage]);
     const int boxes = !kConfig.masked || !params.mask_is_mapped ? 0 : offset % 32 == 0 ? 1 : mask_boxes(kConfig);
     mbarrier_wait(address_of(barriers.k_empty[ring.stage]), ring.parity ^ 1);
-    if constexpr (kConfig.masked) shared.blocks[ring.stage] = block;
+    if constexpr (kConfig.masked) shared.blocks[ring.stage] = block.packed();
     fetch_rows<kConfig, sizeof(shared.k[0])>(params.k_nope, params.k_pe, head, token, address_of(shared.k[ring.stage]),
                                              full, boxes * mask_box_bytes(kConfig));
     if constexpr (kConfig.masked) {

@@ -16,10 +16,13 @@ struct SelectType<false, First, Second> {
   using Type = Second;
 };
 
-/// Under a mask: which block a buffer of K holds. Without one consumers count blocks themselves.
 struct KeyBlock {
   i32 index;
-  i32 is_last;  // of the walk
+  bool is_last;  // of the walk
+
+  /// Under a mask consumers are told which block a buffer of K holds: by one word. Without one they count.
+  ATTNJIT_DEVICE i32 packed() const { return index * 2 + (is_last ? 1 : 0); }
+  ATTNJIT_DEVICE static KeyBlock unpacked(i32 word) { return {word >> 1, (word & 1) != 0}; }
 };
 
 /// Bits of the CTA's rows, beside each buffer of K: words of box 0, then those of box 1.
@@ -56,7 +59,7 @@ struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMas
   };
   Barriers barriers;
   WorkTile tiles[kTileSlots];
-  KeyBlock blocks[kConfig.stages];
+  i32 blocks[kConfig.stages];  // packed
 };
 
 /// Which buffer of a ring is next, and the parity of its phase.

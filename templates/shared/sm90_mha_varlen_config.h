@@ -75,7 +75,7 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
                                              : kConsumers * kConsumerRows * staging_pitch(c);
   const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots + 1) * 8;
   const int tiles = kTileSlots * 32;
-  const int blocks = c.masked ? c.stages * (8 + mask_boxes(c) * mask_box_bytes(c)) : 0;
+  const int blocks = c.masked ? c.stages * (4 + mask_boxes(c) * mask_box_bytes(c)) : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }
 
