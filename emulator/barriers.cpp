@@ -11,6 +11,7 @@ namespace {
 
 constexpr u32 kMaxArrivals = (1u << 20) - 1;  // and bytes, PTX ISA 9.7.13.15.2
 constexpr u32 kTileAlignment = 128;
+constexpr std::int64_t kBoxAlignment = 16;  // in the tensor; else the H200 reports an illegal instruction
 
 }  // namespace
 
@@ -219,6 +220,10 @@ void Engine::tma_load(Site site, u32 destination, const kernel::TensorMap& map, 
   const TensorDescription* const tensor = description_of(map);
   if (tensor == nullptr) {
     fail(FaultKind::kMisuse, fmt::format("{}: a tensor map that nobody encoded", here(site)));
+  }
+  if (const std::int64_t byte = std::int64_t{column} * tensor->element_bytes(); byte % kBoxAlignment != 0) {
+    fail(FaultKind::kMisaligned,
+         fmt::format("{}: a box that begins {} bytes into a row, no multiple of {}", here(site), byte, kBoxAlignment));
   }
   MbarrierState& state = mbarrier_at(site, barrier, "tma_load");
   const u32 bytes = tensor->box_bytes();

@@ -23,7 +23,7 @@ struct MaskLayout {
 
 MaskLayout mask_layout(std::int64_t tokens, std::int64_t tile_rows, std::int64_t words) {
   const std::int64_t tile_words = mask_tile_words(words);
-  const std::int64_t bits_stride = (words + kernel::kMaskBoxWords - 1) / kernel::kMaskBoxWords * kernel::kMaskBoxWords;
+  const std::int64_t bits_stride = (words + kernel::kMaskBoxStep - 1) / kernel::kMaskBoxStep * kernel::kMaskBoxStep;
   const std::size_t bits_bytes = aligned_workspace(static_cast<std::size_t>(tokens * bits_stride) * 4);
   return {words, bits_stride, tile_words, bits_bytes,
           bits_bytes + aligned_workspace(static_cast<std::size_t>(tile_rows * tile_words) * 4)};

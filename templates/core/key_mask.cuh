@@ -196,25 +196,23 @@ class LaneMask {
   /// From here on local key 0 is at `offset` in its request.
   ATTNJIT_DEVICE void begin(int offset) { offset_ = offset; }
 
-  /// From what the copy engine has fetched of the block: `row` is the address of the warp's first row in the first box,
-  /// the next box begins `box_bytes` behind. The keys from `first_key` of the block on, a multiple of 32.
-  ATTNJIT_DEVICE void fetch_shared(u32 row, int box_bytes, int first_key) {
+  /// From what the copy engine has fetched of the block that begins at local key `block_key`: `row` is the address of
+  /// the warp's first row. The keys from `first_key` of the block on, a multiple of 32.
+  ATTNJIT_DEVICE void fetch_shared(u32 row, int block_key, int first_key) {
     const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
-    const auto word = [&](u32 from, int index) {
-      return load_shared(from + index / kMaskBoxWords * box_bytes + index % kMaskBoxWords * 4);
-    };
+    const int word = (offset_ + block_key) / 32 % kMaskBoxStep + first_key / 32;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const u32 from = row + at.row(0, half) * kMaskBoxWords * 4;
-      if constexpr (kWords == kMaskBoxWords) {
+      const u32 from = row + (at.row(0, half) * kMaskBoxWords + word) * 4;
+      if (kWords == 4 && word == 0) {
         const Vec16 words = load_shared_16(from);
 #pragma unroll
-        for (int i = 0; i < kWords; ++i) words_[half][i] = words.word[i];
+        for (int i = 0; i < kWords; ++i) words_[half][i] = words.word[i % 4];
       } else {
 #pragma unroll
-        for (int i = 0; i < kWords; ++i) words_[half][i] = word(from, first_key / 32 + i);
+        for (int i = 0; i < kWords; ++i) words_[half][i] = load_shared(from + i * 4);
       }
-      words_[half][kWords] = offset_ % 32 != 0 ? word(from, first_key / 32 + kWords) : 0u;
+      words_[half][kWords] = offset_ % 32 != 0 ? load_shared(from + kWords * 4) : 0u;
     }
   }
 

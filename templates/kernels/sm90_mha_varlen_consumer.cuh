@@ -167,7 +167,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   const auto fetch_bits = [&] {
     if constexpr (kConfig.masked) {
       if (params.mask_is_mapped) {
-        bits.fetch_shared(address_of(shared.bits[ring.stage][0][warp_row()]), mask_box_bytes(kConfig), first_key);
+        bits.fetch_shared(address_of(shared.bits[ring.stage][warp_row()]), block.index * kBlockN, first_key);
       } else {
         bits.fetch_global(params.call.mask, rows().first_token, rows().rows, block.index * kBlockN + first_key);
       }

@@ -33,11 +33,11 @@ ATTNJIT_DEVICE void fetch_rows(const TensorMap& nope, const TensorMap& pe, int h
   constexpr int kRopeSlabs = slabs(kConfig.rope_dim);
   constexpr int kSlabBytes = kBytes / (kNopeSlabs + kRopeSlabs);
   mbarrier_arrive_expect(full, kBytes + more);
-#pragma unroll 1
+#pragma unroll
   for (int i = 0; i < kNopeSlabs; ++i) {
     tma_load(destination + i * kSlabBytes, nope, full, i * kSlabColumns, head, token);
   }
-#pragma unroll 1
+#pragma unroll
   for (int i = 0; i < kRopeSlabs; ++i) {
     tma_load(destination + (kNopeSlabs + i) * kSlabBytes, pe, full, i * kSlabColumns, head, token);
   }
@@ -128,18 +128,17 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
   // K, and under a mask which block it is and its bits. `told` is its tile, `offset` the tile's first key's position.
   const auto load_k = [&](int head, int token, KeyBlock block, const WorkTile& told, int offset) {
     const u32 full = address_of(barriers.k_full[ring.stage]);
-    const int boxes = !kConfig.masked || !params.mask_is_mapped ? 0 : offset % 32 == 0 ? 1 : mask_boxes(kConfig);
+    u32 bytes_of_bits = 0;
+    if constexpr (kConfig.masked) bytes_of_bits = params.mask_is_mapped ? sizeof(shared.bits[0]) : 0;
     mbarrier_wait(address_of(barriers.k_empty[ring.stage]), ring.parity ^ 1);
     if constexpr (kConfig.masked) shared.blocks[ring.stage] = block.packed();
     fetch_rows<kConfig, sizeof(shared.k[0])>(params.k_nope, params.k_pe, head, token, address_of(shared.k[ring.stage]),
-                                             full, boxes * mask_box_bytes(kConfig));
+                                             full, bytes_of_bits);
     if constexpr (kConfig.masked) {
+      if (bytes_of_bits == 0) return;
       const int word = (offset + block.index * kConfig.block_n) / 32;
-#pragma unroll 1
-      for (int i = 0; i < boxes; ++i) {
-        tma_load(address_of(shared.bits[ring.stage][i]), params.mask, full, word + i * kMaskBoxWords, 0,
-                 told.q_start + told.m_begin);
-      }
+      tma_load(address_of(shared.bits[ring.stage]), params.mask, full, word / kMaskBoxStep * kMaskBoxStep, 0,
+               told.q_start + told.m_begin);
     }
   };
   const auto load_v = [&](int head, int token) {
@@ -147,7 +146,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     const u32 full = address_of(barriers.v_full[position.stage]);
     mbarrier_wait(address_of(barriers.v_empty[position.stage]), position.parity ^ 1);
     mbarrier_arrive_expect(full, sizeof(shared.v[0]));
-#pragma unroll 1
+#pragma unroll
     for (int i = 0; i < slabs(kConfig.head_dim_v); ++i) {
       tma_load(address_of(shared.v[position.stage][i]), params.v, full, i * kSlabColumns, head, token);
     }

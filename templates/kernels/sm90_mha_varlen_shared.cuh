@@ -25,10 +25,10 @@ struct KeyBlock {
   ATTNJIT_DEVICE static KeyBlock unpacked(i32 word) { return {word >> 1, (word & 1) != 0}; }
 };
 
-/// Bits of the CTA's rows, beside each buffer of K: words of box 0, then those of box 1.
+/// Bits of the CTA's rows, beside each buffer of K.
 template <Sm90MhaVarlenConfig kConfig>
 struct MaskBits {
-  alignas(1024) u32 bits[kConfig.stages][mask_boxes(kConfig)][kConfig.block_m][kMaskBoxWords];
+  alignas(1024) u32 bits[kConfig.stages][kConfig.block_m][kMaskBoxWords];
 };
 struct NoMaskBits {};
 

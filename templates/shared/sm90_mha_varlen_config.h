@@ -56,11 +56,6 @@ ATTNJIT_HOST_DEVICE constexpr int staging_pitch(const Sm90MhaVarlenConfig& c) {
   return staged_tiles(c) * 8 * bytes_of(c.out_element) + 16;
 }
 
-/// Boxes of kMaskBoxWords words that hold a row's mask bits for a block of keys, which may begin inside a word.
-ATTNJIT_HOST_DEVICE constexpr int mask_boxes(const Sm90MhaVarlenConfig& c) {
-  return ceil_div(c.block_n / 32 + 1, kMaskBoxWords);
-}
-ATTNJIT_HOST_DEVICE constexpr int mask_box_bytes(const Sm90MhaVarlenConfig& c) { return c.block_m * kMaskBoxWords * 4; }
 
 /// Rows of float32 that consumers of the same query rows exchange: half of the columns; 8 words of padding, so that
 /// neither stores nor loads of fragments meet in a bank.
@@ -75,7 +70,7 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
                                              : kConsumers * kConsumerRows * staging_pitch(c);
   const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots + 1) * 8;
   const int tiles = kTileSlots * 32;
-  const int blocks = c.masked ? c.stages * (4 + mask_boxes(c) * mask_box_bytes(c)) : 0;
+  const int blocks = c.masked ? c.stages * (4 + c.block_m * kMaskBoxWords * 4) : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }
 
