@@ -278,10 +278,10 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       take_block();
       take_turn();
       multiply_q_k();
-      fetch_bits();
       multiply_p_v(begun);
       begun = true;
       pass_turn();
+      fetch_bits();
       bits.gather();
       wgmma_wait<1>();
     }

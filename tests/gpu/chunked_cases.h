@@ -22,6 +22,7 @@ inline std::vector<ChunkedCase> chunked_cases() {
       c.empty_chunks = empty_chunks;
       c.topk = topk;
       c.e4m3_output = e4m3;
+      c.heads = 4;  // two leave so few elements that their largest error is a matter of luck (docs/testing.md)
       c.seed = 7000 + cases.size();
       cases.push_back(c);
     }
