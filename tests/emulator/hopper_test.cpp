@@ -292,6 +292,42 @@ TEST(TileCopy, OutsideTheTensorIsZero) {
   }
 }
 
+TEST(TileCopy, BeginsAtMultiplesOf16Bytes) {
+  alignas(16) u16 data[64] = {};
+  u16 out[16 * 64];
+  BoxParams p{.map = {}, .out = out, .token = 0, .head = 0, .column = 4};
+  emulator::describe_tensor({.rows = {data, 0, 64}, .tokens = 1, .heads = 1, .columns = 64, .box_rows = 16}, p.map);
+  const auto fault = run_planted<BoxParams, fetch_box>(p, {.ctas = 1, .threads = 32, .smem_bytes = sizeof(BoxShared)});
+  ASSERT_TRUE(fault.has_value());
+  EXPECT_EQ(fault->kind(), FaultKind::kMisaligned);
+  EXPECT_THAT(fault->what(), testing::HasSubstr("begins 8 bytes into a row, no multiple of 16"));
+}
+
+TEST(TileCopy, WordsOfAMaskLieAsInMemory) {
+  constexpr int kTokens = 3, kWords = 10, kStride = 12;
+  alignas(16) u32 mask[kTokens * kStride];
+  for (u32 i = 0; i < std::size(mask); ++i) mask[i] = i + 1;
+  TensorMap map;
+  emulator::describe_tensor({.rows = {mask, kStride, kStride},
+                             .tokens = kTokens,
+                             .heads = 1,
+                             .columns = kWords,
+                             .box_rows = 4,
+                             .box_columns = runtime::BoxColumns::kMaskWords},
+                            map);
+  const emulator::TensorDescription* const tensor = emulator::description_of(map);
+  ASSERT_NE(tensor, nullptr);
+  ASSERT_EQ(tensor->box_bytes(), 4u * kMaskBoxWords * 4);
+  u32 box[4][kMaskBoxWords];
+  emulator::copy_box(*tensor, 4, 0, 1, reinterpret_cast<u8*>(box), 0);
+  for (int row = 0; row < 4; ++row) {
+    for (int i = 0; i < kMaskBoxWords; ++i) {
+      const bool inside = row + 1 < kTokens && i + 4 < kWords;
+      EXPECT_EQ(box[row][i], inside ? mask[(row + 1) * kStride + i + 4] : 0u) << row << " " << i;
+    }
+  }
+}
+
 TEST(TileCopy, RefusesWhatTheDriverRefuses) {
   alignas(16) u16 data[64] = {};
   TensorMap map;
