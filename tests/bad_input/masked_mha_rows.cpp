@@ -61,8 +61,8 @@ std::vector<BadArgument<MaskedMhaParams>> bad_indices() {
          p.max_positions = (std::int64_t{1} << 31) + 1;
        },
        {"max_positions is 2147483649", "at most 2^31"}},
-      {"workspace_missing", [](auto& p) { p.workspace = {}; }, {"needs 8432 bytes of workspace", "none", "reserve()"}},
-      {"workspace_small", [](auto& p) { p.workspace.bytes = 8431; }, {"workspace has 8431 bytes", "needs 8432"}},
+      {"workspace_missing", [](auto& p) { p.workspace = {}; }, {"needs 9632 bytes of workspace", "none", "reserve()"}},
+      {"workspace_small", [](auto& p) { p.workspace.bytes = 9631; }, {"workspace has 9631 bytes", "needs 9632"}},
       {"workspace_null", [](auto& p) { p.workspace.data = nullptr; }, {"workspace has a null pointer"}},
       {"workspace_misaligned",
        [](auto& p) { p.workspace.data = address(0x100008); },
