@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <map>
-#include <mutex>
 #include <set>
 #include <stdexcept>
-#include <thread>
 
 #include "cache/key.h"
 #include "tests/gpu/digests.h"
@@ -116,44 +113,34 @@ std::vector<std::string> check_tests(const Json& report) {
 }
 
 std::vector<std::string> check_cubins(const Json& report, const std::vector<runtime::KernelPlan>& kernels,
-                                      runtime::KernelLoader& loader, int threads) {
+                                      runtime::KernelLoader& loader, Share share) {
   std::map<std::string, const runtime::KernelPlan*> plans;
   for (const runtime::KernelPlan& plan : kernels) plans[name_of(plan)] = &plan;
   const std::string target = loader.target().name();
 
-  std::mutex mutex;  // guards faults
   std::vector<std::string> faults;
-  const auto fault = [&](const std::string& text) {
-    const std::lock_guard lock(mutex);
-    faults.push_back(text);
-  };
   const Json& reported = report.at("kernels");
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < reported.size(); i = next++) {
-      const Json& kernel = reported[i];
-      const auto plan = plans.find(name_of(kernel));
-      if (plan == plans.end() || !is_run(report, text_at(kernel, "family"))) continue;  // for the other checks
-      if (text_at(kernel, "target") != target) {
-        fault(fmt::format("{}: ran as {}, this check is of {}", plan->first, text_at(kernel, "target"), target));
-        continue;
-      }
-      try {
-        const cache::Found found = loader.prepare(*plan->second);
-        const auto& image = found.entry->image;
-        const std::string digest = cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex();
-        if (digest != text_at(kernel, "cubin_sha256")) {
-          fault(fmt::format("{}: compiles to other bits than those that ran on a GPU; {}", plan->first, kRunTheSuite));
-        }
-      } catch (const std::exception& error) {
-        fault(fmt::format("{}: {}", plan->first, error.what()));
-      }
+  for (std::size_t i = share.first; i < reported.size(); i += share.of) {
+    const Json& kernel = reported[i];
+    const auto plan = plans.find(name_of(kernel));
+    if (plan == plans.end() || !is_run(report, text_at(kernel, "family"))) continue;  // for the other checks
+    if (text_at(kernel, "target") != target) {
+      faults.push_back(
+          fmt::format("{}: ran as {}, this check is of {}", plan->first, text_at(kernel, "target"), target));
+      continue;
     }
-  };
-  std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(work);
-  work();
-  for (std::thread& thread : others) thread.join();
+    try {
+      const cache::Found found = loader.prepare(*plan->second);
+      const auto& image = found.entry->image;
+      const std::string digest = cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex();
+      if (digest != text_at(kernel, "cubin_sha256")) {
+        faults.push_back(
+            fmt::format("{}: compiles to other bits than those that ran on a GPU; {}", plan->first, kRunTheSuite));
+      }
+    } catch (const std::exception& error) {
+      faults.push_back(fmt::format("{}: {}", plan->first, error.what()));
+    }
+  }
   return faults;
 }
 

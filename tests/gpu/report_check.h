@@ -1,6 +1,7 @@
 // Whether tests/gpu/report.json still vouches for the sources at hand.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,14 @@ std::vector<std::string> check_families(const Json& report, const std::vector<ru
 std::vector<std::string> check_kernels(const Json& report, const std::vector<runtime::KernelPlan>& kernels);
 /// Every test passed, and those outside the suite's own program (compute-sanitizer, PyTorch) are there.
 std::vector<std::string> check_tests(const Json& report);
-/// Every reported kernel compiles to the same bits. Only with the NVRTC that compiled them; with another one it is the
-/// digests of check_families that count.
+/// Every `of`-th kernel of a report, from `first` on. Compiling all of them takes minutes where the machine is slow or
+/// busy, and a test has a time limit: so several tests share them.
+struct Share {
+  std::size_t first = 0, of = 1;
+};
+/// Every reported kernel of the share compiles to the same bits. Only with the NVRTC that compiled them; with another
+/// one it is the digests of check_families that count.
 std::vector<std::string> check_cubins(const Json& report, const std::vector<runtime::KernelPlan>& kernels,
-                                      runtime::KernelLoader& loader, int threads);
+                                      runtime::KernelLoader& loader, Share share = {});
 
 }  // namespace attnjit::gpu_tests

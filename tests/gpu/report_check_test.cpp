@@ -64,17 +64,24 @@ TEST_F(CommittedReport, VouchesForEveryFamily) { EXPECT_EQ(joined(check_families
 TEST_F(CommittedReport, ListsEveryKernelOfTheSuite) { EXPECT_EQ(joined(check_kernels(report_, kernels())), ""); }
 TEST_F(CommittedReport, HasOnlyTestsThatPassed) { EXPECT_EQ(joined(check_tests(report_)), ""); }
 
-TEST_F(CommittedReport, ItsCubinsAreThoseOfTheSourcesAtHand) {
-  if (report_["kernels"].empty()) GTEST_SKIP() << "no kernel has run on a GPU";
+constexpr std::size_t kShares = 12;
+
+class CommittedCubins : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(CommittedCubins, AreThoseOfTheSourcesAtHand) {
+  const Json report = read_report(ATTNJIT_GPU_REPORT);
+  if (report["kernels"].empty()) GTEST_SKIP() << "no kernel has run on a GPU";
   const Context context = compile_only_context();
   runtime::KernelLoader& loader = context.impl()->loader();
   const std::string here = loader.nvrtc().version().name();
-  if (here != report_["nvrtc"]) {
-    GTEST_SKIP() << "compiled with NVRTC " << report_["nvrtc"] << ", here is " << here
+  if (here != report["nvrtc"]) {
+    GTEST_SKIP() << "compiled with NVRTC " << report["nvrtc"] << ", here is " << here
                  << ": the digests of the sources are compared instead";
   }
-  EXPECT_EQ(joined(check_cubins(report_, kernels(), loader, 2)), "");
+  EXPECT_EQ(joined(check_cubins(report, kernels(), loader, {.first = GetParam(), .of = kShares})), "");
 }
+
+INSTANTIATE_TEST_SUITE_P(Shares, CommittedCubins, testing::Range(std::size_t{0}, kShares));
 
 /// Else a change of it would need no run.
 TEST(TestedOperators, VouchForEveryHostHalfOfAKernel) {
@@ -211,17 +218,36 @@ TEST_F(ReportCheck, ATestThatFailedOrIsMissingIsAFault) {
   EXPECT_THAT(check_tests(report_), Contains(HasSubstr("compute-sanitizer racecheck: is not in the report")));
 }
 
+TEST_F(ReportCheck, SharesLookAtEveryKernelOnce) {
+  const Context context = compile_only_context();
+  std::vector<runtime::KernelPlan> three(kernels().begin(), kernels().begin() + 3);
+  Json report = good_report(three[0], "");
+  for (const std::size_t i : {1, 2}) report["kernels"].push_back(good_report(three[i], "")["kernels"][0]);
+  for (std::size_t i = 1; i < three.size(); ++i) {
+    report["families"][three[i].spec.family] = good_report(three[i], "")["families"][three[i].spec.family];
+  }
+  std::multiset<std::string> faults;
+  for (const std::size_t first : {0, 1}) {
+    for (const std::string& fault : check_cubins(report, three, context.impl()->loader(), {.first = first, .of = 2})) {
+      faults.insert(fault);
+    }
+  }
+  const auto all = check_cubins(report, three, context.impl()->loader());
+  EXPECT_EQ(all.size(), three.size());
+  EXPECT_EQ(faults, std::multiset<std::string>(all.begin(), all.end()));
+}
+
 TEST_F(ReportCheck, AnotherCubinIsAFault) {
   const Context context = compile_only_context();
   runtime::KernelLoader& loader = context.impl()->loader();
-  EXPECT_THAT(check_cubins(report_, one_, loader, 1), Contains(HasSubstr("compiles to other bits")));
+  EXPECT_THAT(check_cubins(report_, one_, loader), Contains(HasSubstr("compiles to other bits")));
   const auto& image = loader.prepare(one_[0]).entry->image;
   const std::string digest = cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex();
-  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, loader, 1), IsEmpty());
+  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, loader), IsEmpty());
 
   // And once more from nothing: the compiler must not depend on anything but its input.
   const Context another = compile_only_context();
-  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, another.impl()->loader(), 1), IsEmpty());
+  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, another.impl()->loader()), IsEmpty());
 }
 
 }  // namespace
