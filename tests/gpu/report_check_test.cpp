@@ -64,25 +64,6 @@ TEST_F(CommittedReport, VouchesForEveryFamily) { EXPECT_EQ(joined(check_families
 TEST_F(CommittedReport, ListsEveryKernelOfTheSuite) { EXPECT_EQ(joined(check_kernels(report_, kernels())), ""); }
 TEST_F(CommittedReport, HasOnlyTestsThatPassed) { EXPECT_EQ(joined(check_tests(report_)), ""); }
 
-constexpr std::size_t kShares = 12;
-
-class CommittedCubins : public testing::TestWithParam<std::size_t> {};
-
-TEST_P(CommittedCubins, AreThoseOfTheSourcesAtHand) {
-  const Json report = read_report(ATTNJIT_GPU_REPORT);
-  if (report["kernels"].empty()) GTEST_SKIP() << "no kernel has run on a GPU";
-  const Context context = compile_only_context();
-  runtime::KernelLoader& loader = context.impl()->loader();
-  const std::string here = loader.nvrtc().version().name();
-  if (here != report["nvrtc"]) {
-    GTEST_SKIP() << "compiled with NVRTC " << report["nvrtc"] << ", here is " << here
-                 << ": the digests of the sources are compared instead";
-  }
-  EXPECT_EQ(joined(check_cubins(report, kernels(), loader, {.first = GetParam(), .of = kShares})), "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Shares, CommittedCubins, testing::Range(std::size_t{0}, kShares));
-
 /// Else a change of it would need no run.
 TEST(TestedOperators, VouchForEveryHostHalfOfAKernel) {
   std::set<std::string> vouched;
