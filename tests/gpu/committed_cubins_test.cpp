@@ -21,7 +21,6 @@ class CommittedCubins : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(CommittedCubins, AreThoseOfTheSourcesAtHand) {
   const Json report = read_report(ATTNJIT_GPU_REPORT);
-  if (report["kernels"].empty()) GTEST_SKIP() << "no kernel has run on a GPU";
   ContextOptions options;
   options.device = ContextOptions::kNoDevice;
   options.arch = kTarget;
