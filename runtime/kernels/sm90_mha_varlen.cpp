@@ -11,6 +11,7 @@
 #include "attnjit/error.hpp"
 #include "runtime/kernels/mha_varlen_elements.h"
 #include "templates/shared/sm90_mha_varlen_config.h"
+#include "templates/shared/tile_counters.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -138,7 +139,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     }
     to.call = call.params;
     to.zero = 0;
-    to.counter = services.tile_counter();
+    to.counter = tiles(call, config) > launch.ctas ? services.tile_counter() : kernel::kNoTileCounter;
     to.batch = call.batch;
 
     // Causal tiles are of unequal length: heads in groups whose keys fit in L2 beside each other, so that each group's
@@ -169,19 +170,26 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     if (features_.tile_size != TileSize::kAsTheCallSuggests) return features_.tile_size == TileSize::kSmall;
     return expected_span(call, configs_[1]) <= expected_span(call, configs_[0]);
   }
+  /// Of keys. Without a sign, which a division would have to look at.
+  static int blocks(std::int64_t keys, const Sm90MhaVarlenConfig& config) {
+    const auto block = static_cast<std::uint32_t>(config.block_n);
+    return static_cast<int>((static_cast<std::uint32_t>(keys) + block - 1) / block);
+  }
   /// How long the last SM works, in steps of 128 queries by 128 keys, were all sequences of the greatest length.
   double expected_span(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) const {
     constexpr double kTile = 1.5;        // what a tile costs beside its steps
     constexpr double kSmallStep = 0.75;  // 64 queries by 128 keys: half the products, but all of the keys are read
     const double step = (config.block_m == kernel::kConsumerRows ? kSmallStep : 1.0) * config.block_n / 128;
-    const double keys = call.max_seqlen_k;
-    const double first_keys = config.causal ? config.block_m + keys - call.max_seqlen_q : keys;
-    const double last = std::ceil(keys / config.block_n);
-    const double first = std::min(last, std::ceil(std::max(0.0, first_keys) / config.block_n));
+    const std::int64_t keys = call.max_seqlen_k;
+    const std::int64_t first_keys =
+        config.causal ? std::clamp<std::int64_t>(config.block_m + keys - call.max_seqlen_q, 0, keys) : keys;
+    const int last = blocks(keys, config);
+    const int first = blocks(first_keys, config);
     const double longest = kTile + step * last;
-    const double mean = kTile + step * (first + last) / 2;
-    const double per_sm = static_cast<double>(tiles(call, config)) / features_.sm_count;
+    const double mean = kTile + step / 2 * (first + last);
+    const std::int64_t count = tiles(call, config);
     // Tiles of unequal length are given out from the longest to the shortest, and even out.
+    const double per_sm = static_cast<double>(count) / features_.sm_count;
     return std::max(longest, mean * (config.causal ? per_sm : std::ceil(per_sm)));
   }
 

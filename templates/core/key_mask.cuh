@@ -200,10 +200,10 @@ class LaneMask {
   /// the warp's first row. The keys from `first_key` of the block on, a multiple of 32.
   ATTNJIT_DEVICE void fetch_shared(u32 row, int block_key, int first_key) {
     const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
-    const int word = (offset_ + block_key) / 32 % kMaskBoxStep + first_key / 32;
+    const u32 word = static_cast<u32>(offset_ + block_key) / 32 % kMaskBoxStep + static_cast<u32>(first_key) / 32;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const u32 from = row + (at.row(0, half) * kMaskBoxWords + word) * 4;
+      const u32 from = row + (static_cast<u32>(at.row(0, half)) * kMaskBoxWords + word) * 4;
       if (kWords == 4 && word == 0) {
         const Vec16 words = load_shared_16(from);
 #pragma unroll
@@ -212,7 +212,7 @@ class LaneMask {
 #pragma unroll
         for (int i = 0; i < kWords; ++i) words_[half][i] = load_shared(from + i * 4);
       }
-      words_[half][kWords] = offset_ % 32 != 0 ? load_shared(from + kWords * 4) : 0u;
+      if (shift() != 0) align(half, load_shared(from + kWords * 4));
     }
   }
 
@@ -228,21 +228,21 @@ class LaneMask {
       const int end = row < rows ? mask.words - first : 0;
 #pragma unroll
       for (int i = 0; i < kWords; ++i) words_[half][i] = i < end ? from[i] : 0u;
-      words_[half][kWords] = offset_ % 32 != 0 && kWords < end ? from[kWords] : 0u;
+      if (shift() != 0) align(half, kWords < end ? from[kWords] : 0u);
     }
   }
 
   /// Picks this lane's columns out of what was fetched, once that is there and before the scores are: then only the
   /// selection itself delays them.
   ATTNJIT_DEVICE void gather() {
-    const u32 shift = static_cast<u32>(offset_) % 32;
-    const int column = AccumulatorPosition{thread_index_anew() % 32}.column(0);
+    const u32 column = static_cast<u32>(AccumulatorPosition{thread_index_anew() % 32}.column(0));
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       seen_[half] = 0;
 #pragma unroll
       for (int i = 0; i < kWords; ++i) {
-        seen_[half] |= (funnel_right(words_[half][i], words_[half][i + 1], shift) >> column & kColumns) << 2 * i;
+        // By as much to the right as the column asks for, less what the word's place among the others asks for.
+        seen_[half] |= rotate_right(words_[half][i], column - 2 * i) & kColumns << 2 * i;
       }
     }
     // Long rows of ones are common: a window, or fewer keys than top-k.
@@ -273,8 +273,17 @@ class LaneMask {
   static constexpr u32 kColumns = 0x03030303u;  // of 32 keys, those at this lane's columns, moved to column 0
   static constexpr u32 kAll = kColumns * ((1u << 2 * kWords) / 3);  // as many pairs of ones as there are words
 
+  ATTNJIT_DEVICE u32 shift() const { return static_cast<u32>(offset_) % 32; }
+  /// Moves a row's bits to where those of local keys lie; `next` is the word behind the others.
+  ATTNJIT_DEVICE void align(int half, u32 next) {
+#pragma unroll
+    for (int i = 0; i < kWords; ++i) {
+      words_[half][i] = funnel_right(words_[half][i], i + 1 < kWords ? words_[half][i + 1] : next, shift());
+    }
+  }
+
   int offset_ = 0;
-  u32 words_[2][kWords + 1];
+  u32 words_[2][kWords];
   bool hides_any_ = false;
   u32 seen_[2];  // bit 8 (n % 4) + 2 (n / 4) + i: column i of accumulator tile n
 };

@@ -154,9 +154,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       give_slot_back();
     }
   };
-  // The next block, once its K has landed.
+  const auto await_k = [&] { mbarrier_wait(address_of(barriers.k_full[ring.stage]), ring.parity); };
+  // The block whose K has landed: asked for behind its product, which does not depend on it.
   const auto take_block = [&] {
-    mbarrier_wait(address_of(barriers.k_full[ring.stage]), ring.parity);
     if constexpr (kConfig.masked) {
       block = KeyBlock::unpacked(shuffle_from(shared.blocks[ring.stage], 0));
     } else {
@@ -182,8 +182,9 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     // Its address is formed here, once per tile, rather than kept.
     mbarrier_wait(address_of(barriers.q_full[kShareRows ? 0 : thread_index_anew() / 128 - 1]), q_parity);
     q_parity ^= 1;
-    take_block();
+    await_k();
     multiply_q_k();
+    take_block();
     fetch_bits();
     bits.gather();
   };
@@ -275,14 +276,17 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       }
 
       // ---- S of the next block, and P V of this one behind it
-      take_block();
+      await_k();
       take_turn();
       multiply_q_k();
+      // Before P V, which has its left operand in registers and so is not issued until S is all but done: behind it
+      // nothing is hidden.
+      take_block();
+      fetch_bits();
+      bits.gather();
       multiply_p_v(begun);
       begun = true;
       pass_turn();
-      fetch_bits();
-      bits.gather();
       wgmma_wait<1>();
     }
   }

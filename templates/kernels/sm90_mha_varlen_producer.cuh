@@ -66,6 +66,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
   const bool leader = thread_index() == 0;
   RingPosition<kTileSlots> ring;
   u32 q_parity = 0, wanted_parity = 0;
+  const bool claims = params.counter != kNoTileCounter;  // else CTAs take tiles in turn
   int number = static_cast<int>(block_index());
   // The slot of the next tile, once it is free. The leader alone waits for it: a lane that lags could meet it after it
   // was filled and freed once more, and wait for a phase that this warp would have to bring about.
@@ -103,19 +104,21 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
       }
       // Claimed as late as that, yet early enough for its keys to come in time: a tile claimed early would wait behind
       // this one while other SMs are idle.
-      mbarrier_wait(address_of(barriers.tile_wanted), wanted_parity);
-      wanted_parity ^= 1;
-      given = atomic_add_global(&tile_counters[params.counter], 1);
+      if (claims) {
+        mbarrier_wait(address_of(barriers.tile_wanted), wanted_parity);
+        wanted_parity ^= 1;
+        given = atomic_add_global(&tile_counters[params.counter], 1);
+      }
     }
     sync_warp();
-    number = static_cast<int>(grid_size()) + shuffle_from(static_cast<int>(given), 0);
+    number = static_cast<int>(grid_size()) + (claims ? shuffle_from(static_cast<int>(given), 0) : number);
     found = scheduler.seek(number, tile);
   }
   if (leader) {
     free_slot().m_begin = -1;
     tell();
     // There are as many requests as tiles; who made the last one leaves the counter as it was.
-    if (number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
+    if (claims && number - static_cast<int>(grid_size()) == scheduler.tiles() - 1) tile_counters[params.counter] = 0;
   }
 }
 

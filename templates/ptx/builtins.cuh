@@ -14,7 +14,7 @@ ATTNJIT_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 ATTNJIT_DEVICE int thread_index_anew() {
   u32 index;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
-  return static_cast<int>(index);
+  return static_cast<int>(index % 1024);  // of a CTA's threads at most: so much the compiler knows of threadIdx.x
 }
 /// Read anew at each call (volatile): what is derived from it twice is computed twice, and not carried in registers
 /// between the two places.
@@ -49,6 +49,8 @@ ATTNJIT_DEVICE int highest_bit(u32 bits) { return 31 - __clz(static_cast<int>(bi
 ATTNJIT_DEVICE int lowest_bit(u32 bits) { return __ffs(static_cast<int>(bits)) - 1; }
 /// PTX ISA 9.7.8.7, shf.r.wrap.b32: the lower word of (high, low) >> amount, for amounts below 32.
 ATTNJIT_DEVICE u32 funnel_right(u32 low, u32 high, u32 amount) { return __funnelshift_r(low, high, amount); }
+/// The same of one word; `amount` counts modulo 32.
+ATTNJIT_DEVICE u32 rotate_right(u32 bits, u32 amount) { return __funnelshift_r(bits, bits, amount); }
 
 /// PTX ISA 9.7.13.13, griddepcontrol (SM 9.0 on). A dependent grid may start once every CTA has said so or left;
 /// waiting ends when the grids it depends on are complete and their writes visible.

@@ -85,7 +85,7 @@ struct Sm90MhaVarlenParams {
   MhaVarlenParams call;
   i32 mask_is_mapped;  // 0: its rows do not lie at multiples of 16 bytes
   u32 zero;            // 0, which the compiler does not know
-  i32 counter;         // which of the counters in device memory gives out the tiles of this launch
+  i32 counter;         // which of the counters in device memory gives out the tiles of this launch; or kNoTileCounter
   i32 batch;
   i32 head_group;  // heads whose tiles are given out together, so that their keys stay in L2,
   i32 last_heads;  // but for the last ones, which form one group: its short tiles come last of all
