@@ -21,7 +21,7 @@
 namespace attnjit {
 namespace {
 
-// One CTA of work, so that the GPU keeps up; and few launches between two waits, so that the driver's queue (about a
+// Little work, so that the GPU keeps up; and few launches between two waits, so that the driver's queue (about a
 // thousand launches) never fills and makes a launch wait.
 constexpr int kBatch = 100;
 
@@ -169,33 +169,29 @@ double time_batch(const examples::Gpu& gpu, Call&& call) {
   return elapsed.count() / kBatch;
 }
 
-int run(const Options& options, bench::HostReport& report) {
-  examples::Gpu gpu(options.device);
-  if (!gpu) throw std::runtime_error("this benchmark needs a GPU: there is no CUDA driver or no such device");
-  ContextOptions context_options;
-  context_options.device = options.device;
-  context_options.arch = options.arch;
-  const Context context(context_options);
-  const MhaVarlenConfig config{.head_dim_qk = 192,
-                               .head_dim_v = 128,
-                               .rope_dim = 64,
-                               .dtype = DType::kBFloat16,
-                               .causal = true,
-                               .out_dtype = DType::kBFloat16};
-  const MlaPrefill prefill(context, config);
+constexpr MhaVarlenConfig kConfig{.head_dim_qk = 192,
+                                  .head_dim_v = 128,
+                                  .rope_dim = 64,
+                                  .dtype = DType::kBFloat16,
+                                  .causal = true,
+                                  .out_dtype = DType::kBFloat16};
 
+/// 16 queries of `heads` heads, each of which is a tile.
+void time_call(examples::Gpu& gpu, const Context& context, int heads, const Options& options,
+               bench::HostReport& report) {
+  const MlaPrefill prefill(context, kConfig);
   MhaVarlenParams params;
-  const Tensor q = gpu.random({kQueries, 1, 192});
+  const Tensor q = gpu.random({kQueries, heads, 192});
   params.q = rows_from(q, 0);
-  params.k_nope = gpu.random({16, 1, 128});
+  params.k_nope = gpu.random({16, heads, 128});
   params.k_pe = gpu.random({16, 64});
-  params.v = gpu.random({16, 1, 128});
-  params.out = gpu.zeros({16, 1, 128});
+  params.v = gpu.random({16, heads, 128});
+  params.out = gpu.zeros({16, heads, 128});
   params.cu_seqlens_q = params.cu_seqlens_k = gpu.copy({0, 16});
   params.max_seqlen_q = params.max_seqlen_k = 16;
   params.softmax_scale = 0.0722f;
-  BareKernel bare(context, config, params);
-  const CAbiCall c_abi(options.device, options.arch, config, params);
+  BareKernel bare(context, kConfig, params);
+  const CAbiCall c_abi(options.device, options.arch, kConfig, params);
 
   std::vector<double> bare_ns, run_ns, c_ns, run_over_ns, c_over_ns, moved_over_ns;
   int moves = 0;
@@ -216,8 +212,8 @@ int run(const Options& options, bench::HostReport& report) {
     c_over_ns.push_back(c - b);
     moved_over_ns.push_back(m - b);
   }
-  const std::string of =
-      fmt::format(", kernel {}, median of {} batches of {} calls", bare.family(), options.batches, kBatch);
+  const std::string of = fmt::format(", kernel {}, {} tile{}, median of {} batches of {} calls", bare.family(), heads,
+                                     heads > 1 ? "s" : "", options.batches, kBatch);
   report.add("bare cuLaunchKernelEx" + of, bench::median(bare_ns), "ns");
   report.add("MhaVarlen::run" + of, bench::median(run_ns), "ns");
   report.add("MhaVarlen::run over the bare launch before it" + of, bench::median(run_over_ns), "ns");
@@ -225,6 +221,18 @@ int run(const Options& options, bench::HostReport& report) {
              bench::median(moved_over_ns), "ns");
   report.add("attnjit_mha_varlen_run (C ABI)" + of, bench::median(c_ns), "ns");
   report.add("attnjit_mha_varlen_run (C ABI) over the bare launch before it" + of, bench::median(c_over_ns), "ns");
+}
+
+int run(const Options& options, bench::HostReport& report) {
+  examples::Gpu gpu(options.device);
+  if (!gpu) throw std::runtime_error("this benchmark needs a GPU: there is no CUDA driver or no such device");
+  ContextOptions context_options;
+  context_options.device = options.device;
+  context_options.arch = options.arch;
+  const Context context(context_options);
+  // A CTA for every tile; and more tiles than SMs, which a counter gives out: the stream must be asked whether it is
+  // being captured, since each captured launch has a counter of its own.
+  for (const int heads : {1, 256}) time_call(gpu, context, heads, options, report);
   return report.write();
 }
 

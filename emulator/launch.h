@@ -45,8 +45,6 @@ struct LaunchOptions {
   std::uint64_t seed = 1;
   /// Keep track of every access to shared memory: races and uninitialised reads are faults.
   bool race_check = false;
-  /// At most that many CTAs: of a kernel whose CTAs take tile after tile, and then each takes more of them.
-  unsigned max_ctas = ~0u;
   /// CTAs that run interleaved.
   int ctas_in_flight = 2;
   /// Calls at this site do nothing. A `file` that is empty is none.

@@ -1,7 +1,5 @@
 #include "emulator/mha_varlen.h"
 
-#include <algorithm>
-
 #include "emulator/tensor_map.h"
 #include "runtime/mha_varlen_call.h"
 
@@ -23,8 +21,7 @@ OperatorRun EmulatedMhaVarlen::run(runtime::MhaVarlenCall& call, const LaunchOpt
   EmulatorServices services;
   runtime::MhaVarlenKernels::ParamsStorage storage;
   const void* const told = kernels_->params(call, planned, services, storage);
-  run.launch(objects_, kernels_->plans()[static_cast<std::size_t>(planned.plan)],
-             std::min(planned.ctas, options.max_ctas), told, options);
+  run.launch(objects_, kernels_->plans()[static_cast<std::size_t>(planned.plan)], planned.ctas, told, options);
   return run;
 }
 

@@ -74,6 +74,7 @@ ATTNJIT_DEVICE int lowest_bit(u32 bits) { return __builtin_ffs(static_cast<int>(
 ATTNJIT_DEVICE u32 funnel_right(u32 low, u32 high, u32 amount) {
   return static_cast<u32>((static_cast<u64>(high) << 32 | low) >> amount % 32);
 }
+ATTNJIT_DEVICE u32 rotate_right(u32 bits, u32 amount) { return funnel_right(bits, bits, amount); }
 
 /// Launches follow each other here: what a grid depends on is complete before it begins.
 ATTNJIT_DEVICE void launch_dependents() {}

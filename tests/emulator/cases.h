@@ -14,7 +14,7 @@ std::vector<gpu_tests::MaskedCase> emulated_masked_cases();
 struct Sm90Case {
   gpu_tests::Case attention;
   int sm_count = 0;
-  unsigned max_ctas = ~0u;  // where fewer shall share them than would be planned
+  int shared_by_ctas = 0;  // where fewer shall share them than would be planned
 };
 /// How GoogleTest prints a case.
 inline void PrintTo(const Sm90Case& c, std::ostream* stream) { PrintTo(c.attention, stream); }

@@ -20,9 +20,8 @@ Judged run_here(const AnyCase& c, const emulator::LaunchOptions& options) {
 inline Judged run_here(const Sm90Case& c, const emulator::LaunchOptions& options) {
   runtime::SmFeatures features = runtime::sm_features({9, 0, 'a'});
   if (c.sm_count > 0) features.sm_count = c.sm_count;
-  emulator::LaunchOptions with_ctas = options;
-  with_ctas.max_ctas = c.max_ctas;
-  return run_and_judge(objects_here(), c.attention, features, with_ctas);
+  features.shared_by_ctas = c.shared_by_ctas;
+  return run_and_judge(objects_here(), c.attention, features, options);
 }
 
 }  // namespace attnjit::emulator_tests

@@ -45,7 +45,7 @@ class Table {
     add(name, config, std::move(len_q), std::move(len_k), sm_count, [](Case&) {});
   }
   /// Few CTAs take all tiles of the last case.
-  void share_among(unsigned ctas) { cases_.back().max_ctas = ctas; }
+  void share_among(int ctas) { cases_.back().shared_by_ctas = ctas; }
   std::vector<Sm90Case> take() { return std::move(cases_); }
 
  private:

@@ -158,7 +158,9 @@ std::vector<MaskedCase> masked_small_cases() {
   add(mla(), Variant::kOwn);
   add(suite_config(192, 128, 64, DType::kBFloat16, false), Variant::kOwn);
   add(mla(), Variant::kSm90);
-  add(suite_config(192, 128, 64, DType::kBFloat16, true, true), Variant::kSm80);
+  const MhaVarlenConfig e4m3_out = suite_config(192, 128, 64, DType::kBFloat16, true, true);
+  add(e4m3_out, Variant::kOwn);  // the fourth: with key_offset, so that words of its mask lie askew
+  add(e4m3_out, Variant::kSm80);
   add(suite_config(256, 256, 64, DType::kBFloat16, true), Variant::kSm86);
   add(suite_config(80, 48, 0, DType::kBFloat16, true), Variant::kOwn);
   return cases;

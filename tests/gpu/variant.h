@@ -40,16 +40,17 @@ inline runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runti
   }
   features.sm_count = own.sm_count;
   // Few CTAs for all tiles, so that each works on several.
+  int few_ctas = 0;
   if (tiles == Tiles::kLarge) {
-    features.sm_count = 1;
+    features.sm_count = few_ctas = 1;
     features.tile_size = runtime::TileSize::kLarge;
-    features.shared_by_ctas = 1;
   }
   if (tiles == Tiles::kSmall) {
     features.sm_count = 1 << 20;
     features.tile_size = runtime::TileSize::kSmall;
-    features.shared_by_ctas = 3;
+    few_ctas = 3;
   }
+  features.shared_by_ctas = own.shared_by_ctas > 0 ? own.shared_by_ctas : few_ctas;
   return features;
 }
 
