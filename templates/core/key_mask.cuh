@@ -188,62 +188,67 @@ ATTNJIT_DEVICE void mask_bits(float (&scores)[kMTiles][kNTiles][4], u32 words, i
   }
 }
 
-/// Bits of a lane's two rows of 16 for kKeys keys of a block, in registers: fetched while a product runs, used after
-/// it.
+/// Copies kMaskBoxWords words of the mask, from word `first` on, of 16 rows from `first_token` on to shared memory, as
+/// the copy engine would. Words that the mask does not have are zero, and so are those of rows beyond `rows`. By a warp,
+/// to which `destination` belongs.
+ATTNJIT_DEVICE void copy_mask_rows(const KeyMask<const u32>& mask, i32 first_token, int rows, int first,
+                                   u32 destination) {
+  constexpr int kRowsAtOnce = 32 / kMaskBoxWords;
+  const int lane = thread_index_anew() % 32;
+  const int lane_row = lane / kMaskBoxWords;
+  const int word = first + lane % kMaskBoxWords;
+  const u32* const from = mask.bits + (first_token + lane_row) * mask.bits_stride + word;
+#pragma unroll
+  for (int row = 0; row < 16; row += kRowsAtOnce) {
+    cp_async_4(destination + (lane + row * kMaskBoxWords) * 4, from + row * mask.bits_stride,
+               lane_row + row < rows && word < mask.words);
+  }
+  cp_async_commit();
+  cp_async_wait<0>();
+  sync_warp();
+}
+
+/// Which of kKeys keys of a block a lane's two rows of 16 see, in registers: taken while the scores are multiplied, so
+/// that only the selection itself delays them.
 template <int kKeys>
 class LaneMask {
  public:
   /// From here on local key 0 is at `offset` in its request.
-  ATTNJIT_DEVICE void begin(int offset) { offset_ = offset; }
+  ATTNJIT_DEVICE void begin(int offset) { offset_ = static_cast<u32>(offset); }
 
-  /// From what the copy engine has fetched of the block that begins at local key `block_key`: `row` is the address of
-  /// the warp's first row. The keys from `first_key` of the block on, a multiple of 32.
-  ATTNJIT_DEVICE void fetch_shared(u32 row, int block_key, int first_key) {
+  /// The first of the words of a mask's row that hold the bits of the block that begins at local key `block_key`.
+  ATTNJIT_DEVICE int first_word(int block_key) const {
+    return static_cast<int>((offset_ + block_key) / 32 / kMaskBoxStep * kMaskBoxStep);
+  }
+
+  /// Of the block that begins at local key `block_key`: the keys from `first_key` of the block on, a multiple of 32.
+  /// `rows` is the address of the warp's first row, of kMaskBoxWords words from first_word() on.
+  ATTNJIT_DEVICE void take(u32 rows, int block_key, int first_key) {
     const AccumulatorPosition at{thread_index_anew() % 32};  // addresses kept would take registers from the products
-    const u32 word = static_cast<u32>(offset_ + block_key) / 32 % kMaskBoxStep + static_cast<u32>(first_key) / 32;
+    const u32 shift = offset_ % 32;
+    const u32 first = (offset_ + block_key) / 32 % kMaskBoxStep + first_key / 32;
+    const u32 column = at.column(0);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const u32 from = row + (static_cast<u32>(at.row(0, half)) * kMaskBoxWords + word) * 4;
-      if (kWords == 4 && word == 0) {
-        const Vec16 words = load_shared_16(from);
+      u32 words[kWords];
+      const u32 from = rows + (at.row(0, half) * kMaskBoxWords + first) * 4;
+      if (kWords == 4 && first == 0) {
+        const Vec16 all = load_shared_16(from);
 #pragma unroll
-        for (int i = 0; i < kWords; ++i) words_[half][i] = words.word[i % 4];
+        for (int i = 0; i < kWords; ++i) words[i] = all.word[i % 4];
       } else {
 #pragma unroll
-        for (int i = 0; i < kWords; ++i) words_[half][i] = load_shared(from + i * 4);
+        for (int i = 0; i < kWords; ++i) words[i] = load_shared(from + i * 4);
       }
-      if (shift() != 0) align(half, load_shared(from + kWords * 4));
-    }
-  }
-
-  /// From the mask itself: of the keys from local key `first_key` on, and of the warp's rows from `first_token` on, of
-  /// which `rows` exist. Words that the mask does not have are zero.
-  ATTNJIT_DEVICE void fetch_global(const KeyMask<const u32>& mask, int first_token, int rows, int first_key) {
-    const AccumulatorPosition at{thread_index_anew() % 32};
-    const int first = (offset_ + first_key) / 32;
+      if (shift != 0) {
+        const u32 next = load_shared(from + kWords * 4);
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = at.row(0, half);
-      const u32* const from = mask.bits + (first_token + row) * mask.bits_stride + first;
-      const int end = row < rows ? mask.words - first : 0;
-#pragma unroll
-      for (int i = 0; i < kWords; ++i) words_[half][i] = i < end ? from[i] : 0u;
-      if (shift() != 0) align(half, kWords < end ? from[kWords] : 0u);
-    }
-  }
-
-  /// Picks this lane's columns out of what was fetched, once that is there and before the scores are: then only the
-  /// selection itself delays them.
-  ATTNJIT_DEVICE void gather() {
-    const u32 column = static_cast<u32>(AccumulatorPosition{thread_index_anew() % 32}.column(0));
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
+        for (int i = 0; i < kWords; ++i) words[i] = funnel_right(words[i], i + 1 < kWords ? words[i + 1] : next, shift);
+      }
+      // To the right by as much as the column asks for, less what the word's place among the others asks for.
       seen_[half] = 0;
 #pragma unroll
-      for (int i = 0; i < kWords; ++i) {
-        // By as much to the right as the column asks for, less what the word's place among the others asks for.
-        seen_[half] |= rotate_right(words_[half][i], column - 2 * i) & kColumns << 2 * i;
-      }
+      for (int i = 0; i < kWords; ++i) seen_[half] |= rotate_right(words[i], column - 2 * i) & kColumns << 2 * i;
     }
     // Long rows of ones are common: a window, or fewer keys than top-k.
     hides_any_ = ballot((seen_[0] & seen_[1]) != kAll) != 0;
@@ -273,17 +278,7 @@ class LaneMask {
   static constexpr u32 kColumns = 0x03030303u;  // of 32 keys, those at this lane's columns, moved to column 0
   static constexpr u32 kAll = kColumns * ((1u << 2 * kWords) / 3);  // as many pairs of ones as there are words
 
-  ATTNJIT_DEVICE u32 shift() const { return static_cast<u32>(offset_) % 32; }
-  /// Moves a row's bits to where those of local keys lie; `next` is the word behind the others.
-  ATTNJIT_DEVICE void align(int half, u32 next) {
-#pragma unroll
-    for (int i = 0; i < kWords; ++i) {
-      words_[half][i] = funnel_right(words_[half][i], i + 1 < kWords ? words_[half][i + 1] : next, shift());
-    }
-  }
-
-  int offset_ = 0;
-  u32 words_[2][kWords];
+  u32 offset_ = 0;
   bool hides_any_ = false;
   u32 seen_[2];  // bit 8 (n % 4) + 2 (n / 4) + i: column i of accumulator tile n
 };

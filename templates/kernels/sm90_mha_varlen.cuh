@@ -26,11 +26,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
 
-  // ---- the first tile, looked up while barriers are made
-  TileScheduler<kConfig.block_m> scheduler(params.call, params.batch, params.head_group, params.last_heads);
-  WorkTile first;
-  bool found = false;
-  if (thread_index() < 32) found = scheduler.seek(static_cast<int>(block_index()), first);
+  // ---- barriers, which the scheduler does not wait for before it has found its first tile
   if (thread_index() == 32) {
     prefetch_tensor_maps<kConfig>(params);  // at the cost of nobody: the scheduler takes longer
     auto& barriers = shared.barriers;
@@ -52,14 +48,18 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
     mbarrier_init(address_of(barriers.tile_wanted), 1);
     fence_mbarrier_init();
   }
-  sync_block();
 
   // ---- roles
   if (thread_index() < 128) {
     give_registers<40>();
-    if (thread_index() < 32) sm90_mha_varlen_scheduler<kConfig>(params, shared, scheduler, first, found);
-    if (thread_index() == 32) sm90_mha_varlen_fetcher<kConfig>(params, shared);
+    if (thread_index() < 32) {
+      sm90_mha_varlen_scheduler<kConfig>(params, shared);
+    } else {
+      sync_block();
+      if (thread_index() == 32) sm90_mha_varlen_fetcher<kConfig>(params, shared);
+    }
   } else {
+    sync_block();
     take_registers<232>();
     sm90_mha_varlen_consumer<kConfig>(params, shared);
   }

@@ -11,23 +11,11 @@
 
 namespace attnjit::kernel {
 
-/// What a bitmask adds to a lane's rows: nothing, where there is none.
-template <bool kMasked, int kKeys>
-struct BlockBits {
-  ATTNJIT_DEVICE void begin(const MhaVarlenParams&, const WorkTile&) {}
-  ATTNJIT_DEVICE void gather() {}
+/// Instead of a LaneMask, where there is no bitmask.
+struct AllKeysSeen {
+  ATTNJIT_DEVICE void begin(int) {}
   template <class Scores>
   ATTNJIT_DEVICE void apply(Scores&) const {}
-};
-template <int kKeys>
-struct BlockBits<true, kKeys> : LaneMask<kKeys> {
-  ATTNJIT_DEVICE void begin(const MhaVarlenParams& call, const WorkTile& tile) {
-    LaneMask<kKeys>::begin(key_offset<true>(call, tile.sequence));
-  }
-  ATTNJIT_DEVICE void gather() {
-    LaneMask<kKeys>::gather();
-    sync_warp();  // every lane has read them, and which block they are of, before one lane gives the buffer back
-  }
 };
 
 template <Sm90MhaVarlenConfig kConfig>
@@ -71,7 +59,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     const u64 q = wgmma_descriptor(q_rows, 0, kGroupBytes);
     const u64 k = wgmma_descriptor(
         address_of(shared.k) + ring.stage * sizeof(shared.k[0]) + first_key * kSlabColumns * 2, 0, kGroupBytes);
-    wgmma_pin(scores[0]);
     wgmma_fence();
 #pragma unroll
     for (int slab = 0; slab < qk_slabs(kConfig); ++slab) {
@@ -99,7 +86,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         wgmma_descriptor(address_of(shared.v) + position.stage * sizeof(shared.v[0]) + first_key * kSlabColumns * 2,
                          kSlabBytesN, kGroupBytes);
     mbarrier_wait(address_of(barriers.v_full[position.stage]), position.parity);
-    pin_out();
     wgmma_fence();
 #pragma unroll
     for (int group = 0; group < kOutGroups; ++group) {
@@ -114,7 +100,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     wgmma_commit();
   };
   const auto give_v_back = [&] {
-    pin_out();
     release(address_of(barriers.v_empty[ring.before().stage]));
   };
 
@@ -122,7 +107,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   u32 taken = 0;  // slots so far
   const auto slot = [&] { return (taken - 1) % kTileSlots; };
   CausalMask<kConfig.causal> mask(0, 0, 0);
-  BlockBits<kConfig.masked, kKeys> bits;
+  typename SelectType<kConfig.masked, LaneMask<kKeys>, AllKeysSeen>::Type bits;
   KeyBlock block{};
   const auto rows = [&] {
     const WorkTile& tile = shared.tiles[slot()];
@@ -147,7 +132,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         block = {-1 - end, false};
         mask = CausalMask<kConfig.causal>(tile.m_begin + warp_row(), tile.len_q, tile.len_k);
         mask.count_from(end * kBlockN);
-        bits.begin(params.call, tile);
+        bits.begin(key_offset<kConfig.masked>(params.call, tile.sequence));
         return true;
       }
       store_no_keys<kConfig>(params.call, rows(), consumer);
@@ -155,22 +140,21 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     }
   };
   const auto await_k = [&] { mbarrier_wait(address_of(barriers.k_full[ring.stage]), ring.parity); };
-  // The block whose K has landed: asked for behind its product, which does not depend on it.
+  // The block whose K has landed, and its bits: asked for behind its product, which does not depend on them.
   const auto take_block = [&] {
     if constexpr (kConfig.masked) {
       block = KeyBlock::unpacked(shuffle_from(shared.blocks[ring.stage], 0));
+      const int key = block.index * kBlockN;
+      // Bits that the copy engine cannot fetch a warp copies itself; a buffer is then a consumer's own.
+      const u32 from = address_of(shared.bits[params.mask_is_mapped ? ring.stage : consumer][warp_row()]);
+      if (!params.mask_is_mapped) {
+        const WarpRows at = rows();
+        copy_mask_rows(params.call.mask, at.first_token, at.rows, bits.first_word(key), from);
+      }
+      bits.take(from, key, first_key);
+      sync_warp();  // every lane has read them, and which block they are of, before one lane gives the buffer back
     } else {
       block = {block.index + 1, block.index == -2};
-    }
-  };
-  // Its bits are on their way while its scores are multiplied.
-  const auto fetch_bits = [&] {
-    if constexpr (kConfig.masked) {
-      if (params.mask_is_mapped) {
-        bits.fetch_shared(address_of(shared.bits[ring.stage][warp_row()]), block.index * kBlockN, first_key);
-      } else {
-        bits.fetch_global(params.call.mask, rows().first_token, rows().rows, block.index * kBlockN + first_key);
-      }
     }
   };
   const auto mask_scores = [&] {
@@ -185,8 +169,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     await_k();
     multiply_q_k();
     take_block();
-    fetch_bits();
-    bits.gather();
   };
   // Rows behind the sequence's end belong to another sequence, or to nobody: 0 x NaN is NaN, so they become zeros.
   const auto clear_v_behind_end = [&] {
@@ -233,6 +215,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       wgmma_wait<0>();
     }
     if (ends) {
+      pin_out();
       give_v_back();
       softmax.finish();
       store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
@@ -282,8 +265,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       // Before P V, which has its left operand in registers and so is not issued until S is all but done: behind it
       // nothing is hidden.
       take_block();
-      fetch_bits();
-      bits.gather();
       multiply_p_v(begun);
       begun = true;
       pass_turn();
