@@ -162,13 +162,13 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
   RingPosition<kTileSlots> tiles;
   for (;; tiles.advance()) {
     const u32 told_barrier = address_of(barriers.tile_full[tiles.stage]);
-    // Where the next tile is not told yet, its keys are no reason to wait.
-    if (v_token >= 0 && !mbarrier_test(told_barrier, tiles.parity)) {
+    const WorkTile& told = shared.tiles[tiles.stage];
+    // Where the next tile is not told yet, or is none, its keys are no reason to wait.
+    if (v_token >= 0 && !(mbarrier_test(told_barrier, tiles.parity) && told.m_begin >= 0)) {
       load_v(v_head, v_token);
       v_token = -1;
     }
     mbarrier_wait(told_barrier, tiles.parity);
-    const WorkTile& told = shared.tiles[tiles.stage];
     if (told.m_begin < 0) break;
     const int head = static_cast<int>(static_cast<u32>(told.head) / static_cast<u32>(params.call.heads_per_kv_head));
     const int k_start = told.k_start;
@@ -190,7 +190,6 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     if (told.n_blocks == 0) mbarrier_arrive(address_of(barriers.tile_wanted));
     mbarrier_arrive(address_of(barriers.tile_empty[tiles.stage]));
   }
-  if (v_token >= 0) load_v(v_head, v_token);
 }
 
 }  // namespace attnjit::kernel

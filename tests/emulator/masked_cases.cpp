@@ -212,7 +212,12 @@ std::vector<MaskedCase> sm90_masked_mutation_cases() {
   c.topk = 300;
   c.hole_first = 128;
   c.hole_count = 128;
-  return {c};
+  // Rows of 32 words, side by side: the copy engine fetches them beside the keys.
+  MaskedCase mapped = c;
+  mapped.attention.name = "bits_beside_their_keys";
+  mapped.attention.len_k = {1024};
+  mapped.mask = Storage::kPacked;
+  return {c, mapped};
 }
 
 }  // namespace attnjit::emulator_tests
