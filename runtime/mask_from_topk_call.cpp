@@ -21,9 +21,10 @@ MaskFromTopkCall check_topk_indices(const ArgumentCheck& check, const Tensor& in
   check.words("topk_indices", indices, DType::kInt32, {tokens, kAnySize}, Access::kInput);
   check.vector("cu_seqlens_q", cu_seqlens_q, DType::kInt32, kAnySize);
   if (cu_seqlens_q.shape[0] < 1) [[unlikely]]
-    check.fail("cu_seqlens_q is empty; it must have B + 1 entries");
+    check.fail("cu_seqlens_q is empty; it must have B + 1 entries: give a 0 where there is no sequence");
   if (indices.shape[1] > std::numeric_limits<int>::max()) [[unlikely]]
-    check.fail(fmt::format("topk_indices has {} columns; at most 2^31 - 1 are served", indices.shape[1]));
+    check.fail(fmt::format("topk_indices has {} columns; at most 2^31 - 1 are served: give the mask itself",
+                           indices.shape[1]));
   const std::int64_t batch = cu_seqlens_q.shape[0] - 1;
   MaskFromTopkCall call;
   call.tokens = indices.shape[0];
@@ -45,7 +46,8 @@ kernel::KeyMask<kernel::u32> check_key_mask(const ArgumentCheck& check, const Te
   check.words("mask", mask, DType::kInt32, {tokens, kAnySize}, access);
   const std::int64_t words = mask.shape[1];
   if (words > kMostWords) [[unlikely]] {
-    check.fail(fmt::format("mask has {} words per row; at most {} are served (2^31 positions)", words, kMostWords));
+    check.fail(fmt::format("mask has {} words per row; at most {} are served (2^31 positions): pass a narrower view",
+                           words, kMostWords));
   }
   check.words("mask_tiles", tiles, DType::kInt32, {mask_tile_rows(tokens, batch), mask_tile_words(words)}, access);
   return {.bits = static_cast<kernel::u32*>(mask.data),

@@ -48,7 +48,9 @@ std::int64_t positions(const MhaVarlenCall& attention, const MaskedMhaParams& p)
         p.max_positions, attention.max_seqlen_k));
   }
   if (p.max_positions > (std::int64_t{1} << 31)) [[unlikely]]
-    kMaskedMha.fail(fmt::format("max_positions is {}; at most 2^31 are served", p.max_positions));
+    kMaskedMha.fail(
+        fmt::format("max_positions is {}; at most 2^31 are served: split the keys over calls and merge their states",
+                    p.max_positions));
   return p.max_positions;
 }
 

@@ -67,8 +67,9 @@ void check_merge_states_config(const MergeStatesConfig& config) {
                     dim, std::clamp((dim + 15) / 16 * 16, 16, 512)));
   }
   if (config.dtype != DType::kFloat32 && config.dtype != DType::kBFloat16 && config.dtype != DType::kFloat16) {
-    throw Error(Status::kUnsupported, fmt::format("merge_states: dtype is {}; float32, bfloat16 and float16 are served",
-                                                  to_string(config.dtype)));
+    throw Error(Status::kUnsupported,
+                fmt::format("merge_states: dtype is {}; float32, bfloat16 and float16 are served: convert the states",
+                            to_string(config.dtype)));
   }
   if (out_dtype_of(config) == DType::kInt32) {
     throw Error(Status::kUnsupported,
@@ -93,7 +94,7 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
     heads = p.outs.shape[2];
     kCheck.elements("lses", p.lses, DType::kFloat32, {p.outs.shape[0], tokens, heads}, Access::kInput);
     if (p.outs.shape[0] > std::numeric_limits<int>::max()) [[unlikely]]
-      kCheck.fail(fmt::format("outs has {} states; at most 2^31 - 1 are served", p.outs.shape[0]));
+      kCheck.fail(fmt::format("outs has {} states; at most 2^31 - 1 are served: merge them in parts", p.outs.shape[0]));
     call.first = state_of(without_states(p.outs), without_states(p.lses));
     call.out_state_stride = p.outs.strides[0];
     call.lse_state_stride = p.lses.strides[0];
@@ -128,7 +129,7 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
     check_aliases(p, "out_b", p.out_b, "lse_b", p.lse_b);
   }
   if (heads > std::numeric_limits<int>::max()) [[unlikely]]
-    kCheck.fail(fmt::format("{} heads; at most 2^31 - 1 are served", heads));
+    kCheck.fail(fmt::format("{} heads; at most 2^31 - 1 are served: split them over several calls", heads));
 
   call.out_scale = static_cast<const float*>(p.out_scale.data);
   call.out = p.out.data;

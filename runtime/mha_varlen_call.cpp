@@ -74,18 +74,19 @@ void check_mha_varlen_config(const MhaVarlenConfig& config, const ArgumentCheck&
   check_head_dim(check, "head_dim_qk", config.head_dim_qk);
   check_head_dim(check, "head_dim_v", config.head_dim_v);
   if (config.rope_dim < 0 || config.rope_dim > config.head_dim_qk || config.rope_dim % 16 != 0) {
-    throw Error(Status::kUnsupported,
-                fmt::format("{}: rope_dim is {}; it must be a multiple of 16 from 0 to head_dim_qk ({})",
-                            check.operator_name(), config.rope_dim, config.head_dim_qk));
+    throw Error(Status::kUnsupported, fmt::format("{}: rope_dim is {}; it must be a multiple of 16 from 0 to "
+                                                  "head_dim_qk ({}): pad the tensors with zero columns",
+                                                  check.operator_name(), config.rope_dim, config.head_dim_qk));
   }
   if (config.dtype != DType::kBFloat16 && config.dtype != DType::kFloat16) {
-    throw Error(Status::kUnsupported, fmt::format("{}: dtype is {}; bfloat16 and float16 are served",
-                                                  check.operator_name(), to_string(config.dtype)));
+    throw Error(Status::kUnsupported,
+                fmt::format("{}: dtype is {}; bfloat16 and float16 are served: convert q, k and v",
+                            check.operator_name(), to_string(config.dtype)));
   }
   const DType out = config.out_dtype.value_or(config.dtype);
   if (out != config.dtype && out != DType::kFloat8E4M3) {
     throw Error(Status::kUnsupported, fmt::format("{}: out_dtype is {}; {} (the input's) and float8_e4m3 are "
-                                                  "served",
+                                                  "served: choose one of them, and convert the output",
                                                   check.operator_name(), to_string(out), to_string(config.dtype)));
   }
 }
@@ -100,11 +101,11 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
   if (q.heads < 1 || k.heads < 1 || q.heads % k.heads != 0) [[unlikely]] {
     check.fail(
         fmt::format("{} query heads and {} key/value heads; both must be at least 1, and the query heads a "
-                    "multiple of the key/value heads",
+                    "multiple of the key/value heads: look at the shapes of q and v",
                     q.heads, k.heads));
   }
   if (q.heads > 65535) [[unlikely]]
-    check.fail(fmt::format("{} query heads; at most 65535 are served", q.heads));
+    check.fail(fmt::format("{} query heads; at most 65535 are served: split them over several calls", q.heads));
 
   // ---- outputs
   check.rows("out", p.out, out_dtype, {q.tokens, q.heads, config.head_dim_v}, Access::kOutput);
@@ -120,7 +121,8 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
   const std::int64_t entries = p.cu_seqlens_q.shape[0];
   check.vector("cu_seqlens_k", p.cu_seqlens_k, DType::kInt32, entries);
   if (entries < 1) [[unlikely]]
-    check.fail("cu_seqlens_q and cu_seqlens_k are empty; they must have B + 1 entries");
+    check.fail(
+        "cu_seqlens_q and cu_seqlens_k are empty; they must have B + 1 entries: give a 0 where there is no sequence");
   check.not_negative("max_seqlen_q", p.max_seqlen_q);
   check.not_negative("max_seqlen_k", p.max_seqlen_k);
   check.softmax_scale(p.softmax_scale);

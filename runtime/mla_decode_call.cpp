@@ -175,10 +175,13 @@ void check_counts(std::int64_t batch, std::int64_t max_seqlen_q, std::int64_t he
   }
   // Rows are counted in 32 bits, as are sequences; a tile more has to fit as well.
   if (max_seqlen_q * heads > std::numeric_limits<int>::max() - 256) [[unlikely]] {
-    kCheck.fail(fmt::format("{} queries per sequence x {} heads are more rows than 2^31 - 257", max_seqlen_q, heads));
+    kCheck.fail(fmt::format(
+        "{} queries per sequence x {} heads are more rows than 2^31 - 257: split the heads over several calls",
+        max_seqlen_q, heads));
   }
   if (batch > std::numeric_limits<int>::max() / 64) [[unlikely]] {
-    kCheck.fail(fmt::format("{} sequences; at most {} are served", batch, std::numeric_limits<int>::max() / 64));
+    kCheck.fail(fmt::format("{} sequences; at most {} are served: split the batch", batch,
+                            std::numeric_limits<int>::max() / 64));
   }
 }
 
@@ -192,11 +195,13 @@ void check_mla_decode_config(const MlaDecodeConfig& config) {
                        config.kv_lora_rank, config.rope_dim));
   }
   if (config.dtype != DType::kBFloat16 && config.dtype != DType::kFloat16) {
-    refuse(fmt::format("dtype is {}; bfloat16 and float16 are served", to_string(config.dtype)));
+    refuse(
+        fmt::format("dtype is {}; bfloat16 and float16 are served: convert q and the cache", to_string(config.dtype)));
   }
   const int format = static_cast<int>(config.cache_format);
   if (format < 0 || format > static_cast<int>(CacheFormat::kE4M3Rows)) {
-    refuse(fmt::format("cache_format is {}; same (0), e4m3 (1) and e4m3_rows (2) are served", format));
+    refuse(
+        fmt::format("cache_format is {}; same (0), e4m3 (1) and e4m3_rows (2) are served: convert the cache", format));
   }
   if (config.cache_format == CacheFormat::kE4M3Rows && (config.kv_lora_rank != 512 || config.rope_dim != 64)) {
     refuse(
@@ -206,7 +211,9 @@ void check_mla_decode_config(const MlaDecodeConfig& config) {
   }
   constexpr int kPageSizes[] = {1, 16, 32, 64, 128};
   if (std::ranges::find(kPageSizes, config.page_size) == std::end(kPageSizes)) {
-    refuse(fmt::format("page_size is {}; 1, 16, 32, 64 and 128 are served", config.page_size));
+    refuse(
+        fmt::format("page_size is {}; 1, 16, 32, 64 and 128 are served: a larger page can be given as several of them",
+                    config.page_size));
   }
   const DType out = config.out_dtype.value_or(config.dtype);
   if (out != config.dtype && out != DType::kFloat8E4M3) {
