@@ -9,6 +9,7 @@ namespace attnjit::kernel {
 
 ATTNJIT_DEVICE int thread_index() { return machine().thread; }
 ATTNJIT_DEVICE int thread_index_anew() { return machine().thread; }
+ATTNJIT_DEVICE int lane_index_anew() { return machine().thread % 32; }
 ATTNJIT_DEVICE u32 block_index() { return machine().block; }
 ATTNJIT_DEVICE u32 grid_size() { return machine().ctas; }
 

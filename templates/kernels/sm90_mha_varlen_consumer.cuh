@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/key_mask.cuh"
+#include "core/lane_mask.cuh"
 #include "kernels/sm90_mha_varlen_epilogue.cuh"
 #include "ptx/wgmma.cuh"
 
@@ -36,7 +37,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   // Told by one lane, so that the compiler knows them to be one value per warp, and descriptors stay in uniform
   // registers.
   const int consumer = shuffle_from(thread_index() / 128, 0) - 1;
-  const auto warp = [] { return thread_index_anew() / 32 % 4; };
+  const auto warp = [] { return static_cast<int>(static_cast<u32>(thread_index_anew()) / 32 % 4); };
   const int q_tile = kShareRows ? 0 : consumer;
   const auto warp_row = [&] { return q_tile * kConsumerRows + warp() * 16; };
   const int first_key = kShareRows ? consumer * kKeys : 0;  // of a block

@@ -14,8 +14,10 @@ ATTNJIT_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 ATTNJIT_DEVICE int thread_index_anew() {
   u32 index;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
-  return static_cast<int>(index % 1024);  // of a CTA's threads at most: so much the compiler knows of threadIdx.x
+  return static_cast<int>(index);
 }
+/// Of a thread's number, read anew, its number in the warp. The compiler knows it to be from 0 to 31.
+ATTNJIT_DEVICE int lane_index_anew() { return static_cast<int>(static_cast<u32>(thread_index_anew()) % 32); }
 /// Read anew at each call (volatile): what is derived from it twice is computed twice, and not carried in registers
 /// between the two places.
 ATTNJIT_DEVICE u32 block_index() {
