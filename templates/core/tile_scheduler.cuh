@@ -31,20 +31,26 @@ class TileScheduler {
   ATTNJIT_DEVICE TileScheduler(const MhaVarlenParams& call, int batch, int head_group, int last_heads)
       : call_(call), batch_(batch), head_group_(head_group), grouped_heads_(call.num_heads - last_heads) {}
 
-  /// False if there is no tile of this number.
+  /// To be called first: asks for the lengths of sequences, and does not wait for them.
+  ATTNJIT_DEVICE void load() {
+    // Those from sequence_ on, one per lane. Keys, too, though most lanes have no use for them: each trip to memory
+    // would otherwise wait for the one before.
+    const int own = sequence_ + thread_index() % 32;
+    q_start_ = q_end_ = k_start_ = k_end_ = 0;
+    if (own >= batch_) return;
+    q_start_ = call_.cu_seqlens_q[own];
+    q_end_ = call_.cu_seqlens_q[own + 1];
+    k_start_ = call_.cu_seqlens_k[own];
+    k_end_ = call_.cu_seqlens_k[own + 1];
+  }
+
+  /// False if there is no tile of this number; and it is not to be called again.
   ATTNJIT_DEVICE bool seek(int number, WorkTile& tile) {
     const int lane = thread_index() % 32;
-    // 32 sequences at a time: running sums of their tiles, and the first that ends behind `number`.
+    // Running sums of the tiles of 32 sequences, and the first that ends behind `number`.
     for (;;) {
-      const int own = sequence_ + lane;
-      const bool exists = own < batch_;
-      // Keys, too, though most lanes have no use for them: each trip to memory would otherwise wait for the one before.
-      const int q_start = exists ? call_.cu_seqlens_q[own] : 0;
-      const int k_start = exists ? call_.cu_seqlens_k[own] : 0;
-      const int len_q = exists ? call_.cu_seqlens_q[own + 1] - q_start : 0;
-      const int len_k = exists ? call_.cu_seqlens_k[own + 1] - k_start : 0;
-      const int m_blocks = ceil_div(len_q, kBlockM);
-      const int tiles = m_blocks * call_.num_heads;
+      const int len_q = q_end_ - q_start_;
+      const int tiles = ceil_div(len_q, kBlockM) * call_.num_heads;
       int sum = tiles;
 #pragma unroll
       for (int distance = 1; distance < 32; distance *= 2) {
@@ -54,19 +60,18 @@ class TileScheduler {
       const u32 behind = ballot(first_tile_ + sum > number);
       if (behind != 0) {
         const int found = lowest_bit(behind);
-        sequence_ += found;
-        first_tile_ += shuffle_from(sum - tiles, found);
-        tile.sequence = sequence_;
-        tile.q_start = shuffle_from(q_start, found);
-        tile.k_start = shuffle_from(k_start, found);
+        tile.sequence = sequence_ + found;
+        tile.q_start = shuffle_from(q_start_, found);
+        tile.k_start = shuffle_from(k_start_, found);
         tile.len_q = shuffle_from(len_q, found);
-        tile.len_k = shuffle_from(len_k, found);
-        place(tile, number - first_tile_);
+        tile.len_k = shuffle_from(k_end_ - k_start_, found);
+        place(tile, number - first_tile_ - shuffle_from(sum - tiles, found));
         return true;
       }
       sequence_ += 32;
       first_tile_ += shuffle_from(sum, 31);
       if (sequence_ >= batch_) return false;
+      load();
     }
   }
 
@@ -94,8 +99,9 @@ class TileScheduler {
   int batch_;
   int head_group_;
   int grouped_heads_;   // heads before the last group
-  int sequence_ = 0;    // the first one that further tiles may belong to
+  int sequence_ = 0;    // the first one of 32 that further tiles may belong to
   int first_tile_ = 0;  // its first tile's number
+  int q_start_, q_end_, k_start_, k_end_;
 };
 
 }  // namespace attnjit::kernel

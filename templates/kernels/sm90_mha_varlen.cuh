@@ -26,9 +26,11 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
 
-  // ---- barriers, which the scheduler does not wait for before it has found its first tile
+  // ---- barriers, while the lengths of the sequences are on their way
+  TileScheduler<kConfig.block_m> scheduler(params.call, params.batch, params.head_group, params.last_heads);
+  if (thread_index() < 32) scheduler.load();
   if (thread_index() == 32) {
-    prefetch_tensor_maps<kConfig>(params);  // at the cost of nobody: the scheduler takes longer
+    prefetch_tensor_maps<kConfig>(params);
     auto& barriers = shared.barriers;
     constexpr int kConsumerWarps = kConsumers * 4;
     for (int q_tile = 0; q_tile < Shared::kQTiles; ++q_tile) {
@@ -48,18 +50,17 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
     mbarrier_init(address_of(barriers.tile_wanted), 1);
     fence_mbarrier_init();
   }
+  sync_block();
 
   // ---- roles
   if (thread_index() < 128) {
     give_registers<40>();
     if (thread_index() < 32) {
-      sm90_mha_varlen_scheduler<kConfig>(params, shared);
-    } else {
-      sync_block();
-      if (thread_index() == 32) sm90_mha_varlen_fetcher<kConfig>(params, shared);
+      sm90_mha_varlen_scheduler<kConfig>(params, shared, scheduler);
+    } else if (thread_index() == 32) {
+      sm90_mha_varlen_fetcher<kConfig>(params, shared);
     }
   } else {
-    sync_block();
     take_registers<232>();
     sm90_mha_varlen_consumer<kConfig>(params, shared);
   }

@@ -56,10 +56,14 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   float out[kOutGroups][1][kGroupColumns / 8][4];
   u32 probabilities[1][kNTiles / 2][4];
   u32 next_probabilities[1][kNTiles / 2][4];  // while a product reads the others
+  const auto q_descriptor = [&] { return wgmma_descriptor(q_rows, 0, kGroupBytes); };
+  const auto k_descriptor = [&] {
+    return wgmma_descriptor(address_of(shared.k) + ring.stage * sizeof(shared.k[0]) + first_key * kSlabColumns * 2, 0,
+                            kGroupBytes);
+  };
   const auto multiply_q_k = [&] {
-    const u64 q = wgmma_descriptor(q_rows, 0, kGroupBytes);
-    const u64 k = wgmma_descriptor(
-        address_of(shared.k) + ring.stage * sizeof(shared.k[0]) + first_key * kSlabColumns * 2, 0, kGroupBytes);
+    const u64 q = q_descriptor();
+    const u64 k = k_descriptor();
     wgmma_fence();
 #pragma unroll
     for (int slab = 0; slab < qk_slabs(kConfig); ++slab) {
@@ -76,6 +80,24 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       }
     }
     wgmma_commit();
+  };
+  // A tile's first S, as a loop: ptxas takes 6 ms for each product in the text, and here, beside the epilogue, it costs
+  // no time. A group of products cannot end behind a loop, so each turn is a group.
+  const auto multiply_first_q_k = [&] {
+    if constexpr (all_slabs_full(kConfig)) {
+      const u64 q = q_descriptor();
+      const u64 k = k_descriptor();
+#pragma unroll 1
+      for (int i = 0; i < qk_slabs(kConfig); ++i) {
+        const int slab = shuffle_from(i, 0);  // one value per warp, like `consumer`
+        wgmma_fence();
+        wgmma_rows<kConfig.element, 4>(scores[0], wgmma_advance(q, slab * kSlabBytesQ),
+                                       wgmma_advance(k, slab * kSlabBytesN), slab > 0);
+        wgmma_commit();
+      }
+    } else {
+      multiply_q_k();
+    }
   };
   const auto pin_out = [&] {
 #pragma unroll
@@ -100,9 +122,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     }
     wgmma_commit();
   };
-  const auto give_v_back = [&] {
-    release(address_of(barriers.v_empty[ring.before().stage]));
-  };
+  const auto give_v_back = [&] { release(address_of(barriers.v_empty[ring.before().stage])); };
 
   // ---- which rows, and which keys. What is seldom asked of a tile stays in its slot, until its last block.
   u32 taken = 0;  // slots so far
@@ -168,7 +188,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     mbarrier_wait(address_of(barriers.q_full[kShareRows ? 0 : thread_index_anew() / 128 - 1]), q_parity);
     q_parity ^= 1;
     await_k();
-    multiply_q_k();
+    multiply_first_q_k();
     take_block();
   };
   // Rows behind the sequence's end belong to another sequence, or to nobody: 0 x NaN is NaN, so they become zeros.
@@ -211,7 +231,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     }
     if (more) {
       begin_tile();
-      wgmma_wait<1>();
+      wgmma_wait<1>();  // P V, and all but the last slab of S: ptxas does not count the turns of its loop
     } else {
       wgmma_wait<0>();
     }

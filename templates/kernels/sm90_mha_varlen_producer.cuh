@@ -57,13 +57,12 @@ ATTNJIT_DEVICE void prefetch_tensor_maps(const Sm90MhaVarlenParams& params) {
   if constexpr (kConfig.masked) prefetch_tensor_map(params.mask);
 }
 
-/// A warp: finds tiles, tells them, fetches their queries. Comes to sync_block() once it has found the first, and before
-/// it touches a barrier.
+/// A warp: finds tiles, tells them, fetches their queries.
 template <Sm90MhaVarlenConfig kConfig>
-ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared) {
+ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params, Sm90MhaVarlenShared<kConfig>& shared,
+                                              TileScheduler<kConfig.block_m>& scheduler) {
   using Shared = Sm90MhaVarlenShared<kConfig>;
   auto& barriers = shared.barriers;
-  TileScheduler<kConfig.block_m> scheduler(params.call, params.batch, params.head_group, params.last_heads);
   const bool leader = thread_index() == 0;
   RingPosition<kTileSlots> ring;
   u32 q_parity = 0, wanted_parity = 0;
@@ -79,11 +78,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_scheduler(const Sm90MhaVarlenParams& params,
     mbarrier_arrive(address_of(barriers.tile_full[ring.stage]));
     ring.advance();
   };
-  for (bool first = true;; first = false) {
-    WorkTile tile;
-    const bool found = scheduler.seek(number, tile);
-    if (first) sync_block();
-    if (!found) break;
+  for (WorkTile tile; scheduler.seek(number, tile);) {
     u32 given = 0;
     if (leader) {
       // ---- the tile

@@ -45,6 +45,9 @@ ATTNJIT_HOST_DEVICE constexpr int slab_columns(const Sm90MhaVarlenConfig& c, int
       index < slabs(nope) ? nope - index * kSlabColumns : c.rope_dim - (index - slabs(nope)) * kSlabColumns;
   return min_of(left, kSlabColumns);
 }
+ATTNJIT_HOST_DEVICE constexpr bool all_slabs_full(const Sm90MhaVarlenConfig& c) {
+  return (c.head_dim_qk - c.rope_dim) % kSlabColumns == 0 && c.rope_dim % kSlabColumns == 0;
+}
 /// The output is accumulated in groups of columns, as many as one product has: 64, 96, 128, or twice 128.
 ATTNJIT_HOST_DEVICE constexpr int out_groups(const Sm90MhaVarlenConfig& c) { return ceil_div(c.head_dim_v, 128); }
 
@@ -55,7 +58,6 @@ inline constexpr int kLoadsSideBySide = 4;
 ATTNJIT_HOST_DEVICE constexpr int staging_pitch(const Sm90MhaVarlenConfig& c) {
   return staged_tiles(c) * 8 * bytes_of(c.out_element) + 16;
 }
-
 
 /// Rows of float32 that consumers of the same query rows exchange: half of the columns; 8 words of padding, so that
 /// neither stores nor loads of fragments meet in a bank.
