@@ -12,6 +12,7 @@ template <Element kElement>
 struct Output16Bit {
   static constexpr int kBytes = 2;
   ATTNJIT_DEVICE explicit Output16Bit(const float*) {}
+  ATTNJIT_DEVICE float take_factor() { return 1.f; }
   ATTNJIT_DEVICE u32 pack(float low, float high) const { return pack_16bit<kElement>(low, high); }
 };
 
@@ -29,6 +30,12 @@ struct OutputE4M3 {
   static constexpr int kBytes = 1;
   float inverse_scale;
   ATTNJIT_DEVICE explicit OutputE4M3(const float* out_scale) : inverse_scale(1.f / *out_scale) {}
+  /// From here on values are multiplied by this before they are packed: it may join a factor that they have anyway.
+  ATTNJIT_DEVICE float take_factor() {
+    const float factor = inverse_scale;
+    inverse_scale = 1.f;
+    return factor;
+  }
   ATTNJIT_DEVICE u16 pack(float low, float high) const {
     return pack_e4m3<kHasCvt>(low * inverse_scale, high * inverse_scale);
   }

@@ -122,6 +122,15 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
     }
     wgmma_commit();
   };
+  // Once the product before has read the operand's registers. Were these plain copies, the compiler would compute the
+  // probabilities there in the first place, and let every product wait for the one before.
+  const auto copy_probabilities = [&] {
+#pragma unroll
+    for (int k = 0; k < kKeys / 16; ++k) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
+    }
+  };
   const auto give_v_back = [&] { release(address_of(barriers.v_empty[ring.before().stage])); };
 
   // ---- which rows, and which keys. What is seldom asked of a tile stays in its slot, until its last block.
@@ -218,9 +227,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   bool ends = false;   // there is a tile whose last product is still to come
   for (;;) {
     // ---- P V of a tile's last block, and S of the next tile behind it. Which tile that is, is found out before.
-    WarpRows done{};
     if (ends) {
-      done = rows();
+      if (thread_index() % 32 == 0) shared.ended[consumer * 4 + warp()] = rows();  // registers are short
       give_slot_back();
     }
     const bool more = take_tile();
@@ -239,7 +247,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       pin_out();
       give_v_back();
       softmax.finish();
-      store_tile<kConfig>(params.call, shared, done, consumer, warp(), softmax, out);
+      store_tile<kConfig>(params.call, shared, consumer, warp(), softmax, out);
     }
     wgmma_wait<0>();
     if (!more) break;
@@ -265,16 +273,8 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
         }
       }
       ring.advance();
-#pragma unroll
-      for (int k = 0; k < kKeys / 16; ++k) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          // The product before has read the operand's registers. Were these plain copies, the compiler would compute
-          // the probabilities there in the first place, and let every product wait for the one before.
-          probabilities[0][k][i] = next_probabilities[0][k][i] ^ params.zero;
-        }
-      }
       if (block.is_last) {
+        copy_probabilities();
         clear_v_behind_end();
         break;
       }
@@ -283,6 +283,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       await_k();
       take_turn();
       multiply_q_k();
+      copy_probabilities();
       // Before P V, which has its left operand in registers and so is not issued until S is all but done: behind it
       // nothing is hidden.
       take_block();

@@ -1,29 +1,10 @@
 // Of the Hopper prefill kernel (sm90_mha_varlen.cuh): from a consumer's registers to the output.
 #pragma once
 
-#include "core/epilogue.cuh"
 #include "core/softmax.cuh"
 #include "kernels/sm90_mha_varlen_shared.cuh"
 
 namespace attnjit::kernel {
-
-/// The rows of a tile that a warp owns.
-struct WarpRows {
-  i32 first_token;
-  i32 rows;  // that exist; the warp has 16, and any number may be missing
-  i32 head;
-
-  template <int kBytes>
-  ATTNJIT_DEVICE StridedRows out(const MhaVarlenParams& call, int first_column) const {
-    return {static_cast<u8*>(call.out) +
-                (first_token * call.out_token_stride + head * call.out_head_stride + first_column) * kBytes,
-            call.out_token_stride * kBytes};
-  }
-  ATTNJIT_DEVICE void store_lse(const MhaVarlenParams& call, int row, float value) const {
-    if (call.lse == nullptr || row >= rows) return;
-    call.lse[(first_token + row) * call.lse_token_stride + head * call.lse_head_stride] = value;
-  }
-};
 
 /// Where a warp stages rows of the output. Nobody else touches it but while consumers of the same rows exchange; and
 /// between two tiles lanes come together, when the slot of the second one is given back.
@@ -54,16 +35,18 @@ ATTNJIT_DEVICE void store_no_keys(const MhaVarlenParams& call, const WarpRows& a
 
 /// Ends a tile: normalises, quantises, stores. `softmax` is finished.
 template <Sm90MhaVarlenConfig kConfig, int kOutGroups, int kGroupTiles>
-ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<kConfig>& shared, const WarpRows& at,
-                               int consumer, int warp, OnlineSoftmax<1, kConfig.element>& softmax,
+ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<kConfig>& shared, int consumer,
+                               int warp, OnlineSoftmax<1, kConfig.element>& softmax,
                                float (&out)[kOutGroups][1][kGroupTiles][4]) {
   constexpr bool kShareRows = Sm90MhaVarlenShared<kConfig>::kShareRows;
   constexpr int kPitch = staging_pitch(kConfig);
   using Output = typename SelectOutput<kConfig.out_element, true>::Type;
   static_assert(kOutGroups == 1 || (kGroupTiles == 16 && !kShareRows));
   const AccumulatorPosition position;
+  const WarpRows at = shared.ended[consumer * 4 + warp];
   const u32 staging = staging_of(shared, consumer, warp);
-  const Output output(call.out_scale);
+  Output output(call.out_scale);
+  const float factor = output.take_factor();
   const auto store_lse = [&] {
     if (position.lane % 4 != 0) return;
 #pragma unroll
@@ -73,8 +56,8 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
   float normaliser[1][2];
   if constexpr (!kShareRows) {
     store_lse();
-    normaliser[0][0] = softmax.normaliser(0, 0);
-    normaliser[0][1] = softmax.normaliser(0, 1);
+    normaliser[0][0] = softmax.normaliser(0, 0) * factor;
+    normaliser[0][1] = softmax.normaliser(0, 1) * factor;
 #pragma unroll
     for (int group = 0; group < kOutGroups; ++group) {
       float scaled[1][kGroupTiles][4];
@@ -119,7 +102,8 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
     for (int half = 0; half < 2; ++half) {
       const Float2 other =
           load_shared_float2(address_of(exchange.states[1 - consumer][warp * 16 + position.row(0, half)]));
-      theirs[0][half] = softmax.join(0, half, other.x, other.y, normaliser[0][half]);
+      theirs[0][half] = softmax.join(0, half, other.x, other.y, normaliser[0][half]) * factor;
+      normaliser[0][half] *= factor;
     }
 #pragma unroll
     for (int n = 0; n < kHalf; ++n) {

@@ -1,6 +1,7 @@
 // Of the Hopper prefill kernel (sm90_mha_varlen.cuh): its shared memory and its barriers.
 #pragma once
 
+#include "core/epilogue.cuh"
 #include "core/tile_scheduler.cuh"
 #include "ptx/mbarrier.cuh"
 #include "shared/sm90_mha_varlen_config.h"
@@ -32,6 +33,24 @@ struct MaskBits {
 };
 struct NoMaskBits {};
 
+/// The rows of a tile that a warp owns.
+struct WarpRows {
+  i32 first_token;
+  i32 rows;  // that exist; the warp has 16, and any number may be missing
+  i32 head;
+
+  template <int kBytes>
+  ATTNJIT_DEVICE StridedRows out(const MhaVarlenParams& call, int first_column) const {
+    return {static_cast<u8*>(call.out) +
+                (first_token * call.out_token_stride + head * call.out_head_stride + first_column) * kBytes,
+            call.out_token_stride * kBytes};
+  }
+  ATTNJIT_DEVICE void store_lse(const MhaVarlenParams& call, int row, float value) const {
+    if (call.lse == nullptr || row >= rows) return;
+    call.lse[(first_token + row) * call.lse_token_stride + head * call.lse_head_stride] = value;
+  }
+};
+
 template <Sm90MhaVarlenConfig kConfig>
 struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMaskBits>::Type {
   static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers own halves of the keys, not rows
@@ -59,7 +78,8 @@ struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMas
   };
   Barriers barriers;
   WorkTile tiles[kTileSlots];
-  i32 blocks[kConfig.stages];  // packed
+  WarpRows ended[kConsumers * 4];  // each warp's, of the tile that is to be stored
+  i32 blocks[kConfig.stages];      // packed
 };
 
 /// Which buffer of a ring is next, and the parity of its phase.

@@ -71,7 +71,7 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
   const int out = c.block_m == kConsumerRows ? kConsumers * kConsumerRows * (exchange_pitch(c) * 4 + 8)
                                              : kConsumers * kConsumerRows * staging_pitch(c);
   const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots + 1) * 8;
-  const int tiles = kTileSlots * 32;
+  const int tiles = kTileSlots * 32 + kConsumers * 4 * 12;  // and rows
   const int blocks = c.masked ? c.stages * (4 + c.block_m * kMaskBoxWords * 4) : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }
