@@ -10,8 +10,8 @@
 namespace attnjit::kernel {
 
 /// Copies kMaskBoxWords words of the mask, from word `first` on, of 16 rows from `first_token` on to shared memory, as
-/// the copy engine would. Words that the mask does not have are zero, and so are those of rows beyond `rows`. By a warp,
-/// to which `destination` belongs.
+/// the copy engine would. Words that the mask does not have are zero, and so are those of rows beyond `rows`. By a
+/// warp, to which `destination` belongs.
 ATTNJIT_DEVICE void copy_mask_rows(const KeyMask<const u32>& mask, i32 first_token, int rows, int first,
                                    u32 destination) {
   constexpr int kRowsAtOnce = 32 / kMaskBoxWords;

@@ -283,7 +283,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
       await_k();
       take_turn();
       multiply_q_k();
-      copy_probabilities();
+      copy_probabilities();  // which S need not wait for
       // Before P V, which has its left operand in registers and so is not issued until S is all but done: behind it
       // nothing is hidden.
       take_block();
