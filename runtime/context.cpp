@@ -145,15 +145,18 @@ CUcontext Context::Impl::primary_context() {
 
 Context::Impl::CurrentContext::CurrentContext(Impl& impl) : impl_(impl) {
   const runtime::Driver& driver = runtime::Driver::get();
-  CUcontext current = nullptr;
-  driver.check(driver.cuCtxGetCurrent(&current), "cuCtxGetCurrent");
-  if (current == nullptr) {
-    driver.check(driver.cuCtxPushCurrent(impl.primary_context()), "cuCtxPushCurrent");
-    pushed_ = true;
-    return;
-  }
   CUdevice device = 0;
-  driver.check(driver.cuCtxGetDevice(&device), "cuCtxGetDevice");
+  const CUresult result = driver.cuCtxGetDevice(&device);
+  if (result == CUDA_ERROR_INVALID_CONTEXT) {  // there is none, or it is no longer one
+    CUcontext current = nullptr;
+    driver.check(driver.cuCtxGetCurrent(&current), "cuCtxGetCurrent");
+    if (current == nullptr) {
+      driver.check(driver.cuCtxPushCurrent(impl.primary_context()), "cuCtxPushCurrent");
+      pushed_ = true;
+      return;
+    }
+  }
+  driver.check(result, "cuCtxGetDevice");
   if (device != *impl.device_) {
     throw Error(
         Status::kInvalidArgument,

@@ -11,41 +11,46 @@
 namespace attnjit::runtime {
 namespace {
 
-/// Everything that a map depends on, without padding between.
-struct MapKey {
-  std::uint64_t data;
-  std::int64_t token_stride, head_stride, tokens, heads;
-  std::int32_t columns, box_rows, element, box_columns;
-  bool operator==(const MapKey&) const = default;
-};
-
-MapKey key_of(const TensorMapRequest& r) {
-  return {reinterpret_cast<std::uintptr_t>(r.rows.data),
-          r.rows.token_stride,
-          r.rows.head_stride,
-          r.tokens,
-          r.heads,
-          r.columns,
-          r.box_rows,
-          static_cast<std::int32_t>(r.element),
-          static_cast<std::int32_t>(r.box_columns)};
+/// Everything that a map depends on.
+bool same(const TensorMapRequest& a, const TensorMapRequest& b) {
+  return a.rows.data == b.rows.data && a.rows.token_stride == b.rows.token_stride &&
+         a.rows.head_stride == b.rows.head_stride && a.tokens == b.tokens && a.heads == b.heads &&
+         a.columns == b.columns && a.box_rows == b.box_rows && a.element == b.element && a.box_columns == b.box_columns;
 }
 
-struct CachedMap {
-  MapKey key{};
-  kernel::TensorMap map{};
+/// The maps that a thread had encoded last for one place among a launch's maps. Layers come with other pointers, and
+/// q of one call never takes the room of its k, so that however the tensors lie a call finds all maps of a recent one.
+class MapsOfPlace {
+ public:
+  const kernel::TensorMap* find(const TensorMapRequest& request) {
+    if (same(request, requests_[last_])) return &maps_[last_];
+    for (std::size_t i = 0; i < kKept; ++i) {
+      if (data_[i] != request.rows.data || !same(request, requests_[i])) continue;
+      last_ = i;
+      return &maps_[i];
+    }
+    return nullptr;
+  }
+  /// In the place of the oldest.
+  void keep(const TensorMapRequest& request, const kernel::TensorMap& map) {
+    last_ = (newest_ = (newest_ + 1) % kKept);
+    data_[last_] = request.rows.data;
+    requests_[last_] = request;
+    maps_[last_] = map;
+  }
+
+ private:
+  static constexpr std::size_t kKept = 16;
+  std::size_t last_ = 0;                   // found or kept
+  std::size_t newest_ = 0;                 // kept
+  std::array<const void*, kKept> data_{};  // of the requests, close together
+  // A request of no tokens, as these are at first, is never made: no empty tensor has a map.
+  std::array<TensorMapRequest, kKept> requests_{};
+  std::array<kernel::TensorMap, kKept> maps_{};
 };
 
-/// Of the tensors of some calls back: an operator has five or six, and layers come with other pointers.
-constexpr std::size_t kCachedMaps = 64;
-
-std::size_t slot_of(const MapKey& key) {
-  const std::uint64_t mixed =
-      (key.data >> 4 ^ static_cast<std::uint64_t>(key.columns) << 20 ^ static_cast<std::uint64_t>(key.box_rows) << 32 ^
-       static_cast<std::uint64_t>(key.tokens)) *
-      0x9e3779b97f4a7c15ull;
-  return mixed >> 58;
-}
+constexpr std::size_t kPlaces = 6;  // no kernel has more maps
+thread_local constinit std::array<MapsOfPlace, kPlaces> kept_maps{};
 
 }  // namespace
 
@@ -62,13 +67,16 @@ int TileCounters::of(const Driver& driver, CUstream stream) {
 }
 
 void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& map) {
-  thread_local std::array<CachedMap, kCachedMaps> cached;
-  const MapKey key = key_of(request);
-  CachedMap& entry = cached[slot_of(key)];
-  if (entry.key == key && key.data != 0) {
-    map = entry.map;
+  MapsOfPlace& kept = kept_maps[place_++ % kPlaces];
+  if (const kernel::TensorMap* const found = kept.find(request)) [[likely]] {
+    map = *found;
     return;
   }
+  encode_anew(request, map);
+  kept.keep(request, map);
+}
+
+void DeviceServices::encode_anew(const TensorMapRequest& request, kernel::TensorMap& map) const {
   // Dims from the innermost: columns, heads, tokens. The innermost stride is one element, and not told.
   const cuuint64_t dims[3] = {static_cast<cuuint64_t>(request.columns), static_cast<cuuint64_t>(request.heads),
                               static_cast<cuuint64_t>(request.tokens)};
@@ -96,7 +104,6 @@ void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& 
   }
   static_assert(sizeof(encoded) == sizeof(map));
   std::memcpy(&map, &encoded, sizeof(map));
-  entry = {key, map};
 }
 
 }  // namespace attnjit::runtime

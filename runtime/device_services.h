@@ -3,6 +3,7 @@
 
 #include <cuda.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
@@ -25,6 +26,7 @@ class TileCounters {
   std::uint32_t captured_ = 0;
 };
 
+/// The services of one launch.
 class DeviceServices final : public LaunchServices {
  public:
   DeviceServices(const Driver& driver, TileCounters& counters, CUstream stream)
@@ -35,9 +37,12 @@ class DeviceServices final : public LaunchServices {
   int tile_counter() override { return counters_.of(driver_, stream_); }
 
  private:
+  [[gnu::noinline]] void encode_anew(const TensorMapRequest& request, kernel::TensorMap& map) const;
+
   const Driver& driver_;
   TileCounters& counters_;
   CUstream stream_;
+  std::size_t place_ = 0;  // of the next map among the launch's
 };
 
 }  // namespace attnjit::runtime

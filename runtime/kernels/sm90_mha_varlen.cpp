@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <new>
 #include <optional>
+#include <span>
 
 #include "attnjit/error.hpp"
 #include "runtime/kernels/mha_varlen_elements.h"
@@ -46,6 +48,15 @@ constexpr TileChoice kSmallTiles[] = {
     {192, 64, 64, 128, 2},
     {192, 128, 64, 128, 2},
 };
+
+// blocks() shifts.
+constexpr bool has_powers_of_two(std::span<const TileChoice> table) {
+  return std::ranges::all_of(table, [](const TileChoice& tile) {
+    return std::has_single_bit(static_cast<unsigned>(tile.block_m)) &&
+           std::has_single_bit(static_cast<unsigned>(tile.block_n));
+  });
+}
+static_assert(has_powers_of_two(kLargeTiles) && has_powers_of_two(kSmallTiles));
 
 Sm90MhaVarlenConfig kernel_config(const MhaVarlenConfig& config, KeyMasking masking, const TileChoice& tile) {
   return {.element = element_of(config.dtype),
@@ -161,19 +172,18 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     configs_.push_back(config);
     plans_.push_back(make_plan("sm90_mha_varlen", "Sm90MhaVarlenConfig", "Sm90MhaVarlenParams", config));
   }
+  /// By a shift: sizes are no constants here, a division would be one, and a call asks eight times.
+  static std::int64_t blocks(std::int64_t rows, int power_of_two) {
+    return (rows + power_of_two - 1) >> std::countr_zero(static_cast<std::uint32_t>(power_of_two));
+  }
   /// An upper bound: sequences shorter than the longest one have fewer.
   static std::int64_t tiles(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) {
-    return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
+    return std::int64_t{call.batch} * call.heads * blocks(call.max_seqlen_q, config.block_m);
   }
 
   bool takes_small_tiles(const MhaVarlenCall& call) const {
     if (features_.tile_size != TileSize::kAsTheCallSuggests) return features_.tile_size == TileSize::kSmall;
     return expected_span(call, configs_[1]) <= expected_span(call, configs_[0]);
-  }
-  /// Of keys. Without a sign, which a division would have to look at.
-  static int blocks(std::int64_t keys, const Sm90MhaVarlenConfig& config) {
-    const auto block = static_cast<std::uint32_t>(config.block_n);
-    return static_cast<int>((static_cast<std::uint32_t>(keys) + block - 1) / block);
   }
   /// How long the last SM works, in steps of 128 queries by 128 keys, were all sequences of the greatest length.
   double expected_span(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) const {
@@ -183,8 +193,8 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     const std::int64_t keys = call.max_seqlen_k;
     const std::int64_t first_keys =
         config.causal ? std::clamp<std::int64_t>(config.block_m + keys - call.max_seqlen_q, 0, keys) : keys;
-    const int last = blocks(keys, config);
-    const int first = blocks(first_keys, config);
+    const auto last = static_cast<double>(blocks(keys, config.block_n));
+    const auto first = static_cast<double>(blocks(first_keys, config.block_n));
     const double longest = kTile + step * last;
     const double mean = kTile + step / 2 * (first + last);
     const std::int64_t count = tiles(call, config);

@@ -1,5 +1,6 @@
 #include "tests/fake_driver/fake_cuda.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -132,12 +133,16 @@ CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** p
   if (fake_state.on_launch) fake_state.on_launch(fake_state.launches.back(), parameters[0]);
   return CUDA_SUCCESS;
 }
-/// The map holds the tensor's address, for tests to see.
-CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType, cuuint32_t, void* tensor, const cuuint64_t*,
-                           const cuuint64_t*, const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave,
+/// The map holds the tensor's address, dims and strides, for tests to see.
+CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType, cuuint32_t rank, void* tensor, const cuuint64_t* dims,
+                           const cuuint64_t* strides, const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave,
                            CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
   *map = CUtensorMap{};
   map->opaque[0] = reinterpret_cast<cuuint64_t>(tensor);
+  std::copy_n(dims, rank, map->opaque + 1);
+  std::copy_n(strides, rank - 1, map->opaque + 1 + rank);
+  const std::lock_guard lock(mutex);
+  ++fake_state.tensor_maps_encoded;
   return CUDA_SUCCESS;
 }
 CUresult host_alloc(void** memory, std::size_t bytes, unsigned) {

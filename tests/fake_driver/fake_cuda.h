@@ -47,6 +47,7 @@ struct State {
   int primary_contexts_retained = 0;
   int host_allocations = 0;               // less those freed
   int stream_waits = 0;
+  int tensor_maps_encoded = 0;
   CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
   CUresult capture_result = CUDA_SUCCESS;  // of the question for it
 };

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -112,6 +114,80 @@ TEST_F(LaunchTest, ACounterGivesOutTilesThatAreMoreThanTheCtas) {
   fake_cuda::state().capture_result = CUDA_ERROR_UNKNOWN;
   EXPECT_EQ(counter_of(few, 0x5000), attnjit::kernel::kNoTileCounter);
   EXPECT_THROW(counter_of(many, 0x5000), attnjit::Error);
+}
+
+/// Calls of an operator, and what is asked of the driver for them.
+class TensorMapTest : public LaunchTest {
+ protected:
+  void SetUp() override {
+    LaunchTest::SetUp();
+    fake_cuda::set_current(fake_cuda::context_of(0));
+    op_.emplace(attnjit::Context(options()), small_config());
+  }
+
+  /// How many maps the call has encoded; those that it told the kernel are kept in told_.
+  int encoded_by(const attnjit::MhaVarlenParams& params) {
+    fake_cuda::state().launches.clear();
+    const int before = fake_cuda::state().tensor_maps_encoded;
+    op_->run(params);
+    std::memcpy(&told_, fake_cuda::state().launches.at(0).parameter.data(), sizeof told_);
+    return fake_cuda::state().tensor_maps_encoded - before;
+  }
+  void expect_told_of(const attnjit::MhaVarlenParams& params) const {
+    const auto at = [](const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
+    EXPECT_EQ(told_.q_nope.opaque[0], at(params.q.data));
+    EXPECT_EQ(told_.q_pe.opaque[0], at(params.q.data) + 128 * 2);
+    EXPECT_EQ(told_.k_nope.opaque[0], at(params.k_nope.data));
+    EXPECT_EQ(told_.k_pe.opaque[0], at(params.k_pe.data));
+    EXPECT_EQ(told_.v.opaque[0], at(params.v.data));
+    EXPECT_EQ(told_.v.opaque[3], static_cast<std::uint64_t>(params.v.shape[0])) << "tokens";
+    EXPECT_EQ(told_.v.opaque[5], static_cast<std::uint64_t>(params.v.strides[0]) * 2) << "token stride in bytes";
+  }
+
+  std::optional<attnjit::MhaVarlen> op_;
+  attnjit::kernel::Sm90MhaVarlenParams told_{};
+};
+
+TEST_F(TensorMapTest, AreEncodedOnceWhereverTheTensorsLie) {
+  std::minstd_rand random(7);
+  for (int i = 0; i < 1000; ++i) {
+    attnjit::MhaVarlenParams params = deepseek_params();
+    const auto place = [&] {
+      return attnjit::test::address(((std::uintptr_t{random()} << 12) + random() % 4096) * 16);
+    };
+    for (attnjit::Tensor* tensor : {&params.q, &params.k_nope, &params.k_pe, &params.v}) tensor->data = place();
+    EXPECT_EQ(encoded_by(params), 5) << "at the first call";
+    expect_told_of(params);
+    EXPECT_EQ(encoded_by(params), 0) << "at the second call";
+    expect_told_of(params);
+  }
+}
+
+TEST_F(TensorMapTest, AreEncodedAnewForWhatHasChanged) {
+  attnjit::MhaVarlenParams params = deepseek_params();
+  encoded_by(params);
+  params.v.data = attnjit::test::address(0x48000);
+  EXPECT_EQ(encoded_by(params), 1);
+  expect_told_of(params);
+  params.v.strides[0] *= 2;
+  EXPECT_EQ(encoded_by(params), 1);
+  expect_told_of(params);
+  for (attnjit::Tensor* tensor : {&params.k_nope, &params.k_pe, &params.v}) tensor->shape[0] = 250;
+  EXPECT_EQ(encoded_by(params), 3);
+  expect_told_of(params);
+}
+
+TEST_F(TensorMapTest, OfSixteenLayersAreKept) {
+  attnjit::MhaVarlenParams params = deepseek_params();
+  for (int round = 0; round < 3; ++round) {
+    for (std::uintptr_t layer = 0; layer < 16; ++layer) {
+      params.k_nope.data = attnjit::test::address(0x100000 + layer * 0x10000);
+      params.v.data = attnjit::test::address(0x200000 + layer * 0x10000);
+      const int encoded = encoded_by(params);
+      EXPECT_EQ(encoded > 0, round == 0) << "layer " << layer;
+      expect_told_of(params);
+    }
+  }
 }
 
 TEST_F(LaunchTest, AMergeIsOneLaunchToo) {
