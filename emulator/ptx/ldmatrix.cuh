@@ -1,4 +1,4 @@
-// ldmatrix on the emulator.
+// ldmatrix and stmatrix on the emulator.
 #pragma once
 
 #include "ptx/builtins.cuh"
@@ -33,6 +33,21 @@ void ldmatrix(void* const (&lanes)[emulator::kWarpLanes]) {
   }
 }
 
+struct StmatrixOperands {
+  const u32* r;
+  u32* row;  // becomes what the row that this lane names shall hold
+};
+
+/// The way back of ldmatrix: lane l names row l % 8 of tile l / 8.
+inline void stmatrix_x4(void* const (&lanes)[emulator::kWarpLanes]) {
+  for (int lane = 0; lane < emulator::kWarpLanes; ++lane) {
+    for (int i = 0; i < 4; ++i) {
+      static_cast<StmatrixOperands*>(lanes[lane])->row[i] =
+          static_cast<const StmatrixOperands*>(lanes[lane % 8 * 4 + i])->r[lane / 8];
+    }
+  }
+}
+
 }  // namespace emulated
 
 ATTNJIT_DEVICE void ldmatrix_x4(u32 (&r)[4], u32 address, Site site = Site::here()) {
@@ -42,6 +57,12 @@ ATTNJIT_DEVICE void ldmatrix_x4(u32 (&r)[4], u32 address, Site site = Site::here
 ATTNJIT_DEVICE void ldmatrix_x4_trans(u32 (&r)[4], u32 address, Site site = Site::here()) {
   emulated::LdmatrixOperands mine{r, machine().read_shared(site, address, 16)};
   machine().warp_collective(site, "ldmatrix.x4.trans", &mine, emulated::ldmatrix<4, true>);
+}
+ATTNJIT_DEVICE void stmatrix_x4(u32 address, const u32 (&r)[4], Site site = Site::here()) {
+  u32 row[4];
+  emulated::StmatrixOperands mine{r, row};
+  machine().warp_collective(site, "stmatrix.x4", &mine, emulated::stmatrix_x4);
+  __builtin_memcpy(machine().write_shared(site, address, 16), row, 16);
 }
 
 }  // namespace attnjit::kernel

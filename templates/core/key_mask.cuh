@@ -19,8 +19,8 @@ class AllBlocks {
  public:
   ATTNJIT_DEVICE explicit AllBlocks(int end) : end_(end) {}
   /// The first one to visit; -1 if there is none.
-  ATTNJIT_DEVICE int first() const { return end_ > 0 ? 0 : -1; }
-  /// The one after `block`, which was visited; -1 if there is none.
+  ATTNJIT_DEVICE int first() const { return after(-1); }
+  /// The one after `block`, which was visited, or is -1; -1 if there is none.
   ATTNJIT_DEVICE int after(int block) const { return block + 1 < end_ ? block + 1 : -1; }
 
  private:
@@ -47,16 +47,18 @@ class OccupiedBlocks {
   ATTNJIT_DEVICE OccupiedBlocks(const KeyMask<const u32>& mask, const FindRows& find_rows, int offset)
       : mask_(mask), find_rows_(find_rows), offset_(offset) {}
 
+  /// As of AllBlocks.
   ATTNJIT_DEVICE int first() { return search(0, -1); }
   ATTNJIT_DEVICE int after(int block) {
     const int next = block + 1;
     if (next % kBlocksPerTile != 0) return next < find_rows_().blocks ? next : -1;  // of a tile that was visited
-    return search(next / kBlocksPerTile * kTilesPerBlock, block / kBlocksPerTile * kTilesPerBlock / 32);
+    return search(next / kBlocksPerTile * kTilesPerBlock, ceil_div(next, kBlocksPerWord) - 1);
   }
 
  private:
   static constexpr int kBlocksPerTile = max_of(1, kMaskTile / kBlockN);
   static constexpr int kTilesPerBlock = max_of(1, kBlockN / kMaskTile);
+  static constexpr int kBlocksPerWord = 32 * kBlocksPerTile / kTilesPerBlock;
 
   /// The first occupied block from tile `tile` on, with which a block begins. bits_ are those of word `loaded`.
   ATTNJIT_DEVICE int search(int tile, int loaded) {

@@ -214,8 +214,8 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
       static_cast<u8*>(params.out) +
           (first_token * params.out_token_stride + rows.head * params.out_head_stride) * Output::kBytes,
       params.out_token_stride * Output::kBytes};
-  store_rows<kOutTiles>(Output(params.out_scale), out, shared_address(&shared.out[warp_row]), Shared::kPitchOutBytes,
-                        out_rows, rows.m_rows - warp_row);
+  store_rows<RowStaging{.tiles = kOutTiles}>(Output(params.out_scale), out, shared_address(&shared.out[warp_row]),
+                                             Shared::kPitchOutBytes, out_rows, rows.m_rows - warp_row);
 }
 
 }  // namespace attnjit::kernel

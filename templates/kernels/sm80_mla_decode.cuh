@@ -334,9 +334,9 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
         return static_cast<u8*>(params.out.data) +
                (out_rows.offset(params.out, out_row + row) + out_column) * Output::kBytes;
       };
-      store_rows<kOutColumns / 8>(Output(params.out_scale), out,
-                                  shared_address(&shared.out[out_column / kOutColumns][out_row]),
-                                  Shared::kPitchOutBytes, row_address, out_rows.count - out_row);
+      store_rows<RowStaging{.tiles = kOutColumns / 8}>(Output(params.out_scale), out,
+                                                       shared_address(&shared.out[out_column / kOutColumns][out_row]),
+                                                       Shared::kPitchOutBytes, row_address, out_rows.count - out_row);
     }
   }
 }

@@ -40,6 +40,7 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
                                float (&out)[kOutGroups][1][kGroupTiles][4]) {
   constexpr bool kShareRows = Sm90MhaVarlenShared<kConfig>::kShareRows;
   constexpr int kPitch = staging_pitch(kConfig);
+  constexpr RowStaging kStaging{.tiles = staged_tiles(kConfig), .loads = 4, .stmatrix = true};
   using Output = typename SelectOutput<kConfig.out_element, true>::Type;
   static_assert(kOutGroups == 1 || (kGroupTiles == 16 && !kShareRows));
   const AccumulatorPosition position;
@@ -67,8 +68,8 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
         for (int i = 0; i < 4; ++i) scaled[0][n][i] = out[group][0][n][i] * normaliser[0][i / 2];
       }
       if (group > 0) sync_warp();  // what was staged before has been read
-      store_rows<staged_tiles(kConfig), kLoadsSideBySide>(
-          output, scaled, staging, kPitch, at.template out<Output::kBytes>(call, group * kGroupTiles * 8), at.rows);
+      store_rows<kStaging>(output, scaled, staging, kPitch,
+                           at.template out<Output::kBytes>(call, group * kGroupTiles * 8), at.rows);
     }
   } else {
     // Both consumers have a state of every row; each ends one half of the columns and gives the other one away.
@@ -118,8 +119,8 @@ ATTNJIT_DEVICE void store_tile(const MhaVarlenParams& call, Sm90MhaVarlenShared<
     }
     if (consumer == 0) store_lse();
     sync_warp();  // the rows of this warp have been read: they give way to the staged output
-    store_rows<staged_tiles(kConfig), kLoadsSideBySide>(
-        output, mine, staging, kPitch, at.template out<Output::kBytes>(call, consumer * kHalf * 8), at.rows);
+    store_rows<kStaging>(output, mine, staging, kPitch, at.template out<Output::kBytes>(call, consumer * kHalf * 8),
+                         at.rows);
   }
 }
 

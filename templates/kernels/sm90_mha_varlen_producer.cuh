@@ -169,17 +169,20 @@ ATTNJIT_DEVICE void sm90_mha_varlen_fetcher(const Sm90MhaVarlenParams& params, S
     const int k_start = told.k_start;
     const int offset = key_offset<kConfig.masked>(params.call, told.sequence);
     auto walk = walk_of<kConfig>(params.call, told);
-    int block = walk.first();
+    int block = -1;  // before the first; so the walk stands in the text once
 #pragma unroll 1
-    while (block >= 0) {
+    for (;;) {
       const int next = walk.after(block);
-      const int token = k_start + block * kConfig.block_n;
-      if (next < 0) mbarrier_arrive(address_of(barriers.tile_wanted));
-      load_k(head, token, {block, next < 0}, told, offset);
-      if (v_token >= 0) load_v(v_head, v_token);
-      ring.advance();
-      v_head = head;
-      v_token = token;
+      if (block >= 0) {
+        const int token = k_start + block * kConfig.block_n;
+        if (next < 0) mbarrier_arrive(address_of(barriers.tile_wanted));
+        load_k(head, token, {block, next < 0}, told, offset);
+        if (v_token >= 0) load_v(v_head, v_token);
+        ring.advance();
+        v_head = head;
+        v_token = token;
+      }
+      if (next < 0) break;
       block = next;
     }
     if (told.n_blocks == 0) mbarrier_arrive(address_of(barriers.tile_wanted));

@@ -1,4 +1,4 @@
-// ldmatrix: four 8x8 tiles of 16-bit elements from shared memory into the fragments of mma.
+// ldmatrix and stmatrix: four 8x8 tiles of 16-bit elements from shared memory into the fragments of mma, and back.
 #pragma once
 
 #include "ptx/builtins.cuh"
@@ -17,6 +17,12 @@ ATTNJIT_DEVICE void ldmatrix_x4_trans(u32 (&r)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(address)
+               : "memory");
+}
+/// PTX ISA 9.7.14.5.16, stmatrix.x4 (SM 9.0 on): the way back.
+ATTNJIT_DEVICE void stmatrix_x4(u32 address, const u32 (&r)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(r[0]), "r"(r[1]),
+               "r"(r[2]), "r"(r[3])
                : "memory");
 }
 

@@ -53,8 +53,6 @@ ATTNJIT_HOST_DEVICE constexpr int out_groups(const Sm90MhaVarlenConfig& c) { ret
 
 /// Output tiles of 8 columns that a warp stages at a time: fewer under a mask, whose bits need the room.
 ATTNJIT_HOST_DEVICE constexpr int staged_tiles(const Sm90MhaVarlenConfig& c) { return c.masked ? 4 : 8; }
-/// 16-byte loads of a lane under way at a time when it reads them back.
-inline constexpr int kLoadsSideBySide = 4;
 ATTNJIT_HOST_DEVICE constexpr int staging_pitch(const Sm90MhaVarlenConfig& c) {
   return staged_tiles(c) * 8 * bytes_of(c.out_element) + 16;
 }

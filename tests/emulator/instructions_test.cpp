@@ -119,6 +119,36 @@ TEST(Instructions, LdmatrixGivesTheFragmentsOfMma) {
   }
 }
 
+/// Every lane's fragments of mma from p.fragments, as a matrix [16][16] to p.stored.
+struct StoredTiles {
+  const std::uint32_t (*fragments)[4] = nullptr;
+  std::uint16_t* stored = nullptr;
+};
+void store_fragments(const StoredTiles& p) {
+  const u32 first = shared_address(machine().shared);
+  const int lane = thread_index();
+  stmatrix_x4(first + static_cast<u32>(lane % 16 * 32 + lane / 16 * 16),
+              {p.fragments[lane][0], p.fragments[lane][1], p.fragments[lane][2], p.fragments[lane][3]});
+  sync_warp();
+  for (int i = lane; i < 128; i += 32) {
+    const u32 pair = load_shared(first + static_cast<u32>(i) * 4);
+    std::memcpy(p.stored + 2 * i, &pair, 4);
+  }
+}
+
+TEST(Instructions, StmatrixStoresTheFragmentsOfMma) {
+  std::uint32_t fragments[32][4];
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    for (unsigned i = 0; i < 4; ++i) {
+      const unsigned element = (lane / 4 + i % 2 * 8) * 16 + lane % 4 * 2 + i / 2 * 8;
+      fragments[lane][i] = (element + 1) << 16 | element;
+    }
+  }
+  std::vector<std::uint16_t> stored(256, 0xffff);
+  ASSERT_FALSE((run_planted<StoredTiles, store_fragments>({fragments, stored.data()}, kOneWarp)));
+  for (std::size_t i = 0; i < stored.size(); ++i) EXPECT_EQ(stored[i], i);
+}
+
 struct Product {
   const std::uint16_t* a = nullptr;  // [16][16]
   const std::uint16_t* b = nullptr;  // [16][8]
