@@ -11,11 +11,10 @@ are compared bit by bit. Below 3 % a single short cell says nothing: look at the
 
 import argparse
 import dataclasses
-import fnmatch
 import statistics
-import sys
 
 from attention_cells import Cell, all_cells, fp8_output_cells, geometric_mean, off_track_cells
+from gpu_bench import chosen
 from masked_mha import MaskedCell, all_masked_cells
 from prefill_case import bounds, packed_tensors
 
@@ -46,10 +45,6 @@ def all_cases():
         + [Case(cell, e4m3=True) for cell in fp8_output_cells()]
         + [Case(masked.cell, masked=masked) for masked in all_masked_cells()]
     )
-
-
-def chosen(cases, patterns):
-    return [case for case in cases if any(fnmatch.fnmatchcase(case.name, p.strip()) for p in patterns.split(","))]
 
 
 def alternate(time_once, calls, rounds):
@@ -134,9 +129,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    cases = chosen(all_cases(), arguments.cells)
-    if not cases:
-        sys.exit(f"no cell is named like {arguments.cells!r}")
+    cases = chosen(all_cases(), arguments)
     if arguments.dry_run:
         for case in cases:
             print(f"{case.kind:7} {case.name}")
