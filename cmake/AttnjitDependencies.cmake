@@ -10,7 +10,7 @@ find_package(SQLite3 REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(nlohmann_json REQUIRED)
 find_package(dlpack REQUIRED)
-if(ATTNJIT_BUILD_TOOLS)
+if(ATTNJIT_BUILD_TOOLS OR ATTNJIT_BUILD_BENCH)
   find_package(CLI11 REQUIRED)
 endif()
 

@@ -10,6 +10,7 @@
 #include "runtime/context_impl.h"
 #include "tests/gpu/operators.h"
 #include "tests/gpu/report_check.h"
+#include "tests/support/kept_kernels.h"
 
 namespace attnjit::gpu_tests {
 namespace {
@@ -24,7 +25,8 @@ TEST_P(CommittedCubins, AreThoseOfTheSourcesAtHand) {
   ContextOptions options;
   options.device = ContextOptions::kNoDevice;
   options.arch = kTarget;
-  options.cache_path = ":memory:";
+  options.cache_path = test::kept_kernels();
+  options.compiler = CompilerPolicy::kExact;
   const Context context(options);
   runtime::KernelLoader& loader = context.impl()->loader();
   const std::string here = loader.nvrtc().version().name();

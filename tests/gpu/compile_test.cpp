@@ -12,6 +12,7 @@
 #include "jit/compiler.h"
 #include "runtime/context_impl.h"
 #include "tests/gpu/operators.h"
+#include "tests/support/kept_kernels.h"
 
 namespace attnjit::gpu_tests {
 
@@ -29,7 +30,8 @@ runtime::KernelLoader& loader_for(const std::string& target) {
     ContextOptions options;
     options.device = ContextOptions::kNoDevice;
     options.arch = target;
-    options.cache_path = ":memory:";
+    options.cache_path = test::kept_kernels();
+    options.compiler = CompilerPolicy::kExact;
     found = contexts.emplace(target, Context(options)).first;
   }
   return found->second.impl()->loader();

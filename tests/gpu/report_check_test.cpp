@@ -19,6 +19,7 @@
 #include "tests/gpu/digests.h"
 #include "tests/gpu/operators.h"
 #include "tests/gpu/report_check.h"
+#include "tests/support/kept_kernels.h"
 
 namespace attnjit::gpu_tests {
 namespace {
@@ -39,7 +40,7 @@ Context compile_only_context() {
   ContextOptions options;
   options.device = ContextOptions::kNoDevice;
   options.arch = kTarget;
-  options.cache_path = ":memory:";
+  options.cache_path = test::kept_kernels();
   return Context(options);
 }
 

@@ -4,13 +4,13 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <string>
 
 #include "attnjit/attnjit.hpp"
 #include "templates/shared/mla_decode_params.h"
 #include "tests/fake_driver/fake_cuda.h"
 #include "tests/runtime/mla_decode_case.h"
+#include "tests/support/kept_kernels.h"
 
 namespace {
 
@@ -23,14 +23,7 @@ const auto kStream = reinterpret_cast<attnjit::Stream>(0x5000);
 
 class MlaDecodeLaunch : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    setenv("ATTNJIT_LIBCUDA", FAKE_CUDA_PATH, 1);
-    // One cache for all tests of this program: they compile once.
-    directory_ = std::filesystem::temp_directory_path() / ("attnjit-decode-launch-" + std::to_string(getpid()));
-    std::filesystem::create_directory(directory_);
-    std::filesystem::permissions(directory_, std::filesystem::perms::owner_all);
-  }
-  static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
+  static void SetUpTestSuite() { setenv("ATTNJIT_LIBCUDA", FAKE_CUDA_PATH, 1); }
   void SetUp() override {
     fake_cuda::reset();
     fake_cuda::state().parameter_bytes["attnjit_sm80_mla_decode"] = sizeof(Sent);
@@ -41,7 +34,7 @@ class MlaDecodeLaunch : public testing::Test {
 
   static attnjit::MlaDecode make() {
     attnjit::ContextOptions options;
-    options.cache_path = directory_.string();
+    options.cache_path = attnjit::test::kept_kernels();
     return {attnjit::Context(options), decode_config()};
   }
   static Sent sent(std::size_t launch) {
@@ -49,8 +42,6 @@ class MlaDecodeLaunch : public testing::Test {
     std::memcpy(&params, fake_cuda::state().launches.at(launch).parameter.data(), sizeof params);
     return params;
   }
-
-  static inline std::filesystem::path directory_;
 };
 
 TEST_F(MlaDecodeLaunch, OneCallIsTwoLaunchesOfTheSameParameter) {

@@ -1,0 +1,29 @@
+# Precompiled headers: JSON, CLI11 and GoogleTest are most of what the compiler reads of a test or of the command.
+#
+# attnjit_precompiled(NAME [QUICK] HEADERS... LINKS...): a target whose headers executables take over by
+# attnjit_precompile(). An executable itself, since those are compiled as -fPIE and libraries are not.
+function(attnjit_precompiled name)
+  cmake_parse_arguments(PCH "QUICK" "" "HEADERS;LINKS" ${ARGN})
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  file(CONFIGURE OUTPUT ${source} CONTENT "int main() {}  // nothing but precompiled headers\n")
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE ${PCH_LINKS})
+  if(PCH_QUICK)
+    attnjit_quick(${name})
+  endif()
+  list(TRANSFORM PCH_HEADERS REPLACE "(.+)" "<\\1>")
+  list(TRANSFORM PCH_HEADERS REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:\\1>")
+  target_precompile_headers(${name} PRIVATE ${PCH_HEADERS})
+endfunction()
+
+# The compiler ignores them where a macro or an option that they saw differs, and -Winvalid-pch says so.
+function(attnjit_precompile target name)
+  target_precompile_headers(${target} REUSE_FROM ${name})
+endfunction()
+
+# Test code runs once per test and is compiled twice per test run: it is not worth optimising.
+function(attnjit_quick target)
+  if(ATTNJIT_QUICK_TESTS)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
