@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "attnjit/error.hpp"
+#include "runtime/checked.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -59,7 +62,7 @@ void ArgumentCheck::fail(const std::string& message) const {
   throw Error(Status::kInvalidArgument, fmt::format("{}: {}", operator_, message));
 }
 
-void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
+bool ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                            Access access, std::int64_t alignment) const {
   if (!t.given()) [[unlikely]] {
     fail(fmt::format("{} is not given; it must be a {} tensor {}", name, to_string(dtype), wanted_text(shape)));
@@ -73,7 +76,7 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
         "{} has shape {}; it must be {}: {}", name, shape_text(t), wanted_text(shape),
         access == Access::kOutput ? "allocate it so, or pass a view of that shape" : "pass a view of that shape"));
   }
-  if (is_empty(t)) return;  // no pointer and no stride of an empty tensor is ever used
+  if (is_empty(t)) return false;  // no pointer and no stride of an empty tensor is ever used
   if (t.data == nullptr) [[unlikely]] {
     fail(fmt::format("{} has a null pointer and shape {}; only a tensor of no elements may have one: give its address",
                      name, shape_text(t)));
@@ -82,15 +85,69 @@ void ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
     fail(fmt::format("{} starts at {}; it must start at a multiple of {} bytes: allocate it there, or copy it", name,
                      fmt::ptr(t.data), alignment));
   }
+  std::int64_t sizes = 0, strides = 0;  // an upper bound of them, but for a factor below 2
   for (int dim = 0; dim < t.rank; ++dim) {
     if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
     const std::int64_t stride = t.strides[dim];
+    sizes |= t.shape[dim];
+    strides |= stride;
     if (stride < 0 || (stride == 0 && access == Access::kOutput)) [[unlikely]] {
       fail(fmt::format("{} has stride {} in dim {}; it must be {}", name, stride, dim,
                        access == Access::kOutput
                            ? "positive, since elements of an output may not overlap: allocate it so"
                            : "0 or positive: copy it"));
     }
+  }
+  // Four dims of 2^30 elements at strides of 2^28 are 2^60 elements, of 4 bytes at most.
+  if (sizes >= std::int64_t{1} << 30 || strides >= std::int64_t{1} << 28) [[unlikely]]
+    reaches_within_64_bits(name, t);
+  return true;
+}
+
+void ArgumentCheck::reaches_within_64_bits(const char* name, const Tensor& t) const {
+  Checked last_element = 0;
+  for (int dim = 0; dim < t.rank; ++dim) {
+    if (t.shape[dim] > 1) last_element = last_element + Checked(t.shape[dim] - 1) * t.strides[dim];
+  }
+  if (!((last_element + 1) * element_bytes(t.dtype)).fits()) [[unlikely]] {
+    fail(
+        fmt::format("{} of shape {} with strides [{}] would reach over more than 2^63 bytes: pass a view "
+                    "of memory that there is",
+                    name, shape_text(t), fmt::join(t.strides.begin(), t.strides.begin() + t.rank, ", ")));
+  }
+}
+
+/// Dims that nest: from the smallest stride on, each is at least as large as all that lies within. Those of a tensor
+/// that was allocated, permuted and sliced do; interleaved ones, which may be free of overlap too, are refused.
+void ArgumentCheck::elements_apart(const char* name, const Tensor& t) const {
+  bool nested = true;  // in the order of its dims, as most outputs are
+  std::int64_t within = 1;
+  for (int dim = t.rank - 1; dim >= 0; --dim) {
+    if (t.shape[dim] <= 1) continue;
+    nested &= t.strides[dim] >= within;
+    within += (t.shape[dim] - 1) * t.strides[dim];
+  }
+  if (nested) [[likely]]
+    return;
+
+  std::array<int, Tensor::kMaxRank> order{};
+  int dims = 0;
+  for (int dim = t.rank - 1; dim >= 0; --dim) {
+    if (t.shape[dim] <= 1) continue;
+    int place = dims++;
+    for (; place > 0 && t.strides[order[place - 1]] > t.strides[dim]; --place) order[place] = order[place - 1];
+    order[place] = dim;
+  }
+  std::int64_t extent = 1;  // of the dims so far; layout() has seen that it fits
+  for (int i = 0; i < dims; ++i) {
+    const int dim = order[i];
+    if (t.strides[dim] < extent) [[unlikely]] {
+      fail(fmt::format(
+          "{} has stride {} in dim {}, and its other dims reach over {} elements; elements of an output may "
+          "not overlap: allocate it so",
+          name, t.strides[dim], dim, extent));
+    }
+    extent += (t.shape[dim] - 1) * t.strides[dim];
   }
 }
 
@@ -104,7 +161,7 @@ void ArgumentCheck::contiguous_columns(const char* name, const Tensor& t) const 
 
 void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                          Access access) const {
-  layout(name, t, dtype, shape, access, kRowAlignment);
+  if (!layout(name, t, dtype, shape, access, kRowAlignment)) return;
   contiguous_columns(name, t);
   const int last = t.rank - 1;
   const std::int64_t elements_per_unit = kRowAlignment / element_bytes(dtype);
@@ -114,17 +171,19 @@ void ArgumentCheck::rows(const char* name, const Tensor& t, DType dtype, std::in
                        name, t.strides[dim], dim, elements_per_unit, kRowAlignment));
     }
   }
+  if (access == Access::kOutput) elements_apart(name, t);
 }
 
 void ArgumentCheck::elements(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                              Access access) const {
-  layout(name, t, dtype, shape, access, element_bytes(dtype));
+  if (layout(name, t, dtype, shape, access, element_bytes(dtype)) && access == Access::kOutput) elements_apart(name, t);
 }
 
 void ArgumentCheck::words(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape,
                           Access access) const {
-  layout(name, t, dtype, shape, access, element_bytes(dtype));
+  if (!layout(name, t, dtype, shape, access, element_bytes(dtype))) return;
   contiguous_columns(name, t);
+  if (access == Access::kOutput) elements_apart(name, t);
 }
 
 void ArgumentCheck::vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const {
@@ -144,10 +203,21 @@ void ArgumentCheck::absent(const char* name, const Tensor& t, const char* why) c
     fail(fmt::format("{} is given; {}", name, why));
 }
 
-void ArgumentCheck::softmax_scale(float scale) const {
-  if (!(scale > 0) || std::isinf(scale)) [[unlikely]] {
-    fail(fmt::format("softmax_scale is {}; it must be finite and positive, for example 1 / sqrt(head_dim_qk)", scale));
+float ArgumentCheck::softmax_scale_log2(float scale) const {
+  const float log2 = scale * std::numbers::log2e_v<float>;
+  if (!(log2 > 0) || std::isinf(log2)) [[unlikely]] {
+    fail(
+        fmt::format("softmax_scale is {}; it must be finite and positive, also times log2(e) in float32, for example "
+                    "1 / sqrt(head_dim_qk)",
+                    scale));
   }
+  return log2;
+}
+
+int ArgumentCheck::count(const char* of_what, std::int64_t value) const {
+  if (value > kMostCounted) [[unlikely]]
+    fail(fmt::format("{} {}; at most 2^31 - 1024 are served: split the call", value, of_what));
+  return static_cast<int>(value);
 }
 
 void ArgumentCheck::not_negative(const char* name, std::int64_t value) const {

@@ -12,6 +12,8 @@ namespace attnjit::runtime {
 
 /// A dim that the caller chooses (it defines a size that others must match).
 inline constexpr std::int64_t kAnySize = -1;
+/// Sequences and tokens of a call. Kernels round them up, and look some ahead, in 32 bits.
+inline constexpr std::int64_t kMostCounted = (std::int64_t{1} << 31) - 1024;
 
 /// How rows of a tensor are read or written.
 enum class Access { kInput, kOutput };
@@ -35,15 +37,21 @@ class ArgumentCheck {
   void vector(const char* name, const Tensor& t, DType dtype, std::int64_t size) const;
   void given(const char* name, const Tensor& t, const char* why) const;
   void absent(const char* name, const Tensor& t, const char* why) const;
-  void softmax_scale(float scale) const;
+  /// softmax_scale * log2(e), which kernels take.
+  float softmax_scale_log2(float scale) const;
   void not_negative(const char* name, std::int64_t value) const;
+  /// Of sequences, tokens and the like, which kernels count in 32 bits.
+  int count(const char* of_what, std::int64_t value) const;
 
   /// Throws Error(kInvalidArgument): "OPERATOR: MESSAGE".
   [[noreturn]] void fail(const std::string& message) const;
 
  private:
-  void layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape, Access access,
+  /// False if the tensor is empty: then nothing else of it matters.
+  bool layout(const char* name, const Tensor& t, DType dtype, std::initializer_list<std::int64_t> shape, Access access,
               std::int64_t alignment) const;
+  void reaches_within_64_bits(const char* name, const Tensor& t) const;
+  void elements_apart(const char* name, const Tensor& t) const;
   void contiguous_columns(const char* name, const Tensor& t) const;
   const char* operator_;
 };

@@ -25,9 +25,9 @@ MaskFromTopkCall check_topk_indices(const ArgumentCheck& check, const Tensor& in
   if (indices.shape[1] > std::numeric_limits<int>::max()) [[unlikely]]
     check.fail(fmt::format("topk_indices has {} columns; at most 2^31 - 1 are served: give the mask itself",
                            indices.shape[1]));
-  const std::int64_t batch = cu_seqlens_q.shape[0] - 1;
+  const std::int64_t batch = check.count("sequences", cu_seqlens_q.shape[0] - 1);
   MaskFromTopkCall call;
-  call.tokens = indices.shape[0];
+  call.tokens = check.count("query tokens", indices.shape[0]);
   call.tile_rows = batch == 0 || call.tokens == 0 ? 0 : mask_tile_rows(call.tokens, batch);
   call.params = {.indices = static_cast<const int*>(indices.data),
                  .indices_stride = row_stride(indices),

@@ -21,6 +21,7 @@ struct MaskLayout {
   std::size_t bytes;
 };
 
+/// No number is so large that its bytes would not fit: callers count tokens, sequences and positions in 32 bits.
 MaskLayout mask_layout(std::int64_t tokens, std::int64_t tile_rows, std::int64_t words) {
   const std::int64_t tile_words = mask_tile_words(words);
   const std::int64_t bits_stride = (words + kernel::kMaskBoxStep - 1) / kernel::kMaskBoxStep * kernel::kMaskBoxStep;
@@ -38,6 +39,12 @@ void attend_with(MhaVarlenCall& attention, const kernel::KeyMask<kernel::u32>& m
                            .tile_words = mask.tile_words};
 }
 
+void check_most_positions(const char* name, std::int64_t value) {
+  if (value > (std::int64_t{1} << 31)) [[unlikely]]
+    kMaskedMha.fail(fmt::format("{} is {}; at most 2^31 are served: split the keys over calls and merge their states",
+                                name, value));
+}
+
 /// Positions that a mask made of the call's indices has bits for.
 std::int64_t positions(const MhaVarlenCall& attention, const MaskedMhaParams& p) {
   if (!p.key_offset.given()) return attention.max_seqlen_k;
@@ -47,10 +54,7 @@ std::int64_t positions(const MhaVarlenCall& attention, const MaskedMhaParams& p)
         "keys, at least max_seqlen_k ({})",
         p.max_positions, attention.max_seqlen_k));
   }
-  if (p.max_positions > (std::int64_t{1} << 31)) [[unlikely]]
-    kMaskedMha.fail(
-        fmt::format("max_positions is {}; at most 2^31 are served: split the keys over calls and merge their states",
-                    p.max_positions));
+  check_most_positions("max_positions", p.max_positions);
   return p.max_positions;
 }
 
@@ -100,6 +104,9 @@ std::size_t mask_bytes(const MaskedMhaBounds& bounds) {
   kMaskedMha.not_negative("MaskedMhaBounds::tokens_q", bounds.tokens_q);
   kMaskedMha.not_negative("MaskedMhaBounds::batch", bounds.batch);
   kMaskedMha.not_negative("MaskedMhaBounds::max_positions", bounds.max_positions);
+  kMaskedMha.count("query tokens (MaskedMhaBounds::tokens_q)", bounds.tokens_q);
+  kMaskedMha.count("sequences (MaskedMhaBounds::batch)", bounds.batch);
+  check_most_positions("MaskedMhaBounds::max_positions", bounds.max_positions);
   return mask_layout(bounds.tokens_q, mask_tile_rows(bounds.tokens_q, bounds.batch), mask_words(bounds.max_positions))
       .bytes;
 }

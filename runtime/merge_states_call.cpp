@@ -7,6 +7,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/argument_check.h"
+#include "runtime/checked.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -128,8 +129,9 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
     check_aliases(p, "out_a", p.out_a, "lse_a", p.lse_a);
     check_aliases(p, "out_b", p.out_b, "lse_b", p.lse_b);
   }
-  if (heads > std::numeric_limits<int>::max()) [[unlikely]]
-    kCheck.fail(fmt::format("{} heads; at most 2^31 - 1 are served: split them over several calls", heads));
+  const Checked rows = Checked(tokens) * heads;
+  if (!rows.fits()) [[unlikely]]
+    kCheck.fail(fmt::format("{} tokens x {} heads are more rows than 2^63: look at the shapes", tokens, heads));
 
   call.out_scale = static_cast<const float*>(p.out_scale.data);
   call.out = p.out.data;
@@ -138,8 +140,8 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
   call.lse = static_cast<float*>(p.lse.data);
   call.lse_token_stride = p.lse.strides[0];
   call.lse_head_stride = p.lse.strides[1];
-  call.rows = tokens * heads;
-  call.num_heads = static_cast<int>(heads);
+  call.rows = rows.value();
+  call.num_heads = kCheck.count("heads", heads);
   return call;
 }
 

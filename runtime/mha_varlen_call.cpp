@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <numbers>
-
 #include "attnjit/error.hpp"
 #include "runtime/argument_check.h"
 
@@ -59,13 +57,21 @@ ColumnRanges check_columns(const ArgumentCheck& check, const Names& names, const
   return ranges;
 }
 
+constexpr int kMostColumns = 256;  // of a head
+
 void check_head_dim(const ArgumentCheck& check, const char* name, int value) {
-  if (value < 16 || value > 256 || value % 16 != 0) {
+  if (value >= 16 && value <= kMostColumns && value % 16 == 0) return;
+  const std::string rule = fmt::format("{}: {} is {}; it must be a multiple of 16 from 16 to {}.",
+                                       check.operator_name(), name, value, kMostColumns);
+  if (value > kMostColumns) {  // no padding helps
     throw Error(Status::kUnsupported,
-                fmt::format("{}: {} is {}; it must be a multiple of 16 from 16 to 256. The nearest that is served "
-                            "is {}: pad the tensors with zero columns",
-                            check.operator_name(), name, value, std::min(256, std::max(16, (value + 15) / 16 * 16))));
+                fmt::format("{} Heads of more columns are served by mla_decode alone, in MLA's absorbed form: "
+                            "kv_lora_rank 512 + rope_dim 64 for 576",
+                            rule));
   }
+  throw Error(Status::kUnsupported,
+              fmt::format("{} The nearest that is served is {}: pad the tensors with zero columns", rule,
+                          std::max(16, (value + 15) / 16 * 16)));
 }
 
 }  // namespace
@@ -74,9 +80,14 @@ void check_mha_varlen_config(const MhaVarlenConfig& config, const ArgumentCheck&
   check_head_dim(check, "head_dim_qk", config.head_dim_qk);
   check_head_dim(check, "head_dim_v", config.head_dim_v);
   if (config.rope_dim < 0 || config.rope_dim > config.head_dim_qk || config.rope_dim % 16 != 0) {
-    throw Error(Status::kUnsupported, fmt::format("{}: rope_dim is {}; it must be a multiple of 16 from 0 to "
-                                                  "head_dim_qk ({}): pad the tensors with zero columns",
-                                                  check.operator_name(), config.rope_dim, config.head_dim_qk));
+    throw Error(
+        Status::kUnsupported,
+        fmt::format("{}: rope_dim is {}; it must be a multiple of 16 from 0 to head_dim_qk ({}), which counts the "
+                    "rope columns too: {}",
+                    check.operator_name(), config.rope_dim, config.head_dim_qk,
+                    config.rope_dim > config.head_dim_qk ? "give head_dim_qk as the sum of both parts"
+                    : config.rope_dim < 0                ? "give 0 where q and k have no rope columns"
+                                                         : "pad both parts of q and k with zero columns"));
   }
   if (config.dtype != DType::kBFloat16 && config.dtype != DType::kFloat16) {
     throw Error(Status::kUnsupported,
@@ -125,17 +136,16 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
         "cu_seqlens_q and cu_seqlens_k are empty; they must have B + 1 entries: give a 0 where there is no sequence");
   check.not_negative("max_seqlen_q", p.max_seqlen_q);
   check.not_negative("max_seqlen_k", p.max_seqlen_k);
-  check.softmax_scale(p.softmax_scale);
 
   MhaVarlenCall call;
   call.operator_name = check.operator_name();
-  call.batch = static_cast<int>(entries - 1);
+  call.batch = check.count("sequences", entries - 1);
   call.heads = static_cast<int>(q.heads);
   // Nothing is longer than the tensor that holds it, whatever the caller's upper bound says.
   call.max_seqlen_q = static_cast<int>(std::min<std::int64_t>(p.max_seqlen_q, q.tokens));
   call.max_seqlen_k = static_cast<int>(std::min<std::int64_t>(p.max_seqlen_k, k.tokens));
-  call.tokens_q = q.tokens;
-  call.tokens_k = k.tokens;
+  call.tokens_q = check.count("query tokens", q.tokens);
+  call.tokens_k = check.count("key tokens", k.tokens);
   call.params = {.q_nope = q.nope,
                  .q_pe = q.pe,
                  .k_nope = k.nope,
@@ -155,7 +165,7 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
                  .num_heads = call.heads,
                  .heads_per_kv_head = static_cast<int>(q.heads / k.heads),
                  .m_blocks = 0,
-                 .softmax_scale_log2 = p.softmax_scale * std::numbers::log2e_v<float>};
+                 .softmax_scale_log2 = check.softmax_scale_log2(p.softmax_scale)};
   return call;
 }
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <numbers>
 
 #include "attnjit/error.hpp"
+#include "runtime/checked.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -141,11 +141,7 @@ PageList check_pages(const MlaDecodeParams& p, std::int64_t batch) {
   if (p.block_table.given()) {
     kCheck.absent("kv_indptr", p.kv_indptr, kOnePageList);
     kCheck.absent("kv_indices", p.kv_indices, kOnePageList);
-    kCheck.elements("block_table", p.block_table, DType::kInt32, {batch, kAnySize}, Access::kInput);
-    if (p.block_table.shape[1] > 1 && p.block_table.strides[1] != 1) [[unlikely]] {
-      kCheck.fail(fmt::format("block_table has stride {} in its last dim; it must be 1: make the rows contiguous",
-                              p.block_table.strides[1]));
-    }
+    kCheck.words("block_table", p.block_table, DType::kInt32, {batch, kAnySize}, Access::kInput);
     return {static_cast<const int*>(p.block_table.data), nullptr, p.block_table.strides[0]};
   }
   kCheck.given("kv_indptr", p.kv_indptr, kOnePageList);
@@ -174,7 +170,7 @@ void check_counts(std::int64_t batch, std::int64_t max_seqlen_q, std::int64_t he
     kCheck.fail(fmt::format("{} heads; 1 to {} are served: split them over several calls", heads, kMaxHeads));
   }
   // Rows are counted in 32 bits, as are sequences; a tile more has to fit as well.
-  if (max_seqlen_q * heads > std::numeric_limits<int>::max() - 256) [[unlikely]] {
+  if (!(Checked(max_seqlen_q) * heads).at_most(std::numeric_limits<int>::max() - 256)) [[unlikely]] {
     kCheck.fail(fmt::format(
         "{} queries per sequence x {} heads are more rows than 2^31 - 257: split the heads over several calls",
         max_seqlen_q, heads));
@@ -256,7 +252,6 @@ MlaDecodeCall check_mla_decode(const MlaDecodeConfig& config, const MlaDecodePar
   } else {
     kCheck.absent("out_scale", p.out_scale, "it belongs to float8_e4m3 output");
   }
-  kCheck.softmax_scale(p.softmax_scale);
 
   MlaDecodeCall call{};
   call.params.q_nope = q.nope;
@@ -278,7 +273,7 @@ MlaDecodeCall check_mla_decode(const MlaDecodeConfig& config, const MlaDecodePar
   call.params.max_seqlen_q = static_cast<int>(max_seqlen_q);
   call.params.cp_rank = p.cp_rank;
   call.params.cp_world = p.cp_world;
-  call.params.softmax_scale_log2 = p.softmax_scale * std::numbers::log2e_v<float>;
+  call.params.softmax_scale_log2 = kCheck.softmax_scale_log2(p.softmax_scale);
   return call;
 }
 

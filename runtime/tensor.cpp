@@ -90,6 +90,13 @@ DType dtype_of(const DLDataType& type) {
     case packed(kDLInt, 32): return DType::kInt32;
     default: break;
   }
+  if (type.lanes == 1 && type.code == kDLInt && type.bits == 64) {
+    fail("it is int64; lengths, page lists and indices must be int32: convert it");
+  }
+  if (type.lanes == 1 && type.bits == 8 && (type.code == kDLUInt || type.code == kDLInt)) {
+    fail(fmt::format("it is {}int8; where it holds e4m3 codes, view it as float8_e4m3fn",
+                     type.code == kDLUInt ? "u" : ""));
+  }
   fail(
       fmt::format("DLPack dtype code {} ({}), {} bits, {} lanes is none that attnjit takes: float16, bfloat16, "
                   "float32, int32, and float8 e4m3fn (code {}, 8 bits), each with 1 lane",

@@ -1,7 +1,11 @@
 #include "runtime/kernels/mask_from_topk.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
+#include "attnjit/error.hpp"
 #include "templates/shared/mask_from_topk_config.h"
 
 namespace attnjit::runtime {
@@ -26,7 +30,14 @@ unsigned plan_mask_from_topk(MaskFromTopkCall& call, const SmFeatures& features)
   const int words_per_part = kernel::ceil_div(call.params.mask.words, call.params.parts);
   call.params.chunk_words =
       std::min(kConfig.chunk_words, kernel::ceil_div(words_per_part, kernel::kMaskTile) * kernel::kMaskTile);
-  return static_cast<unsigned>(call.tile_rows * call.params.parts);
+  const std::int64_t grid = call.tile_rows * call.params.parts;
+  if (grid > std::numeric_limits<int>::max()) {
+    throw Error(
+        Status::kInvalidArgument,
+        fmt::format("mask_from_topk: {} rows of tiles are more CTAs than a grid has (2^31 - 1): split the batch",
+                    call.tile_rows));
+  }
+  return static_cast<unsigned>(grid);
 }
 
 }  // namespace attnjit::runtime

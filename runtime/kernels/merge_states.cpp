@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "attnjit/error.hpp"
+#include "runtime/checked.h"
 #include "runtime/element_of.h"
 #include "runtime/operator_config.h"
 #include "templates/shared/merge_states_config.h"
@@ -33,7 +34,7 @@ class GenericMergeStates final : public MergeStatesKernels {
 
   unsigned ctas(const kernel::MergeStatesParams& call) const override {
     const std::int64_t rows = merge_rows(config_);
-    const std::int64_t grid = (call.rows + rows - 1) / rows;
+    const std::int64_t grid = Checked(call.rows).pieces_of(rows).value();
     if (grid > std::numeric_limits<int>::max()) {
       throw Error(
           Status::kInvalidArgument,

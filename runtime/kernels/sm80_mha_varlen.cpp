@@ -7,6 +7,7 @@
 #include <span>
 
 #include "attnjit/error.hpp"
+#include "runtime/checked.h"
 #include "runtime/kernels/mha_varlen_elements.h"
 #include "templates/shared/sm80_mha_varlen_config.h"
 
@@ -139,17 +140,18 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
     // CTAs get an SM each (16 heads on an H200: 512 tokens 20 against 25 us, 1024 tokens 48 against 44 us).
     const bool forced = features_.tile_size != TileSize::kAsTheCallSuggests;
     const bool small =
-        forced ? features_.tile_size == TileSize::kSmall : 2 * ctas(call, configs_[0]) <= features_.sm_count;
+        forced ? features_.tile_size == TileSize::kSmall : ctas(call, configs_[0]).at_most(features_.sm_count / 2);
     const std::size_t chosen = configs_.size() > 1 && small ? 1 : 0;
     call.params.m_blocks = kernel::ceil_div(call.max_seqlen_q, configs_[chosen].block_m);
-    const std::int64_t grid = ctas(call, configs_[chosen]);
-    if (grid > std::numeric_limits<int>::max()) {
-      throw Error(Status::kInvalidArgument,
-                  fmt::format("{}: {} sequences x {} heads x {} query tiles are {} CTAs, more than a grid has "
-                              "(2^31 - 1): give a tighter max_seqlen_q or split the batch",
-                              call.operator_name, call.batch, call.heads, call.params.m_blocks, grid));
+    const Checked grid = ctas(call, configs_[chosen]);
+    if (!grid.at_most(std::numeric_limits<int>::max())) {
+      throw Error(
+          Status::kInvalidArgument,
+          fmt::format("{}: {} sequences x {} heads x {} query tiles are more CTAs than a grid has (2^31 - 1): give "
+                      "a tighter max_seqlen_q or split the batch",
+                      call.operator_name, call.batch, call.heads, call.params.m_blocks));
     }
-    return {.plan = static_cast<int>(chosen), .ctas = static_cast<unsigned>(grid)};
+    return {.plan = static_cast<int>(chosen), .ctas = static_cast<unsigned>(grid.value())};
   }
 
  private:
@@ -157,8 +159,8 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
     configs_.push_back(config);
     plans_.push_back(make_plan("sm80_mha_varlen", "Sm80MhaVarlenConfig", "MhaVarlenParams", config));
   }
-  static std::int64_t ctas(const MhaVarlenCall& call, const Sm80MhaVarlenConfig& config) {
-    return std::int64_t{call.batch} * call.heads * kernel::ceil_div(call.max_seqlen_q, config.block_m);
+  static Checked ctas(const MhaVarlenCall& call, const Sm80MhaVarlenConfig& config) {
+    return Checked(call.batch) * call.heads * Checked(call.max_seqlen_q).pieces_of(config.block_m);
   }
 
   SmFeatures features_;

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "attnjit/error.hpp"
+#include "runtime/checked.h"
 #include "runtime/kernels/mha_varlen_elements.h"
 #include "templates/shared/sm90_mha_varlen_config.h"
 #include "templates/shared/tile_counters.h"
@@ -48,6 +49,8 @@ constexpr TileChoice kSmallTiles[] = {
     {192, 64, 64, 128, 2},
     {192, 128, 64, 128, 2},
 };
+
+constexpr std::int64_t kMostTiles = std::int64_t{1} << 30;
 
 // blocks() shifts.
 constexpr bool has_powers_of_two(std::span<const TileChoice> table) {
@@ -95,13 +98,15 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
   Launch launch(MhaVarlenCall& call) const override {
     if (call.batch == 0 || call.max_seqlen_q == 0) return {};
     const int chosen = configs_.size() > 1 && takes_small_tiles(call) ? 1 : 0;
-    const std::int64_t count = tiles(call, configs_[chosen]);
-    if (count > std::numeric_limits<int>::max() / 2) {
-      throw Error(Status::kInvalidArgument,
-                  fmt::format("{}: {} sequences x {} heads of up to {} queries are {} tiles, more than 2^30: give a "
-                              "tighter max_seqlen_q or split the batch",
-                              call.operator_name, call.batch, call.heads, call.max_seqlen_q, count));
+    // 2^31 sequences of 2^16 heads and 2^25 tiles would not fit 64 bits.
+    if (!(Checked(call.batch) * call.heads * blocks(call.max_seqlen_q, configs_[chosen].block_m)).at_most(kMostTiles)) {
+      throw Error(
+          Status::kInvalidArgument,
+          fmt::format("{}: {} sequences x {} heads of up to {} queries are more tiles than 2^30: give a tighter "
+                      "max_seqlen_q or split the batch",
+                      call.operator_name, call.batch, call.heads, call.max_seqlen_q));
     }
+    const std::int64_t count = tiles(call, configs_[chosen]);
     // One CTA per SM; each works on one tile after another.
     const int ctas = features_.shared_by_ctas > 0 ? features_.shared_by_ctas : features_.sm_count;
     return {.plan = chosen, .ctas = static_cast<unsigned>(std::min<std::int64_t>(count, ctas))};

@@ -115,14 +115,22 @@ std::vector<Row> masked_mha_rows() {
                     operation.config.attention.head_dim_v = 100;
                     return attempt(api, fake_device(), &operation);
                   }});
-  rows.push_back({"masked_mha_bounds_negative",
-                  Status::kInvalidArgument,
-                  {"MaskedMhaBounds::tokens_q is -1", "0 or more"},
-                  [](Api api) {
-                    MaskedMhaOperation operation;
-                    operation.reserve = {.tokens_q = -1, .batch = 1, .max_positions = 1};
-                    return attempt(api, fake_device(), &operation);
-                  }});
+  const auto add_bounds = [&](const char* name, const MaskedMhaBounds& bounds, std::vector<std::string> words) {
+    rows.push_back({name, Status::kInvalidArgument, std::move(words), [bounds](Api api) {
+                      MaskedMhaOperation operation;
+                      operation.reserve = bounds;
+                      return attempt(api, fake_device(), &operation);
+                    }});
+  };
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;  // its bytes would wrap
+  add_bounds("masked_mha_bounds_negative", {.tokens_q = -1, .batch = 1, .max_positions = 1},
+             {"MaskedMhaBounds::tokens_q is -1", "0 or more"});
+  add_bounds("masked_mha_bounds_tokens", {.tokens_q = kHuge, .batch = 1, .max_positions = 1},
+             {"4611686018427387904 query tokens (MaskedMhaBounds::tokens_q)", "at most 2^31 - 1024"});
+  add_bounds("masked_mha_bounds_batch", {.tokens_q = 1, .batch = kHuge, .max_positions = 1},
+             {"4611686018427387904 sequences (MaskedMhaBounds::batch)", "at most 2^31 - 1024"});
+  add_bounds("masked_mha_bounds_positions", {.tokens_q = 1, .batch = 1, .max_positions = kHuge},
+             {"MaskedMhaBounds::max_positions is 4611686018427387904", "at most 2^31"});
   return rows;
 }
 

@@ -1,4 +1,6 @@
 // merge_states: configs that no kernel serves, and arguments that no call may have.
+#include <cstdint>
+
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/merge_states_operation.h"
 #include "tests/bad_input/rows.h"
@@ -42,6 +44,20 @@ std::vector<BadArgument> bad_arguments() {
       {"lse_b_negative", [](auto& p) { p.lse_b.strides[0] = -1; }, {"lse_b has stride -1 in dim 0", "0 or positive"}},
       {"out_missing", [](auto& p) { p.out = {}; }, {"out is not given", "bfloat16 tensor [300, 16, 128]"}},
       {"out_stride_0", [](auto& p) { p.out.strides[1] = 0; }, {"out has stride 0 in dim 1", "overlap"}},
+      {"out_overlaps",
+       [](auto& p) {
+         p.out.strides = {128, 128, 1};
+       },
+       {"out has stride 128 in dim 0", "may not overlap"}},
+      {"rows_beyond_64_bits",
+       [](auto& p) {
+         for (Tensor* t : {&p.out_a, &p.lse_a, &p.out_b, &p.lse_b, &p.out, &p.lse}) {
+           t->shape[0] = std::int64_t{1} << 62;
+           t->shape[1] = 4;
+         }
+         for (Tensor* t : {&p.out_a, &p.lse_a, &p.out_b, &p.lse_b}) t->strides[0] = 0;
+       },
+       {"out of shape [4611686018427387904, 4, 128]", "more than 2^63 bytes"}},
       {"out_misaligned", [](auto& p) { p.out.data = address(0x50004); }, {"out starts at 0x50004", "16 bytes"}},
       {"out_null", [](auto& p) { p.out.data = nullptr; }, {"out has a null pointer", "[300, 16, 128]"}},
       {"out_negative", [](auto& p) { p.out.strides[0] = -2048; }, {"out has stride -2048 in dim 0", "positive"}},

@@ -1,5 +1,6 @@
 // mha_varlen: configs that no kernel serves, and arguments that no call may have.
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "tests/bad_input/machine.h"
@@ -64,6 +65,38 @@ std::vector<BadArgument> bad_arguments() {
        [](auto& p) { p.out.dtype = DType::kFloat32; },
        {"out has dtype float32", "must be bfloat16", "allocate it so"}},
       {"out_stride_0", [](auto& p) { p.out.strides[0] = 0; }, {"out has stride 0 in dim 0", "overlap"}},
+      {"out_heads_overlap",
+       [](auto& p) {
+         p.out.strides = {128, 128, 1};
+       },
+       {"out has stride 128 in dim 0", "other dims reach over 2048", "may not overlap"}},
+      {"out_tokens_overlap",
+       [](auto& p) {
+         p.out.strides = {8, 300 * 8, 1};
+       },
+       {"out has stride 8 in dim 0", "other dims reach over 128", "may not overlap"}},
+      {"out_rows_overlap",
+       [](auto& p) {
+         p.out.strides = {2048, 8, 1};
+       },
+       {"out has stride 8 in dim 1", "other dims reach over 128", "may not overlap"}},
+      {"lse_overlaps",
+       [](auto& p) {
+         p.lse.strides = {1, 299};
+       },
+       {"lse has stride 299 in dim 1", "other dims reach over 300", "may not overlap"}},
+      {"v_reaches_too_far",
+       [](auto& p) { p.v.strides[0] = std::int64_t{1} << 60; },
+       {"v of shape [300, 16, 128] with strides [1152921504606846976, 128, 1]", "more than 2^63 bytes"}},
+      {"sequences_beyond_32_bits",
+       [](auto& p) { p.cu_seqlens_q.shape[0] = p.cu_seqlens_k.shape[0] = (std::int64_t{1} << 32) + 2; },
+       {"4294967297 sequences", "at most 2^31 - 1024"}},
+      {"tokens_beyond_32_bits",
+       [](auto& p) {
+         for (Tensor* t : {&p.q, &p.out, &p.lse}) t->shape[0] = std::int64_t{1} << 31;
+         p.lse.strides = {16, 1};
+       },
+       {"2147483648 query tokens", "at most 2^31 - 1024"}},
       {"lse_dtype", [](auto& p) { p.lse.dtype = DType::kBFloat16; }, {"lse has dtype bfloat16", "float32"}},
       {"lse_shape",
        [](auto& p) {
@@ -89,6 +122,9 @@ std::vector<BadArgument> bad_arguments() {
       {"scale_inf",
        [](auto& p) { p.softmax_scale = std::numeric_limits<float>::infinity(); },
        {"softmax_scale is inf", "finite and positive", "1 / sqrt(head_dim_qk)"}},
+      {"scale_times_log2e_inf",
+       [](auto& p) { p.softmax_scale = std::numeric_limits<float>::max(); },
+       {"softmax_scale is 3.4028235e+38", "also times log2(e)"}},
   };
 }
 
@@ -101,9 +137,15 @@ struct BadConfig {
 std::vector<BadConfig> bad_configs() {
   return {
       {"dim_not_a_multiple", [](auto& c) { c.head_dim_qk = 200; }, {"head_dim_qk is 200", "multiple of 16", "is 208"}},
-      {"dim_too_large", [](auto& c) { c.head_dim_v = 272; }, {"head_dim_v is 272", "from 16 to 256", "is 256"}},
+      {"dim_too_large", [](auto& c) { c.head_dim_v = 272; }, {"head_dim_v is 272", "from 16 to 256", "mla_decode"}},
+      {"dim_of_mla_absorbed",
+       [](auto& c) { c.head_dim_qk = 576; },
+       {"head_dim_qk is 576", "mla_decode", "512 + rope_dim 64"}},
       {"dim_missing", [](auto& c) { c.head_dim_qk = 0; }, {"head_dim_qk is 0", "from 16 to 256", "is 16"}},
-      {"rope_dim_too_large", [](auto& c) { c.rope_dim = 208; }, {"rope_dim is 208", "from 0 to head_dim_qk (192)"}},
+      {"rope_dim_too_large",
+       [](auto& c) { c.rope_dim = 208; },
+       {"rope_dim is 208", "from 0 to head_dim_qk (192)", "the sum of both parts"}},
+      {"rope_dim_not_a_multiple", [](auto& c) { c.rope_dim = 40; }, {"rope_dim is 40", "pad both parts"}},
       {"rope_dim_negative", [](auto& c) { c.rope_dim = -16; }, {"rope_dim is -16", "from 0 to head_dim_qk (192)"}},
       {"dtype_not_served", [](auto& c) { c.dtype = DType::kFloat32; }, {"dtype is float32", "bfloat16 and float16"}},
       {"out_dtype_not_served",

@@ -1,9 +1,12 @@
 // What is a valid call, beyond what a plain one shows; bad ones are in tests/bad_input.
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "attnjit/error.hpp"
+#include "runtime/checked.h"
 #include "runtime/mha_varlen_call.h"
 #include "tests/runtime/mha_varlen_case.h"
 
@@ -44,11 +47,54 @@ TEST(Arguments, EmptyTensorsMayBeNull) {
   EXPECT_EQ(error_of(deepseek_config(), params), "");
 }
 
+TEST(Arguments, StridesOfEmptyTensorsMeanNothing) {
+  auto config = deepseek_config();
+  config.head_dim_qk = config.rope_dim = 64;
+  auto params = deepseek_params();
+  // No columns, as PyTorch makes it: [300, 16, 0] has strides (16, 1, 1).
+  params.q = {};
+  params.q_nope = Tensor::strided(nullptr, DType::kBFloat16, {300, 16, 0}, {16, 1, 1});
+  params.q_pe = Tensor::contiguous(address(0x10000), DType::kBFloat16, {300, 16, 64});
+  params.k_nope = Tensor::strided(nullptr, DType::kBFloat16, {300, 16, 0}, {16, 1, 1});
+  EXPECT_EQ(error_of(config, params), "");
+
+  // No keys, sliced from a wider tensor.
+  params = deepseek_params();
+  params.v = Tensor::strided(nullptr, DType::kBFloat16, {0, 2, 128}, {300, 150, 2});
+  params.k_nope = Tensor::strided(nullptr, DType::kBFloat16, {0, 2, 128}, {7, 3, 2});
+  params.k_pe = Tensor::strided(nullptr, DType::kBFloat16, {0, 64}, {3, 3});
+  EXPECT_EQ(error_of(deepseek_config(), params), "");
+}
+
+TEST(Arguments, OutputsMayBePermutedAndSliced) {
+  auto params = deepseek_params();
+  params.out.strides = {128, 128 * 300, 1};  // [H, T, d] seen as [T, H, d]
+  EXPECT_EQ(error_of(deepseek_config(), params), "");
+  params.out.strides = {16 * 512, 512, 1};  // columns of a wider tensor
+  EXPECT_EQ(error_of(deepseek_config(), params), "");
+  params.lse.strides = {16, 1};
+  EXPECT_EQ(error_of(deepseek_config(), params), "");
+  params.lse.strides = {1, 300};
+  EXPECT_EQ(error_of(deepseek_config(), params), "");
+}
+
+TEST(Arguments, CheckedNumbersNeverWrap) {
+  using attnjit::runtime::Checked;
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  EXPECT_TRUE((Checked(kMost) * 1).at_most(kMost));
+  EXPECT_FALSE((Checked(kMost) * 2).fits());
+  EXPECT_FALSE((Checked(kMost) + 1).fits());
+  EXPECT_FALSE((Checked(kMost) * 2 * 0).fits()) << "what was lost stays lost";
+  EXPECT_EQ(Checked(kMost).pieces_of(64).value(), std::int64_t{1} << 57);
+  EXPECT_EQ(Checked(0).pieces_of(64).value(), 0);
+  EXPECT_EQ(Checked(65).pieces_of(64).value(), 2);
+}
+
 TEST(Arguments, InputsMayBeBroadcastAndTransposed) {
   auto params = deepseek_params();
-  params.v.strides = {0, 128, 1};                // the same row for every token
-  params.q.strides = {192, 192 * 300, 1};        // [H, T, d] seen as [T, H, d]
-  params.k_nope.strides = {16 * 256, 256, 1};    // a view into a wider tensor
+  params.v.strides = {0, 128, 1};              // the same row for every token
+  params.q.strides = {192, 192 * 300, 1};      // [H, T, d] seen as [T, H, d]
+  params.k_nope.strides = {16 * 256, 256, 1};  // a view into a wider tensor
   EXPECT_EQ(error_of(deepseek_config(), params), "");
 }
 
