@@ -10,6 +10,7 @@
 #include "emulator/async_copies.h"
 #include "emulator/barriers.h"
 #include "emulator/fiber.h"
+#include "emulator/launch.h"
 #include "emulator/products.h"
 #include "emulator/ptx/machine.h"
 #include "emulator/shadow.h"
@@ -91,6 +92,7 @@ struct SharedWindow {
 };
 
 struct Cta {
+  const ConcurrentLaunch* launch = nullptr;  // whose CTA runs
   u32 block = 0;
   bool running = false;
   int live = 0;        // threads that have not exited

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <numeric>
+#include <iterator>
+#include <stdexcept>
+#include <utility>
 
 namespace attnjit::emulator {
 namespace {
@@ -16,14 +18,23 @@ constexpr int kMaxThreads = 1024;
 
 }  // namespace
 
-Engine::Engine(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options)
-    : kernel_(kernel), params_(params), grid_(grid), options_(options), random_(options.seed), blocks_(grid.ctas) {
+Engine::Engine(std::vector<ConcurrentLaunch> launches, const LaunchOptions& options)
+    : launches_(std::move(launches)), grid_(launches_.at(0).grid), options_(options), random_(options.seed) {
+  const Grid& grid = grid_;
   if (grid.threads <= 0 || grid.threads % kWarpLanes != 0 || grid.threads > kMaxThreads) {
     throw std::invalid_argument(
         fmt::format("a CTA of {} threads; allowed are multiples of 32 up to {}", grid.threads, kMaxThreads));
   }
-  std::iota(blocks_.rbegin(), blocks_.rend(), 0u);
-  random_.shuffle(blocks_);
+  grid_.ctas = 0;
+  for (const ConcurrentLaunch& launch : launches_) {
+    if (launch.grid.threads != grid.threads || launch.grid.smem_bytes != grid.smem_bytes) {
+      throw std::invalid_argument("launches that run together have CTAs of the same size");
+    }
+    grid_.ctas += launch.grid.ctas;
+    for (u32 i = 0; i < launch.grid.ctas; ++i) pending_.push_back({&launch, i});
+  }
+  std::reverse(pending_.begin(), pending_.end());
+  random_.shuffle(pending_);
   const auto in_flight =
       std::min<std::size_t>(static_cast<std::size_t>(std::max(options.ctas_in_flight, 1)), grid.ctas);
   for (std::size_t i = 0; i < in_flight; ++i) {
@@ -45,12 +56,11 @@ Engine::Engine(KernelFunction kernel, const void* params, const Grid& grid, cons
 }
 
 LaunchResult Engine::run() {
-  ctas = grid_.ctas;
   for (;;) {
     for (const auto& cta : ctas_) {
-      if (cta->live > 0 || blocks_.empty()) continue;
-      start(*cta, blocks_.back());
-      blocks_.pop_back();
+      if (cta->live > 0 || pending_.empty()) continue;
+      start(*cta, pending_.back());
+      pending_.pop_back();
     }
     Thread* const next = next_thread_or_landing();
     if (next == nullptr) break;
@@ -65,8 +75,9 @@ LaunchResult Engine::run() {
   return result;
 }
 
-void Engine::start(Cta& cta, u32 block_index) {
-  cta.block = block_index;
+void Engine::start(Cta& cta, const Pending& pending) {
+  cta.launch = pending.launch;
+  cta.block = pending.block;
   cta.running = true;
   cta.live = grid_.threads;
   cta.at_barrier = 0;
@@ -100,7 +111,8 @@ void Engine::run_thread(void* engine) {
   Engine& self = *static_cast<Engine*>(engine);
   Thread* next = nullptr;
   try {
-    self.kernel_(&self, self.params_);
+    const ConcurrentLaunch& launch = *self.current_->cta->launch;
+    launch.kernel(&self, launch.params);
     next = self.end_thread();
   } catch (const KernelFault& fault) {
     self.fault_ = fault;
@@ -152,6 +164,7 @@ void Engine::switch_to(Thread* next, bool current_ends) {
   if (next != nullptr) {
     thread = next->index;
     block = next->cta->block;
+    ctas = next->cta->launch->grid.ctas;
     shared = next->cta->shared.data.get();
   }
   Fiber::switch_to(from, to, current_ends);
@@ -258,8 +271,14 @@ void Engine::fail_deadlock() {
 }
 
 LaunchResult launch(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options) {
-  if (grid.ctas == 0) return {};
-  return Engine(kernel, params, grid, options).run();
+  return launch_together({{kernel, params, grid}}, options);
+}
+
+LaunchResult launch_together(const std::vector<ConcurrentLaunch>& launches, const LaunchOptions& options) {
+  std::vector<ConcurrentLaunch> with_ctas;
+  std::ranges::copy_if(launches, std::back_inserter(with_ctas), [](const auto& one) { return one.grid.ctas > 0; });
+  if (with_ctas.empty()) return {};
+  return Engine(std::move(with_ctas), options).run();
 }
 
 }  // namespace attnjit::emulator

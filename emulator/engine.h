@@ -14,7 +14,7 @@ namespace attnjit::emulator {
 
 class Engine final : public Machine {
  public:
-  Engine(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options);
+  Engine(std::vector<ConcurrentLaunch> launches, const LaunchOptions& options);
 
   LaunchResult run();
 
@@ -49,7 +49,12 @@ class Engine final : public Machine {
 
  private:
   // ---- scheduler
-  void start(Cta& cta, u32 block_index);
+  /// A CTA that has not started yet.
+  struct Pending {
+    const ConcurrentLaunch* launch;
+    u32 block;
+  };
+  void start(Cta& cta, const Pending& pending);
   static void run_thread(void* engine);
   /// The thread that runs has come to its end; who goes on, or null when its CTA is done.
   Thread* end_thread();
@@ -95,14 +100,13 @@ class Engine final : public Machine {
   static int warpgroup_of(const Thread& of) { return of.index / kWarpgroupThreads; }
   Warp& warp_of(const Thread& of) { return of.cta->warps[static_cast<std::size_t>(of.index / kWarpLanes)]; }
 
-  KernelFunction kernel_;
-  const void* params_;
-  Grid grid_;
+  std::vector<ConcurrentLaunch> launches_;
+  Grid grid_;  // of each launch but for the number of CTAs, which is of all together
   LaunchOptions options_;
   Random random_;
   std::vector<std::unique_ptr<Cta>> ctas_;  // in flight
   std::vector<Warp*> warps_;                // of all of them
-  std::vector<u32> blocks_;                 // not yet started, the next one last
+  std::vector<Pending> pending_;            // not yet started, the next one last
   Fiber host_;
   Thread* current_ = nullptr;
   std::optional<KernelFault> fault_;

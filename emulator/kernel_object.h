@@ -10,6 +10,7 @@
 #include "emulator/launch.h"
 #include "jit/source.h"
 #include "jit/templates.h"
+#include "runtime/tile_counters.h"
 
 namespace attnjit::emulator {
 
@@ -18,6 +19,7 @@ struct KernelObject {
   std::string name;
   std::filesystem::path path;
   KernelFunction function = nullptr;
+  std::shared_ptr<runtime::TileCounters> tile_counters = std::make_shared<runtime::TileCounters>();  // its own
   bool compiled = false;  // by this call, not found in the folder
   double seconds = 0;     // that compiling took
 };

@@ -59,7 +59,17 @@ struct LaunchResult {
   std::uint64_t switches = 0;        // between threads
 };
 
+/// A launch among others that run at the same time.
+struct ConcurrentLaunch {
+  KernelFunction kernel = nullptr;
+  const void* params = nullptr;
+  Grid grid;
+};
+
 /// Runs all CTAs. Throws KernelFault.
 LaunchResult launch(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options);
+/// Runs the CTAs of all launches among each other, as streams of a device do. Their CTAs have the same number of
+/// threads and bytes of shared memory. Throws KernelFault.
+LaunchResult launch_together(const std::vector<ConcurrentLaunch>& launches, const LaunchOptions& options);
 
 }  // namespace attnjit::emulator

@@ -22,9 +22,10 @@ OperatorRun EmulatedMaskedMha::run(const MaskedMhaParams& params, const LaunchOp
   runtime::MaskedMhaCall call = runtime::check_masked_mha(config_, params);
   OperatorRun run;
   if (call.build) {
-    const runtime::ReservedWorkspaces none;
+    const runtime::ReservedWorkspaces none(runtime::kMaskedMha);
     runtime::place_mask(call, runtime::workspace_for_call(runtime::kMaskedMha, params.workspace, none, nullptr,
-                                                          runtime::mask_bytes(*call.build)));
+                                                          runtime::mask_bytes(*call.build))
+                                  .data);
     run = mask_.run(*call.build, options);
   }
   run.add(attention_.run(call.attention, options));

@@ -13,13 +13,17 @@ double OperatorRun::seconds() const {
 
 void OperatorRun::launch(KernelObjects& objects, const runtime::KernelPlan& plan, unsigned ctas, const void* params,
                          const LaunchOptions& options) {
+  launch(plan.spec.family, objects.get(plan.spec, options.race_check),
+         {ctas, plan.threads, static_cast<u32>(plan.smem_bytes)}, params, options);
+}
+
+void OperatorRun::launch(const std::string& family, const KernelObject& object, const Grid& grid, const void* params,
+                         const LaunchOptions& options) {
   OperatorRun one;
-  const KernelObject& object = objects.get(plan.spec, options.race_check);
-  const Grid grid{ctas, plan.threads, static_cast<u32>(plan.smem_bytes)};
   const auto start = std::chrono::steady_clock::now();
   static_cast<LaunchResult&>(one) = emulator::launch(object.function, params, grid, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  one.kernels.push_back({plan.spec.family, &object, grid, seconds});
+  one.kernels.push_back({family, &object, grid, seconds});
   add(one);
 }
 

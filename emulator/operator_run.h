@@ -23,7 +23,10 @@ struct OperatorRun : LaunchResult {
   std::vector<KernelRun> kernels;
 
   double seconds() const;
-  /// Launches one more. Throws KernelFault, and what KernelObjects::get() throws.
+  /// Launches one more. Throws KernelFault.
+  void launch(const std::string& family, const KernelObject& object, const Grid& grid, const void* params,
+              const LaunchOptions& options);
+  /// Likewise; throws what KernelObjects::get() throws, too.
   void launch(KernelObjects& objects, const runtime::KernelPlan& plan, unsigned ctas, const void* params,
               const LaunchOptions& options);
   /// Takes in what another call ran after this one.

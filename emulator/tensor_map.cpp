@@ -87,9 +87,11 @@ void copy_box(const TensorDescription& tensor, int column, int head, int token, 
   }
 }
 
-int EmulatorServices::tile_counter() {
-  static std::atomic<unsigned> next{0};
-  return static_cast<int>(next++ % kernel::kTileCounters);
+EmulatedStream new_stream() {
+  static std::atomic<std::uint64_t> next{0};
+  return next++;
 }
+
+int EmulatorServices::tile_counter() { return stream_ ? counters_.of_stream(*stream_) : kernel::kNoTileCounter; }
 
 }  // namespace attnjit::emulator

@@ -1,7 +1,11 @@
 // Tensor maps of the emulator: a description of the tensor where the driver would put its own form.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "runtime/tensor_map.h"
+#include "runtime/tile_counters.h"
 
 namespace attnjit::emulator {
 
@@ -31,14 +35,23 @@ const TensorDescription* description_of(const kernel::TensorMap& map);
 /// 16-byte chunks swizzled by the row, or rows of mask words as they lie; zeros outside the tensor.
 void copy_box(const TensorDescription& tensor, int column, int head, int token, kernel::u8* to, kernel::u32 address);
 
-/// What params are made with for a launch on the emulator.
+/// The stream that a launch stands for: its unique number, or none for a launch that is captured.
+using EmulatedStream = std::optional<std::uint64_t>;
+/// One that no other launch has. A launch that ends with a fault leaves its tile counter where it was.
+EmulatedStream new_stream();
+
+/// What params are made with for a launch on the emulator, of a kernel whose object has these counters.
 class EmulatorServices final : public runtime::LaunchServices {
  public:
+  EmulatorServices(runtime::TileCounters& counters, EmulatedStream stream) : counters_(counters), stream_(stream) {}
   void encode(const runtime::TensorMapRequest& request, kernel::TensorMap& map) override {
     describe_tensor(request, map);
   }
-  /// Another one for each launch: one that ends with a fault leaves its counter where it was.
   int tile_counter() override;
+
+ private:
+  runtime::TileCounters& counters_;
+  EmulatedStream stream_;
 };
 
 }  // namespace attnjit::emulator

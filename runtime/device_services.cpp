@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "attnjit/error.hpp"
+#include "runtime/stream_id.h"
 #include "templates/shared/tile_counters.h"
 
 namespace attnjit::runtime {
@@ -54,16 +55,11 @@ thread_local constinit std::array<MapsOfPlace, kPlaces> kept_maps{};
 
 }  // namespace
 
-int TileCounters::of(const Driver& driver, CUstream stream) {
-  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  driver.check(driver.cuStreamIsCapturing(stream, &status), "cuStreamIsCapturing");
-  constexpr std::uint32_t kOfStreams = 4096;
-  const std::lock_guard lock(mutex_);
-  if (status == CU_STREAM_CAPTURE_STATUS_ACTIVE) {
-    return static_cast<int>(kOfStreams + captured_++ % (kernel::kTileCounters - kOfStreams));
-  }
-  const auto next = static_cast<int>(of_stream_.size() % kOfStreams);
-  return of_stream_.try_emplace(stream, next).first->second;
+int DeviceServices::tile_counter() {
+  if (is_captured(driver_, stream_)) return kernel::kNoTileCounter;
+  // Each context has counters of its own, so one number serves for all legacy default streams, and saves a question.
+  if (is_legacy_default(stream_)) return counters_.of_stream(TileCounters::kLegacyDefaultStream);
+  return counters_.of_stream(stream_id(driver_, stream_));
 }
 
 void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& map) {

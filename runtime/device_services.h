@@ -4,29 +4,14 @@
 #include <cuda.h>
 
 #include <cstddef>
-#include <cstdint>
-#include <mutex>
-#include <unordered_map>
 
 #include "runtime/driver.h"
 #include "runtime/tensor_map.h"
+#include "runtime/tile_counters.h"
 
 namespace attnjit::runtime {
 
-/// Gives out the tile counters of the kernels that an operator has loaded: one to each stream, since the launches of a
-/// stream follow each other, and one to each captured launch, which may be replayed beside any stream. Captured
-/// launches share them after some ten thousand, in turn. Thread-safe.
-class TileCounters {
- public:
-  int of(const Driver& driver, CUstream stream);
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<CUstream, int> of_stream_;
-  std::uint32_t captured_ = 0;
-};
-
-/// The services of one launch.
+/// The services of one launch, of a kernel whose module has these counters.
 class DeviceServices final : public LaunchServices {
  public:
   DeviceServices(const Driver& driver, TileCounters& counters, CUstream stream)
@@ -34,7 +19,7 @@ class DeviceServices final : public LaunchServices {
 
   /// Encoded anew only when pointer, shape or a stride differ from those of a recent call on this thread.
   void encode(const TensorMapRequest& request, kernel::TensorMap& map) override;
-  int tile_counter() override { return counters_.of(driver_, stream_); }
+  int tile_counter() override;
 
  private:
   [[gnu::noinline]] void encode_anew(const TensorMapRequest& request, kernel::TensorMap& map) const;

@@ -74,6 +74,7 @@ Driver::Driver() {
   look_up(cuCtxGetDevice, "cuCtxGetDevice");
   look_up(cuCtxPushCurrent, "cuCtxPushCurrent");
   look_up(cuCtxPopCurrent, "cuCtxPopCurrent");
+  look_up(cuCtxGetId, "cuCtxGetId");
   look_up(cuMemAlloc, "cuMemAlloc");
   look_up(cuMemFree, "cuMemFree");
   look_up(cuLibraryLoadData, "cuLibraryLoadData");
@@ -84,6 +85,7 @@ Driver::Driver() {
   look_up(cuMemHostAlloc, "cuMemHostAlloc");
   look_up(cuMemFreeHost, "cuMemFreeHost");
   look_up(cuStreamIsCapturing, "cuStreamIsCapturing");
+  look_up(cuStreamGetId, "cuStreamGetId");
   look_up(cuStreamSynchronize, "cuStreamSynchronize");
   look_up(cuTensorMapEncodeTiled, "cuTensorMapEncodeTiled");
 

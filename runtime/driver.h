@@ -40,6 +40,7 @@ class Driver {
   decltype(&::cuCtxGetDevice) cuCtxGetDevice = nullptr;
   decltype(&::cuCtxPushCurrent) cuCtxPushCurrent = nullptr;
   decltype(&::cuCtxPopCurrent) cuCtxPopCurrent = nullptr;
+  decltype(&::cuCtxGetId) cuCtxGetId = nullptr;
   decltype(&::cuMemAlloc) cuMemAlloc = nullptr;
   decltype(&::cuMemFree) cuMemFree = nullptr;
   decltype(&::cuLibraryLoadData) cuLibraryLoadData = nullptr;
@@ -48,6 +49,7 @@ class Driver {
   decltype(&::cuKernelSetAttribute) cuKernelSetAttribute = nullptr;
   decltype(&::cuLaunchKernelEx) cuLaunchKernelEx = nullptr;
   decltype(&::cuStreamIsCapturing) cuStreamIsCapturing = nullptr;
+  decltype(&::cuStreamGetId) cuStreamGetId = nullptr;
   decltype(&::cuTensorMapEncodeTiled) cuTensorMapEncodeTiled = nullptr;
   // Debug checks only: everything else neither allocates nor waits.
   decltype(&::cuMemHostAlloc) cuMemHostAlloc = nullptr;

@@ -8,6 +8,7 @@
 #include "cache/key.h"
 #include "jit/compiler.h"
 #include "runtime/driver.h"
+#include "templates/shared/tile_counters.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -50,11 +51,19 @@ std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} 
 
 // ---- LoadedKernel
 
-LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device)
+LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device,
+                           const LogCallback& log)
     : driver_(driver),
       name_(plan.spec.family),
       threads_(static_cast<unsigned>(plan.threads)),
-      smem_bytes_(static_cast<unsigned>(plan.smem_bytes)) {
+      smem_bytes_(static_cast<unsigned>(plan.smem_bytes)),
+      tile_counters_([log, name = plan.spec.family] {
+        log(LogLevel::kWarning,
+            fmt::format(
+                "{} has been launched on {} streams; launches on further ones balance uneven lengths less well: "
+                "use streams again instead of making new ones",
+                name, kernel::kTileCounters));
+      }) {
   const CUresult loaded =
       driver.cuLibraryLoadData(&library_, entry.image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0);
   if (refuses_cubin(loaded)) throw CubinRefused{driver.describe(loaded)};
@@ -291,7 +300,7 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
       std::shared_ptr<const LoadedKernel> kernel;
       {
         const cache::Stopwatch stopwatch(load_nanoseconds_);
-        kernel = std::make_shared<const LoadedKernel>(driver, *found.entry, plan, *options_.device);
+        kernel = std::make_shared<const LoadedKernel>(driver, *found.entry, plan, *options_.device, options_.log);
       }
       ++loads_;
       const std::lock_guard lock(mutex_);

@@ -20,6 +20,7 @@
 #include "jit/templates.h"
 #include "runtime/kernel_plan.h"
 #include "runtime/miss.h"
+#include "runtime/tile_counters.h"
 
 namespace attnjit::runtime {
 
@@ -43,7 +44,8 @@ constexpr LaunchOrder served_order(LaunchOrder wanted, int driver_version) {
 /// it.
 class LoadedKernel {
  public:
-  LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device);
+  LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device,
+               const LogCallback& log);
   ~LoadedKernel();
   LoadedKernel(const LoadedKernel&) = delete;
   LoadedKernel& operator=(const LoadedKernel&) = delete;
@@ -51,6 +53,8 @@ class LoadedKernel {
   /// One-dimensional grid of `ctas`; `params` is the kernel's one parameter. Throws Error(kDriverError).
   void launch(unsigned ctas, const void* params, CUstream stream,
               LaunchOrder order = LaunchOrder::kAfterPrevious) const;
+  /// Of this module, for launches of whichever operator.
+  TileCounters& tile_counters() const { return tile_counters_; }
 
  private:
   const Driver& driver_;
@@ -59,6 +63,7 @@ class LoadedKernel {
   CUkernel kernel_ = nullptr;
   unsigned threads_ = 0;
   unsigned smem_bytes_ = 0;
+  mutable TileCounters tile_counters_;
 };
 
 struct KernelLoaderOptions {

@@ -29,10 +29,11 @@ void MaskedMha::Impl::run(const MaskedMhaParams& params, Stream stream) const {
     check_->run(runtime::indices_of(call, params), stream);
     if (attention.ctas == 0) return;
   }
+  runtime::CallWorkspace workspace;
   if (call.build) {
-    const std::size_t bytes = runtime::mask_bytes(*call.build);
-    runtime::place_mask(call,
-                        runtime::workspace_for_call(runtime::kMaskedMha, params.workspace, reserved_, stream, bytes));
+    workspace = runtime::workspace_for_call(runtime::kMaskedMha, params.workspace, reserved_, stream,
+                                            runtime::mask_bytes(*call.build));
+    runtime::place_mask(call, workspace.data);
     const unsigned ctas = runtime::plan_mask_from_topk(*call.build, features_);
     if (ctas > 0) mask_[0].launch(ctas, &call.build->params, stream);
   }
@@ -43,13 +44,20 @@ void MaskedMha::Impl::reserve(Stream stream, const MaskedMhaBounds& bounds) cons
   mask_.check();
   const std::size_t bytes = runtime::mask_bytes(bounds);
   const Context::Impl::CurrentContext current(*context_.impl());
-  reserved_.reserve(stream, bytes);
+  if (bytes > 0) reserved_.reserve(stream, bytes);
+}
+
+void MaskedMha::Impl::release(Stream stream) const {
+  mask_.check();
+  const Context::Impl::CurrentContext current(*context_.impl());
+  reserved_.release(stream);
 }
 
 MaskedMha::MaskedMha(const Context& context, const MaskedMhaConfig& config)
     : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
 void MaskedMha::run(const MaskedMhaParams& params, Stream stream) const { impl_->run(params, stream); }
 void MaskedMha::reserve(Stream stream, const MaskedMhaBounds& bounds) const { impl_->reserve(stream, bounds); }
+void MaskedMha::release(Stream stream) const { impl_->release(stream); }
 std::size_t MaskedMha::workspace_bytes(const MaskedMhaBounds& bounds) { return runtime::mask_bytes(bounds); }
 const MaskedMhaConfig& MaskedMha::config() const noexcept { return impl_->config(); }
 

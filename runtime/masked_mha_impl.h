@@ -14,6 +14,7 @@ class ATTNJIT_LOCAL MaskedMha::Impl {
 
   void run(const MaskedMhaParams& params, Stream stream) const;
   void reserve(Stream stream, const MaskedMhaBounds& bounds) const;
+  void release(Stream stream) const;
   const MaskedMhaConfig& config() const { return config_; }
 
  private:
@@ -23,7 +24,7 @@ class ATTNJIT_LOCAL MaskedMha::Impl {
   MhaVarlen::Impl attention_;
   runtime::LoadedKernels mask_;
   std::optional<runtime::IndexCheck> check_;  // with debug_checks
-  mutable runtime::ReservedWorkspaces reserved_;
+  mutable runtime::ReservedWorkspaces reserved_{runtime::kMaskedMha};
 };
 
 }  // namespace attnjit

@@ -37,9 +37,10 @@ runtime::MhaVarlenKernels::Launch MhaVarlen::Impl::plan(runtime::MhaVarlenCall& 
 
 void MhaVarlen::Impl::launch(const runtime::MhaVarlenKernels::Launch& launch, const runtime::MhaVarlenCall& call,
                              Stream stream) const {
-  runtime::DeviceServices services(runtime::Driver::get(), tile_counters_, stream);
+  const runtime::LoadedKernel& kernel = loaded_[launch.plan];
+  runtime::DeviceServices services(runtime::Driver::get(), kernel.tile_counters(), stream);
   runtime::MhaVarlenKernels::ParamsStorage storage;
-  loaded_[launch.plan].launch(launch.ctas, kernels_->params(call, launch, services, storage), stream);
+  kernel.launch(launch.ctas, kernels_->params(call, launch, services, storage), stream);
 }
 
 MhaVarlen::MhaVarlen(const Context& context, const MhaVarlenConfig& config)

@@ -30,7 +30,6 @@ class ATTNJIT_LOCAL MhaVarlen::Impl {
   std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
   runtime::LoadedKernels loaded_;             // one per plan
   std::optional<runtime::IndexCheck> check_;  // with debug_checks
-  mutable runtime::TileCounters tile_counters_;
 };
 
 }  // namespace attnjit

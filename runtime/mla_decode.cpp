@@ -39,6 +39,12 @@ void MlaDecode::Impl::reserve(Stream stream, const MlaDecodeBounds& bounds) cons
   if (bytes > 0) reserved_.reserve(stream, bytes);
 }
 
+void MlaDecode::Impl::release(Stream stream) const {
+  require_device();
+  const Context::Impl::CurrentContext current(*context_.impl());
+  reserved_.release(stream);
+}
+
 void MlaDecode::Impl::run(const MlaDecodeParams& params, Stream stream) const {
   runtime::MlaDecodeCall call = runtime::check_mla_decode(config_, params);
   require_device();
@@ -49,8 +55,9 @@ void MlaDecode::Impl::run(const MlaDecodeParams& params, Stream stream) const {
     check_->run(runtime::indices_of(call, config_, params), stream);
     if (launch.count == 0) return;
   }
-  kernels_->set_workspace(call, runtime::workspace_for_call(runtime::kMlaDecodeCheck, params.workspace, reserved_,
-                                                            stream, launch.workspace_bytes));
+  const runtime::CallWorkspace workspace = runtime::workspace_for_call(runtime::kMlaDecodeCheck, params.workspace,
+                                                                       reserved_, stream, launch.workspace_bytes);
+  kernels_->set_workspace(call, workspace.data);
   for (int i = 0; i < launch.count; ++i) {
     const runtime::MlaDecodeKernels::Step& step = launch.steps[i];
     loaded_[step.plan]->launch(step.ctas, &call.params, stream, step.order);
@@ -61,6 +68,7 @@ MlaDecode::MlaDecode(const Context& context, const MlaDecodeConfig& config)
     : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
 std::size_t MlaDecode::workspace_bytes(const MlaDecodeBounds& bounds) const { return impl_->workspace_bytes(bounds); }
 void MlaDecode::reserve(Stream stream, const MlaDecodeBounds& bounds) const { impl_->reserve(stream, bounds); }
+void MlaDecode::release(Stream stream) const { impl_->release(stream); }
 void MlaDecode::run(const MlaDecodeParams& params, Stream stream) const { impl_->run(params, stream); }
 const MlaDecodeConfig& MlaDecode::config() const noexcept { return impl_->config(); }
 

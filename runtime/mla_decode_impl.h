@@ -4,6 +4,7 @@
 #include "attnjit/mla_decode.hpp"
 #include "runtime/context_impl.h"
 #include "runtime/kernels/check_indices.h"
+#include "runtime/mla_decode_call.h"
 #include "runtime/mla_decode_kernels.h"
 #include "runtime/workspace.h"
 
@@ -16,6 +17,7 @@ class ATTNJIT_LOCAL MlaDecode::Impl {
 
   void run(const MlaDecodeParams& params, Stream stream) const;
   void reserve(Stream stream, const MlaDecodeBounds& bounds) const;
+  void release(Stream stream) const;
   std::size_t workspace_bytes(const MlaDecodeBounds& bounds) const;
   const MlaDecodeConfig& config() const { return config_; }
 
@@ -27,7 +29,7 @@ class ATTNJIT_LOCAL MlaDecode::Impl {
   std::unique_ptr<runtime::MlaDecodeKernels> kernels_;
   std::vector<std::shared_ptr<const runtime::LoadedKernel>> loaded_;  // one per plan; empty without a device
   std::optional<runtime::IndexCheck> check_;                          // with debug_checks
-  mutable runtime::ReservedWorkspaces reserved_;
+  mutable runtime::ReservedWorkspaces reserved_{runtime::kMlaDecodeCheck};
 };
 
 }  // namespace attnjit

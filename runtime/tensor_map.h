@@ -31,7 +31,8 @@ class LaunchServices {
  public:
   virtual ~LaunchServices() = default;
   virtual void encode(const TensorMapRequest& request, kernel::TensorMap& map) = 0;
-  /// Index of a counter, 0 at the begin and at the end of every launch, that no other launch under way uses.
+  /// Index of a counter of the kernel's module that is 0 when the launch starts, and that no launch uses which may run
+  /// beside it; kernel::kNoTileCounter where there is none, and the CTAs take tiles in turn.
   virtual int tile_counter() = 0;
 };
 

@@ -2,60 +2,108 @@
 
 #include <fmt/format.h>
 
+#include <ranges>
+
 #include "runtime/driver.h"
+#include "runtime/stream_id.h"
 
 namespace attnjit::runtime {
-namespace {
 
-CUcontext current_context() {
-  const Driver& driver = Driver::get();
-  CUcontext context = nullptr;
-  driver.check(driver.cuCtxGetCurrent(&context), "cuCtxGetCurrent");
-  return context;
-}
-
-}  // namespace
-
-ReservedWorkspaces::~ReservedWorkspaces() {
-  if (blocks_.empty()) return;
-  const Driver& driver = Driver::get();
-  for (const Block& block : blocks_) {
-    // A context that the host destroyed took its memory with it, and so did a driver that is shutting down.
-    if (driver.cuCtxPushCurrent(block.context) != CUDA_SUCCESS) continue;
-    driver.cuMemFree(block.address);
+/// One allocation for a stream of a context.
+struct ReservedWorkspaces::Block {
+  Block(const Driver& driver, CUcontext of, std::uint64_t number_of_context, CUstream on, std::uint64_t number,
+        std::size_t size)
+      : context(of), context_id(number_of_context), stream(on), stream_id(number), bytes(size) {
+    driver.check(driver.cuMemAlloc(&address, bytes), fmt::format("cuMemAlloc of {} bytes of workspace", bytes).c_str());
+  }
+  ~Block() {
+    const Driver& driver = Driver::get();
+    // A context that the host destroyed took its memory with it, and so did a driver that is shutting down. Another
+    // context may have its handle by now.
+    unsigned long long id = 0;
+    if (driver.cuCtxGetId(context, &id) != CUDA_SUCCESS || id != context_id) return;
+    if (driver.cuCtxPushCurrent(context) != CUDA_SUCCESS) return;
+    driver.cuMemFree(address);
     CUcontext popped = nullptr;
     driver.cuCtxPopCurrent(&popped);
   }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+
+  CUcontext context;
+  std::uint64_t context_id;
+  CUstream stream;
+  std::uint64_t stream_id;
+  std::size_t bytes;
+  CUdeviceptr address = 0;
+  std::mutex turn;  // of the calls that launch with it
+};
+
+ReservedWorkspaces::Place ReservedWorkspaces::place_of(CUstream stream) const {
+  if (is_per_thread_default(stream)) [[unlikely]] {
+    check_.fail(
+        "no workspace can be reserved for CU_STREAM_PER_THREAD, which stands for another stream in each thread: use a "
+        "stream of your own, or lend each call its workspace");
+  }
+  const Driver& driver = Driver::get();
+  Place place{.stream = stream};
+  driver.check(driver.cuCtxGetCurrent(&place.context), "cuCtxGetCurrent");
+  place.context_id = context_id(driver, place.context);
+  if (is_legacy_default(stream)) {
+    place.stream = nullptr;
+    place.stream_id = 0;
+  } else if (!is_captured(driver, stream)) {
+    place.stream_id = stream_id(driver, stream);
+  }
+  return place;
+}
+
+bool ReservedWorkspaces::is_at(const Block& block, const Place& place) {
+  return block.context_id == place.context_id && block.stream == place.stream &&
+         (!place.stream_id || block.stream_id == *place.stream_id);
 }
 
 void ReservedWorkspaces::reserve(CUstream stream, std::size_t bytes) {
-  const CUcontext context = current_context();
-  const std::lock_guard lock(mutex_);
-  for (const Block& block : blocks_) {
-    if (block.context == context && block.stream == stream && block.bytes >= bytes) return;
+  const Place place = place_of(stream);
+  if (!place.stream_id) [[unlikely]] {
+    check_.fail(
+        "reserve() allocates, which a stream that is being captured does not allow: call it before the capture");
   }
-  const Driver& driver = Driver::get();
-  blocks_.reserve(blocks_.size() + 1);  // nothing may throw once the memory is there
-  CUdeviceptr address = 0;
-  driver.check(driver.cuMemAlloc(&address, bytes), fmt::format("cuMemAlloc of {} bytes of workspace", bytes).c_str());
-  blocks_.push_back({context, stream, address, bytes});
+  const std::lock_guard lock(mutex_);
+  for (const auto& block : blocks_) {
+    if (is_at(*block, place) && block->bytes >= bytes) return;
+  }
+  blocks_.push_back(
+      std::make_shared<Block>(Driver::get(), place.context, place.context_id, place.stream, *place.stream_id, bytes));
 }
 
-Workspace ReservedWorkspaces::find(CUstream stream) const {
-  const CUcontext context = current_context();
+void ReservedWorkspaces::release(CUstream stream) {
+  const Place place = place_of(stream);
   const std::lock_guard lock(mutex_);
-  Workspace found;
-  for (const Block& block : blocks_) {
-    if (block.context == context && block.stream == stream && block.bytes > found.bytes) {
-      found = {reinterpret_cast<void*>(block.address), block.bytes};
+  std::erase_if(blocks_, [&](const auto& block) { return is_at(*block, place); });
+}
+
+CallWorkspace ReservedWorkspaces::find(CUstream stream) const {
+  Place place = place_of(stream);
+  std::shared_ptr<Block> found;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& block : std::views::reverse(blocks_)) {
+      if (!is_at(*block, place)) continue;
+      // Of a stream that is captured only the handle is known: the last stream that memory was reserved for has it now.
+      place.stream_id = block->stream_id;
+      if (found == nullptr || block->bytes > found->bytes) found = block;
     }
   }
-  return found;
+  if (found == nullptr) return {};
+  CallWorkspace workspace{reinterpret_cast<void*>(found->address), found->bytes, found, {}};
+  workspace.turn = std::unique_lock(found->turn);
+  return workspace;
 }
 
-void* workspace_for_call(const ArgumentCheck& check, const Workspace& given, const ReservedWorkspaces& reserved,
-                         CUstream stream, std::size_t bytes) {
-  if (bytes == 0) return nullptr;
+CallWorkspace workspace_for_call(const ArgumentCheck& check, const Workspace& given, const ReservedWorkspaces& reserved,
+                                 CUstream stream, std::size_t bytes) {
+  if (bytes == 0) return {};
   if (given.bytes > 0) {
     if (given.data == nullptr) [[unlikely]] {
       check.fail(fmt::format("workspace has a null pointer and {} bytes; give its address", given.bytes));
@@ -70,9 +118,9 @@ void* workspace_for_call(const ArgumentCheck& check, const Workspace& given, con
                       "heads and lengths there will be",
                       given.bytes, bytes));
     }
-    return given.data;
+    return {given.data, given.bytes, {}, {}};
   }
-  const Workspace found = reserved.find(stream);
+  CallWorkspace found = reserved.find(stream);
   if (found.bytes < bytes) [[unlikely]] {
     check.fail(
         found.bytes == 0
@@ -83,7 +131,7 @@ void* workspace_for_call(const ArgumentCheck& check, const Workspace& given, con
                           "with the largest batch, heads and lengths there will be",
                           bytes, found.bytes));
   }
-  return found.data;
+  return found;
 }
 
 }  // namespace attnjit::runtime

@@ -67,9 +67,11 @@ class ATTNJIT_API MaskedMha {
 
   /// Bytes of workspace that a call with topk_indices needs; for any call within the bounds it is no more.
   static std::size_t workspace_bytes(const MaskedMhaBounds& bounds);
-  /// Makes workspace for the calls on `stream` of the current CUDA context (without one, of the device's primary
-  /// context). It lives as long as the operator. Not while the stream is captured.
+  /// Allocates workspace ahead of time for the calls on one stream that give topk_indices: see Workspace. Throws
+  /// Error(kInvalidArgument) for CU_STREAM_PER_THREAD, Error(kDriverError) when there is no memory.
   void reserve(Stream stream, const MaskedMhaBounds& bounds) const;
+  /// Frees what was reserved for the stream of the current CUDA context: see Workspace.
+  void release(Stream stream) const;
 
   const MaskedMhaConfig& config() const noexcept;
 

@@ -98,11 +98,11 @@ class ATTNJIT_API MlaDecode {
   /// Bytes of workspace that every call within these bounds gets by with. Depends on the device's number of SMs.
   std::size_t workspace_bytes(const MlaDecodeBounds& bounds) const;
 
-  /// Allocates workspace for the calls of one stream, ahead of time, in the CUDA context that is current on this thread
-  /// (without one, in the device's primary context). It lives as long as the operator and its copies; calls on the
-  /// stream that lend none use it, as do graphs captured there: replay such a graph where nothing else uses the
-  /// stream's.
+  /// Allocates workspace ahead of time for the calls on one stream: see Workspace. Throws Error(kInvalidArgument) for
+  /// CU_STREAM_PER_THREAD, Error(kDriverError) when there is no memory.
   void reserve(Stream stream, const MlaDecodeBounds& bounds) const;
+  /// Frees what was reserved for the stream of the current CUDA context: see Workspace.
+  void release(Stream stream) const;
 
   /// Checks the arguments and launches at most two kernels on `stream`: no allocation, no synchronisation, no copy; can
   /// be captured in a CUDA graph and replayed after lengths, page lists, tensors' contents or scales changed on the

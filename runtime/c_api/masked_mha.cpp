@@ -75,3 +75,10 @@ attnjit_status attnjit_masked_mha_reserve(const attnjit_masked_mha* op, attnjit_
     op->op.reserve(stream, read_bounds(bounds));
   });
 }
+
+attnjit_status attnjit_masked_mha_release(const attnjit_masked_mha* op, attnjit_stream stream) {
+  return guarded([&] {
+    require(op, "op");
+    op->op.release(stream);
+  });
+}

@@ -97,6 +97,13 @@ attnjit_status attnjit_mla_decode_reserve(const attnjit_mla_decode* op, attnjit_
   });
 }
 
+attnjit_status attnjit_mla_decode_release(const attnjit_mla_decode* op, attnjit_stream stream) {
+  return guarded([&] {
+    require(op, "op");
+    op->op.release(stream);
+  });
+}
+
 attnjit_status attnjit_mla_decode_run(const attnjit_mla_decode* op, const attnjit_mla_decode_params* params,
                                       attnjit_stream stream) {
   return guarded([&] {

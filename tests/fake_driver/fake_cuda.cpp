@@ -1,11 +1,13 @@
 #include "tests/fake_driver/fake_cuda.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <thread>
 
 // A CUcontext of device d is the number 1000 + d; libraries and kernels are numbers too. Nothing is ever dereferenced.
 namespace {
@@ -118,7 +120,7 @@ CUresult library_get_kernel(CUkernel* kernel, CUlibrary library, const char* nam
   return CUDA_SUCCESS;
 }
 CUresult kernel_set_attribute(CUfunction_attribute, int, CUkernel, CUdevice) { return CUDA_SUCCESS; }
-CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** parameters, void**) {
+CUresult record_launch(const CUlaunchConfig* config, CUfunction kernel, void** parameters) {
   const std::lock_guard lock(mutex);
   if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
   const std::string& entry = kernel_names[reinterpret_cast<CUkernel>(kernel)];
@@ -128,10 +130,21 @@ CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** p
     overlaps_previous |= config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION &&
                          config->attrs[i].value.programmaticStreamSerializationAllowed != 0;
   }
-  fake_state.launches.push_back({entry, config->gridDimX, config->blockDimX, config->sharedMemBytes, config->hStream,
-                                 context_stack.back(), {bytes, bytes + fake_state.parameter_bytes[entry]}, overlaps_previous});
+  fake_state.launches.push_back({entry,
+                                 config->gridDimX,
+                                 config->blockDimX,
+                                 config->sharedMemBytes,
+                                 config->hStream,
+                                 context_stack.back(),
+                                 {bytes, bytes + fake_state.parameter_bytes[entry]},
+                                 overlaps_previous});
   if (fake_state.on_launch) fake_state.on_launch(fake_state.launches.back(), parameters[0]);
   return CUDA_SUCCESS;
+}
+CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** parameters, void**) {
+  const CUresult result = record_launch(config, kernel, parameters);
+  std::this_thread::yield();  // so that threads whose calls launch several kernels meet in between
+  return result;
 }
 /// The map holds the tensor's address, dims and strides, for tests to see.
 CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType, cuuint32_t rank, void* tensor, const cuuint64_t* dims,
@@ -160,6 +173,26 @@ CUresult host_free(void* memory) {
 CUresult stream_is_capturing(CUstream, CUstreamCaptureStatus* status) {
   *status = fake_state.capture;
   return fake_state.capture_result;
+}
+CUresult stream_get_id(CUstream stream, unsigned long long* id) {
+  if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  if (fake_state.capture != CU_STREAM_CAPTURE_STATUS_NONE) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;  // as 13.0
+  if (stream == CU_STREAM_PER_THREAD) {
+    static std::atomic<unsigned long long> threads{0};
+    thread_local const unsigned long long own = (1ull << 40) + threads++;
+    *id = own;
+    return CUDA_SUCCESS;
+  }
+  const std::lock_guard lock(mutex);
+  const auto known = fake_state.stream_ids.find(stream);
+  *id = known != fake_state.stream_ids.end() ? known->second : reinterpret_cast<std::uintptr_t>(stream);
+  return CUDA_SUCCESS;
+}
+CUresult context_get_id(CUcontext context, unsigned long long* id) {
+  const std::lock_guard lock(mutex);
+  const auto known = fake_state.context_ids.find(context);
+  *id = known != fake_state.context_ids.end() ? known->second : reinterpret_cast<std::uintptr_t>(context);
+  return CUDA_SUCCESS;
 }
 CUresult stream_synchronize(CUstream) {
   const std::lock_guard lock(mutex);
@@ -193,6 +226,8 @@ const std::map<std::string, void*>& functions() {
       {"cuMemHostAlloc", reinterpret_cast<void*>(host_alloc)},
       {"cuMemFreeHost", reinterpret_cast<void*>(host_free)},
       {"cuStreamIsCapturing", reinterpret_cast<void*>(stream_is_capturing)},
+      {"cuStreamGetId", reinterpret_cast<void*>(stream_get_id)},
+      {"cuCtxGetId", reinterpret_cast<void*>(context_get_id)},
       {"cuStreamSynchronize", reinterpret_cast<void*>(stream_synchronize)},
   };
   return table;

@@ -12,14 +12,14 @@
 namespace fake_cuda {
 
 struct Launch {
-  std::string entry;                      // the kernel's name
+  std::string entry;  // the kernel's name
   unsigned grid_x = 0;
   unsigned threads = 0;
   unsigned smem_bytes = 0;
   CUstream stream = nullptr;
-  CUcontext context = nullptr;            // current at the launch
-  std::vector<unsigned char> parameter;   // of the kernel's one parameter: the first bytes of it, as told
-  bool overlaps_previous = false;         // programmatic dependent launch
+  CUcontext context = nullptr;           // current at the launch
+  std::vector<unsigned char> parameter;  // of the kernel's one parameter: the first bytes of it, as told
+  bool overlaps_previous = false;        // programmatic dependent launch
 };
 
 struct Allocation {
@@ -33,23 +33,27 @@ inline constexpr CUdeviceptr kFirstAddress = CUdeviceptr{1} << 40;
 struct State {
   int driver_version = 13000;
   CUresult init_result = CUDA_SUCCESS;
-  std::string missing_function;           // one that this driver lacks
-  std::vector<int> device_sms{90};        // compute capability of each device, as 90 for 9.0
+  std::string missing_function;                        // one that this driver lacks
+  std::vector<int> device_sms{90};                     // compute capability of each device, as 90 for 9.0
   std::map<std::string, std::size_t> parameter_bytes;  // of the parameter that a launch records, by entry
   /// Stands in for the GPU: called at each launch with the kernel's one parameter, after it was recorded.
   std::function<void(const Launch&, void* parameter)> on_launch;
-  int cubins_to_refuse = 0;               // the next so many cuLibraryLoadData calls refuse
+  int cubins_to_refuse = 0;  // the next so many cuLibraryLoadData calls refuse
   std::vector<Launch> launches;
   std::vector<Allocation> allocations;
   bool out_of_memory = false;
   int libraries_loaded = 0;
   int libraries_unloaded = 0;
   int primary_contexts_retained = 0;
-  int host_allocations = 0;               // less those freed
+  int host_allocations = 0;  // less those freed
   int stream_waits = 0;
   int tensor_maps_encoded = 0;
   CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
   CUresult capture_result = CUDA_SUCCESS;  // of the question for it
+  /// Unique numbers where they are not the handle's own value: of streams that got the handle of a destroyed one, and
+  /// of contexts likewise. CU_STREAM_PER_THREAD has a number for each thread.
+  std::map<CUstream, unsigned long long> stream_ids;
+  std::map<CUcontext, unsigned long long> context_ids;
 };
 
 /// The one state; guarded by the fake's own mutex while the driver is called.

@@ -119,9 +119,13 @@ void CudaGraph::end(const CudaStream& stream) {
   Cuda::check(Cuda::get().graph_instantiate(&executable_, graph_, 0), "cuGraphInstantiate");
 }
 
+CudaGraph::CudaGraph(CUgraph graph) : graph_(graph), owns_graph_(false) {
+  Cuda::check(Cuda::get().graph_instantiate(&executable_, graph_, 0), "cuGraphInstantiate");
+}
+
 CudaGraph::~CudaGraph() {
   if (executable_ != nullptr) Cuda::get().graph_exec_destroy(executable_);
-  if (graph_ != nullptr) Cuda::get().graph_destroy(graph_);
+  if (graph_ != nullptr && owns_graph_) Cuda::get().graph_destroy(graph_);
 }
 
 void CudaGraph::launch(const CudaStream& stream) const {

@@ -116,12 +116,16 @@ class CudaGraph {
   CudaGraph& operator=(const CudaGraph&) = delete;
 
   void launch(const CudaStream& stream) const;
+  /// Another instance of the same graph; this one must outlive it.
+  CudaGraph instantiated_again() const { return CudaGraph(graph_); }
 
  private:
+  explicit CudaGraph(CUgraph graph);
   void begin(const CudaStream& stream);
   void end(const CudaStream& stream);
 
   CUgraph graph_ = nullptr;
+  bool owns_graph_ = true;
   CUgraphExec executable_ = nullptr;
 };
 

@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <random>
 #include <string>
@@ -17,10 +16,10 @@
 #include "templates/shared/merge_states_params.h"
 #include "templates/shared/mha_varlen_params.h"
 #include "templates/shared/sm90_mha_varlen_config.h"
-#include "templates/shared/tile_counters.h"
 #include "tests/fake_driver/fake_cuda.h"
 #include "tests/runtime/merge_states_case.h"
 #include "tests/runtime/mha_varlen_case.h"
+#include "tests/support/kept_kernels.h"
 
 namespace {
 
@@ -38,14 +37,7 @@ attnjit::MhaVarlenConfig small_config() {
 
 class LaunchTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    setenv("ATTNJIT_LIBCUDA", FAKE_CUDA_PATH, 1);
-    // One cache for all tests of this program: they compile once.
-    directory_ = std::filesystem::temp_directory_path() / ("attnjit-launch-test-" + std::to_string(getpid()));
-    std::filesystem::create_directory(directory_);
-    std::filesystem::permissions(directory_, std::filesystem::perms::owner_all);
-  }
-  static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
+  static void SetUpTestSuite() { setenv("ATTNJIT_LIBCUDA", FAKE_CUDA_PATH, 1); }
   void SetUp() override {
     fake_cuda::reset();
     fake_cuda::state().parameter_bytes["attnjit_sm90_mha_varlen"] = sizeof(attnjit::kernel::Sm90MhaVarlenParams);
@@ -55,11 +47,9 @@ class LaunchTest : public testing::Test {
     attnjit::ContextOptions result;
     result.device = device;
     result.arch = arch;
-    result.cache_path = directory_.string();
+    result.cache_path = attnjit::test::kept_kernels();
     return result;
   }
-
-  static inline std::filesystem::path directory_;
 };
 
 TEST_F(LaunchTest, OneCallIsOneLaunchInTheHostsContextAndStream) {
@@ -84,36 +74,6 @@ TEST_F(LaunchTest, OneCallIsOneLaunchInTheHostsContextAndStream) {
   const attnjit::kernel::MhaVarlenParams& sent = whole.call;
   EXPECT_EQ(sent.v.data, attnjit::test::address(0x40000));
   EXPECT_EQ(sent.num_heads, 16);
-}
-
-TEST_F(LaunchTest, ACounterGivesOutTilesThatAreMoreThanTheCtas) {
-  const attnjit::Context context(options());
-  const attnjit::MhaVarlen op(context, small_config());
-  fake_cuda::set_current(fake_cuda::context_of(0));
-  attnjit::MhaVarlenParams few = deepseek_params(), many = deepseek_params();
-  many.cu_seqlens_q = many.cu_seqlens_k =
-      attnjit::Tensor::contiguous(attnjit::test::address(0x70000), attnjit::DType::kInt32, {9});
-  const auto counter_of = [&](const attnjit::MhaVarlenParams& params, std::uintptr_t stream) {
-    op.run(params, reinterpret_cast<attnjit::Stream>(stream));
-    attnjit::kernel::Sm90MhaVarlenParams sent;
-    std::memcpy(&sent, fake_cuda::state().launches.back().parameter.data(), sizeof sent);
-    return sent.counter;
-  };
-  const int first = counter_of(many, 0x5000);
-  EXPECT_EQ(fake_cuda::state().launches.back().grid_x, 132u);
-  EXPECT_EQ(counter_of(many, 0x5000), first) << "launches of a stream follow each other";
-  EXPECT_NE(counter_of(many, 0x6000), first);
-
-  // Graphs may be replayed beside any stream, and beside each other.
-  fake_cuda::state().capture = CU_STREAM_CAPTURE_STATUS_ACTIVE;
-  const int captured = counter_of(many, 0x5000);
-  EXPECT_NE(captured, first);
-  EXPECT_NE(counter_of(many, 0x5000), captured);
-
-  // Where every tile has a CTA, nothing is given out, and nothing is asked of the driver.
-  fake_cuda::state().capture_result = CUDA_ERROR_UNKNOWN;
-  EXPECT_EQ(counter_of(few, 0x5000), attnjit::kernel::kNoTileCounter);
-  EXPECT_THROW(counter_of(many, 0x5000), attnjit::Error);
 }
 
 /// Calls of an operator, and what is asked of the driver for them.

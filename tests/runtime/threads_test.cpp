@@ -132,6 +132,19 @@ void expect_workspaces_of_two_streams(const std::map<CUstream, std::set<const vo
   EXPECT_TRUE(std::ranges::all_of(allocations, [](const auto& allocation) { return allocation.freed; }));
 }
 
+/// On each stream, every launch of `first` is followed by the `second` of the same call.
+void expect_whole_calls(const std::string& first, const std::string& second) {
+  std::map<CUstream, std::vector<std::string>> entries;
+  for (const fake_cuda::Launch& launch : fake_cuda::state().launches) entries[launch.stream].push_back(launch.entry);
+  for (const auto& [stream, in_order] : entries) {
+    ASSERT_EQ(in_order.size() % 2, 0u);
+    for (std::size_t i = 0; i < in_order.size(); i += 2) {
+      ASSERT_EQ(in_order[i], first) << "two calls' kernels lie among each other, and share a workspace";
+      ASSERT_EQ(in_order[i + 1], second);
+    }
+  }
+}
+
 /// Cold: the first rounds compile, each kernel once for all threads.
 TEST_F(Threads, MakeRunAndDestroyOperatorsOfOneContext) {
   const std::vector<attnjit::MhaVarlenConfig> all = configs();
@@ -194,6 +207,29 @@ TEST_F(Threads, ReserveForOneMlaDecodeAndRunItOnTwoStreams) {
   EXPECT_EQ(fake_cuda::state().launches.size(), std::size_t{kThreads} * kRounds * 2);
   expect_workspaces_of_two_streams(
       addresses<Sent>("attnjit_sm80_mla_decode", [](const Sent& sent) -> const void* { return sent.partial_out; }));
+}
+
+TEST_F(Threads, CallsOnOneStreamGetTheirKernelsInTogether) {
+  const attnjit::Context context(options(0));
+  const attnjit::MlaDecode decode(context, attnjit::test::decode_config());
+  const attnjit::MaskedMha masked(context, attnjit::test::masked_config());
+  attnjit::MlaDecodeParams decode_params = attnjit::test::decode_params();
+  attnjit::MaskedMhaParams masked_params = attnjit::test::topk_params();
+  decode_params.workspace = masked_params.workspace = {};
+  fake_cuda::set_current(fake_cuda::context_of(0));
+  for (const CUstream stream : kStreams) {
+    decode.reserve(stream, {.batch = 3, .max_seqlen_q = 2, .num_heads = 16});
+    masked.reserve(stream, {.tokens_q = 300, .batch = 2, .max_positions = 200});
+  }
+  on_threads([&](int index) {
+    for (int round = 0; round < 10 * kRounds; ++round) decode.run(decode_params, kStreams[index % 2]);
+  });
+  expect_whole_calls("attnjit_sm80_mla_decode", "attnjit_sm80_mla_combine");
+  fake_cuda::state().launches.clear();
+  on_threads([&](int index) {
+    for (int round = 0; round < 10 * kRounds; ++round) masked.run(masked_params, kStreams[index % 2]);
+  });
+  expect_whole_calls("attnjit_mask_from_topk", "attnjit_sm90_mha_varlen");
 }
 
 TEST_F(Threads, ReserveForOneMaskedMhaAndRunItOnTwoStreams) {

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "attnjit/error.hpp"
 #include "tests/fake_driver/fake_cuda.h"
@@ -42,15 +45,15 @@ class WorkspaceTest : public testing::Test {
 };
 
 TEST_F(WorkspaceTest, TheCallersMemoryIsTaken) {
-  const ReservedWorkspaces none;
+  const ReservedWorkspaces none(kCheck);
   void* const data = reinterpret_cast<void*>(0x10000);
-  EXPECT_EQ(workspace_for_call(kCheck, {data, 4096}, none, kStream, 4096), data);
-  EXPECT_EQ(workspace_for_call(kCheck, {}, none, kStream, 0), nullptr);
+  EXPECT_EQ(workspace_for_call(kCheck, {data, 4096}, none, kStream, 4096).data, data);
+  EXPECT_EQ(workspace_for_call(kCheck, {}, none, kStream, 0).data, nullptr);
   EXPECT_TRUE(allocations().empty());
 }
 
 TEST_F(WorkspaceTest, WhatTheCallerGaveIsChecked) {
-  const ReservedWorkspaces none;
+  const ReservedWorkspaces none(kCheck);
   const auto error = [&](const Workspace& given) {
     return error_of([&] { workspace_for_call(kCheck, given, none, kStream, 4096); });
   };
@@ -61,7 +64,7 @@ TEST_F(WorkspaceTest, WhatTheCallerGaveIsChecked) {
 }
 
 TEST_F(WorkspaceTest, WithoutAnyACallIsRefused) {
-  const ReservedWorkspaces none;
+  const ReservedWorkspaces none(kCheck);
   EXPECT_EQ(
       error_of([&] { workspace_for_call(kCheck, {}, none, kStream, 4096); }),
       "some_operator: this call needs 4096 bytes of workspace, and there are none: give them as workspace, or call "
@@ -69,20 +72,20 @@ TEST_F(WorkspaceTest, WithoutAnyACallIsRefused) {
 }
 
 TEST_F(WorkspaceTest, EachStreamAndContextHasItsOwn) {
-  ReservedWorkspaces reserved;
+  ReservedWorkspaces reserved(kCheck);
   reserved.reserve(kStream, 1000);
   reserved.reserve(kOtherStream, 1000);
   ASSERT_EQ(allocations().size(), 2u);
-  void* const first = workspace_for_call(kCheck, {}, reserved, kStream, 1000);
+  void* const first = workspace_for_call(kCheck, {}, reserved, kStream, 1000).data;
   EXPECT_EQ(first, reinterpret_cast<void*>(fake_cuda::kFirstAddress));
-  EXPECT_NE(workspace_for_call(kCheck, {}, reserved, kOtherStream, 1000), first);
+  EXPECT_NE(workspace_for_call(kCheck, {}, reserved, kOtherStream, 1000).data, first);
   fake_cuda::set_current(fake_cuda::context_of(1));
   EXPECT_NE(error_of([&] { workspace_for_call(kCheck, {}, reserved, kStream, 1); }), "");
 }
 
 TEST_F(WorkspaceTest, ALargerOneIsMadeAndTheSmallerOneStays) {
   {
-    ReservedWorkspaces reserved;
+    ReservedWorkspaces reserved(kCheck);
     reserved.reserve(kStream, 1000);
     reserved.reserve(kStream, 500);
     EXPECT_EQ(allocations().size(), 1u);
@@ -93,7 +96,7 @@ TEST_F(WorkspaceTest, ALargerOneIsMadeAndTheSmallerOneStays) {
     reserved.reserve(kStream, 2000);
     ASSERT_EQ(allocations().size(), 2u);
     EXPECT_EQ(allocations()[1].bytes, 2000u);
-    EXPECT_EQ(workspace_for_call(kCheck, {}, reserved, kStream, 2000),
+    EXPECT_EQ(workspace_for_call(kCheck, {}, reserved, kStream, 2000).data,
               reinterpret_cast<void*>(2 * fake_cuda::kFirstAddress));
     // A graph may have been captured with the first one.
     EXPECT_FALSE(allocations()[0].freed);
@@ -104,12 +107,35 @@ TEST_F(WorkspaceTest, ALargerOneIsMadeAndTheSmallerOneStays) {
 }
 
 TEST_F(WorkspaceTest, NoMemoryIsAnErrorThatSaysHowMuchWasWanted) {
-  ReservedWorkspaces reserved;
+  ReservedWorkspaces reserved(kCheck);
   fake_cuda::state().out_of_memory = true;
   EXPECT_NE(error_of([&] { reserved.reserve(kStream, 12345); }).find("cuMemAlloc of 12345 bytes"), std::string::npos);
   fake_cuda::state().out_of_memory = false;
   reserved.reserve(kStream, 12345);
   EXPECT_EQ(allocations().size(), 1u);
+}
+
+TEST_F(WorkspaceTest, IsOneCallsAtATime) {
+  ReservedWorkspaces reserved(kCheck);
+  reserved.reserve(kStream, 1000);
+  std::atomic<int> calls{0};
+  std::thread other;
+  {
+    const auto first = workspace_for_call(kCheck, {}, reserved, kStream, 1000);
+    other = std::thread([&] {
+      fake_cuda::set_current(fake_cuda::context_of(0));
+      const auto second = workspace_for_call(kCheck, {}, reserved, kStream, 1000);
+      ++calls;
+      fake_cuda::set_current(nullptr);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(calls, 0) << "two calls launch with the same memory at the same time";
+    reserved.release(kStream);
+    EXPECT_FALSE(allocations()[0].freed) << "it is in use";
+  }
+  other.join();
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(allocations()[0].freed);
 }
 
 }  // namespace
