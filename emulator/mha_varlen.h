@@ -16,7 +16,7 @@ namespace attnjit::emulator {
 struct PreparedMhaVarlen {
   std::string family;
   const KernelObject* object = nullptr;
-  Grid grid;  // no CTAs: there is nothing to do
+  Grid grid{.ctas = 0};  // no CTAs: there is nothing to do
   std::unique_ptr<runtime::MhaVarlenKernels::ParamsStorage> storage =
       std::make_unique<runtime::MhaVarlenKernels::ParamsStorage>();
   const void* params = nullptr;

@@ -16,6 +16,9 @@ namespace {
 /// Version of the grammar of keys: raised when the meaning of a field changes.
 constexpr int kKeySchema = 1;
 constexpr const char* kCompilerName = "nvrtc";
+constexpr const char* kWhatServesThisDriver =
+    "Compile with an NVRTC that is not newer than the driver (ATTNJIT_NVRTC, or ContextOptions::nvrtc_path), or update "
+    "the driver";
 
 std::shared_ptr<const jit::Templates> choose_templates(const std::string& directory) {
   if (directory.empty()) return {std::shared_ptr<void>(), &jit::Templates::embedded()};
@@ -44,8 +47,6 @@ struct CubinRefused {
 struct FoundForLaterTarget {
   std::shared_ptr<const cache::Entry> entry;
 };
-
-std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} {}.{}", id.name, id.major, id.minor); }
 
 }  // namespace
 
@@ -116,15 +117,23 @@ KernelLoader::KernelLoader(KernelLoaderOptions options)
       miss_policy_(options_.on_miss) {}
 
 const jit::Nvrtc& KernelLoader::nvrtc() {
-  {
+  const auto opened = [&] {
     const std::lock_guard lock(mutex_);
-    if (nvrtc_ != nullptr) return *nvrtc_;
+    return nvrtc_;
+  };
+  if (const auto compiler = opened()) return *compiler;  // which lives as long as this: once it is set it stays
+  {
+    // Opening takes a tenth of a second, and threads that need no compiler do not wait for it.
+    const std::lock_guard opening(nvrtc_opening_);
+    if (const auto compiler = opened()) return *compiler;
     jit::NvrtcSearch search;
     search.explicit_path = options_.nvrtc_path;
     if (options_.device) search.driver_cuda_major = Driver::get().version() / 1000;
-    nvrtc_ = jit::Nvrtc::open(search);
+    auto compiler = jit::Nvrtc::open(search);
+    const std::lock_guard lock(mutex_);
+    nvrtc_ = std::move(compiler);
   }
-  // Once it is set it stays, so no lock is needed, nor held while the host's callback runs.
+  // No lock is held while the host's callback runs.
   options_.log(LogLevel::kInfo, fmt::format("compiling with {}", nvrtc_->name()));
   return *nvrtc_;
 }
@@ -183,11 +192,6 @@ cache::Entry KernelLoader::compile(const KernelPlan& plan, const cache::KeyField
   return entry;
 }
 
-bool KernelLoader::accepted(const cache::CompilerId& compiler) {
-  const std::lock_guard lock(mutex_);
-  return !refused_.contains(compiler_text(compiler));
-}
-
 cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   for (;;) {
     try {
@@ -201,17 +205,18 @@ cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   }
 }
 
-cache::CompilerWish KernelLoader::compiler_wish() {
+cache::CompilerWish KernelLoader::compiler_wish(const std::string& key) {
   if (options_.compiler == CompilerPolicy::kExact) {
     const jit::CompilerVersion version = nvrtc().version();
     return {.exactly = cache::CompilerId{kCompilerName, version.major, version.minor}, .accepts = {}};
   }
-  return {.exactly = {}, .accepts = [this](const cache::CompilerId& compiler) { return accepted(compiler); }};
+  return {.exactly = {},
+          .accepts = [this, key](const cache::CompilerId& compiler) { return !refused_.contains(key, compiler); }};
 }
 
 cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recompile) {
-  cache::KernelCache::Request request{
-      .fields = key_fields(plan), .wish = compiler_wish(), .recompile = recompile, .on_miss = {}};
+  cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile, .on_miss = {}};
+  request.wish = compiler_wish(request.fields.key().hex());
   request.on_miss = [&] { on_miss(plan, request.fields); };
   return cache_.get(request, [&] { return compile(plan, request.fields); });
 }
@@ -231,7 +236,12 @@ void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& field
   if (policy == MissPolicy::kWarn) options_.log(LogLevel::kWarning, miss_text(miss, place));
   if (policy == MissPolicy::kError) {
     ++refusals_;
-    throw MissError(miss_text(miss, place), miss);
+    const std::string refused = refused_.reason(miss.key);
+    // The command of a miss would make the same cubin again.
+    throw MissError(refused.empty() ? miss_text(miss, place)
+                                    : fmt::format("{}, and compiling is forbidden (miss policy error). {}", refused,
+                                                  kWhatServesThisDriver),
+                    miss);
   }
 }
 
@@ -244,10 +254,9 @@ std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const Ke
     first = target_ + 1;
   }
   for (std::size_t i = first; i < options_.targets.size(); ++i) {
-    if (auto entry = cache_.find({.fields = key_fields(plan, options_.targets[i]),
-                                  .wish = compiler_wish(),
-                                  .recompile = false,
-                                  .on_miss = {}})) {
+    const cache::KeyFields fields = key_fields(plan, options_.targets[i]);
+    if (auto entry = cache_.find(
+            {.fields = fields, .wish = compiler_wish(fields.key().hex()), .recompile = false, .on_miss = {}})) {
       return entry;
     }
   }
@@ -281,6 +290,16 @@ CacheCounters KernelLoader::counters() const {
   return counters;
 }
 
+cache::Found KernelLoader::prepare_after_refusals(const KernelPlan& plan) {
+  try {
+    return prepare(plan);
+  } catch (const Error& error) {
+    const std::string refused = refused_.reason(key_fields(plan).key().hex());
+    if (error.status() != Status::kNoCompiler || refused.empty()) throw;
+    throw Error(Status::kNoCompiler, fmt::format("{}, and no other can be made: {}", refused, error.what()));
+  }
+}
+
 std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
   if (!options_.device) {
     throw Error(Status::kInvalidArgument, "this Context has no device: kernels can be compiled and cached, not loaded");
@@ -294,8 +313,9 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
       return found->second;
     }
   }
+  std::vector<std::shared_ptr<const cache::Entry>> refused_entries;
   for (;;) {
-    const cache::Found found = prepare(plan);
+    const cache::Found found = prepare_after_refusals(plan);
     try {
       std::shared_ptr<const LoadedKernel> kernel;
       {
@@ -303,24 +323,27 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
         kernel = std::make_shared<const LoadedKernel>(driver, *found.entry, plan, *options_.device, options_.log);
       }
       ++loads_;
+      refused_.forget(found.entry->fields.key().hex(), found.entry->compiler);
+      // There is a better one now. Before that a refused row stays: another machine's driver may take it.
+      if (found.tier == cache::Tier::kCompiled) {
+        for (const auto& entry : refused_entries) {
+          if (entry->compiler != found.entry->compiler) cache_.evict(entry->fields, entry->compiler);
+        }
+      }
       const std::lock_guard lock(mutex_);
       return loaded_.try_emplace(key, std::move(kernel)).first->second;
     } catch (const CubinRefused& refused) {
       ++refused_cubins_;
-      const std::string compiler = compiler_text(found.entry->compiler);
       const std::string message =
           fmt::format("the {} refuses the cubin of {} for {} that {} made: {}", driver.version_name(), plan.spec.family,
-                      found.entry->fields.target, compiler, refused.reason);
+                      found.entry->fields.target, compiler_text(found.entry->compiler), refused.reason);
+      refused_.add(found.entry->fields.key().hex(), found.entry->compiler, message);
+      refused_entries.push_back(found.entry);
       const bool just_compiled = found.tier == cache::Tier::kCompiled;
       if (just_compiled || options_.compiler == CompilerPolicy::kExact) {
-        throw Error(Status::kDriverError,
-                    fmt::format("{}. Compile with an NVRTC that is not newer than the driver (ATTNJIT_NVRTC, or "
-                                "ContextOptions::nvrtc_path), or update the driver",
-                                message));
+        throw Error(Status::kDriverError, fmt::format("{}. {}", message, kWhatServesThisDriver));
       }
       options_.log(LogLevel::kWarning, message + "; trying another compiler's");
-      const std::lock_guard lock(mutex_);
-      refused_.insert(compiler);
     }
   }
 }

@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "jit/templates.h"
 #include "runtime/kernel_plan.h"
 #include "runtime/miss.h"
+#include "runtime/refused_cubins.h"
 #include "runtime/tile_counters.h"
 
 namespace attnjit::runtime {
@@ -108,25 +108,28 @@ class KernelLoader {
  private:
   const std::string& source_digest(const jit::KernelSpec& spec) const;
   cache::KeyFields key_fields(const KernelPlan& plan, const jit::Target& target) const;
-  cache::CompilerWish compiler_wish();
+  /// For the kernel of this key.
+  cache::CompilerWish compiler_wish(const std::string& key);
+  /// prepare(), whose error says what the driver refused before.
+  cache::Found prepare_after_refusals(const KernelPlan& plan);
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
   void on_miss(const KernelPlan& plan, const cache::KeyFields& fields);
   std::shared_ptr<const cache::Entry> find_for_later_target(const KernelPlan& plan);
   bool fall_back_to_next_target();
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
-  bool accepted(const cache::CompilerId& compiler);
 
   KernelLoaderOptions options_;
   std::shared_ptr<const jit::Templates> templates_;
   cache::KernelCache cache_;
   std::atomic<MissPolicy> miss_policy_;
+  RefusedCubins refused_;
   cache::Count loaded_hits_{0}, refusals_{0}, loads_{0}, refused_cubins_{0}, load_nanoseconds_{0};
+  std::mutex nvrtc_opening_;  // held by the one that opens NVRTC; taken before mutex_
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const jit::Nvrtc> nvrtc_;
   std::size_t target_ = 0;                                                       // index into options_.targets
   mutable std::unordered_map<std::string, std::string> source_digests_;          // by family
   std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;  // by key
-  std::set<std::string> refused_;                                                // key + compiler
 };
 
 }  // namespace attnjit::runtime

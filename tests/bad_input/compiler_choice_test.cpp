@@ -2,10 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "jit/nvrtc.h"
+#include "runtime/context_impl.h"
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 #include "tests/fake_driver/fake_cuda.h"
@@ -38,7 +42,12 @@ class CompilerChoice : public testing::TestWithParam<Api> {
     options.log = [this](LogLevel level, const std::string& line) {
       lines_.push_back((level == LogLevel::kWarning ? "warning: " : "") + line);
     };
-    const MhaVarlenOperation operation;
+    MhaVarlenOperation operation;  // of small heads, whose kernels compile in half the time
+    operation.config.head_dim_qk = operation.config.head_dim_v = 64;
+    operation.config.rope_dim = 0;
+    operation.params.k_nope = operation.params.k_pe = {};
+    operation.params.q = operation.params.k = operation.params.v = operation.params.out =
+        Tensor::contiguous(test::address(0x40000), DType::kBFloat16, {300, 16, 64});
     return attempt(GetParam(), options, &operation);
   }
   std::vector<std::string> logged(const std::string& what) const {
@@ -80,8 +89,34 @@ TEST_P(CompilerChoice, WhenTheDriverRefusesTheOnlyRowARecompileServes) {
   const Outcome outcome = make("");
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
   EXPECT_THAT(logged("warning"), ElementsAre(HasSubstr("that nvrtc 12.8 made")));
-  EXPECT_THAT(logged("compiling sm90_mha_varlen"), testing::SizeIs(2)) << "12.8's other cubin was tried as well";
+  EXPECT_THAT(logged("compiling sm90_mha_varlen"), testing::SizeIs(1)) << "12.8's other cubin is as good as it was";
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+}
+
+TEST_P(CompilerChoice, ARefusalIsOfOneKernelAndEndsWithItsReplacement) {
+  ASSERT_EQ(make("").status, Status::kOk);
+  fake_cuda::reset();
+  fake_cuda::state().cubins_to_refuse = 1;
+  EXPECT_EQ(make("").status, Status::kOk);
+  EXPECT_THAT(logged("compiling sm90_mha_varlen"), testing::SizeIs(1))
+      << "the other kernel's cubin was distrusted, too";
+  const ScopedEnvironment frozen("ATTNJIT_ON_MISS", "error");
+  const Outcome outcome = make("");
+  EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
+}
+
+TEST_P(CompilerChoice, AFrozenContextSaysWhatTheDriverRefused) {
+  ASSERT_EQ(make("").status, Status::kOk);
+  const ScopedEnvironment frozen("ATTNJIT_ON_MISS", "error");
+  fake_cuda::reset();
+  fake_cuda::state().cubins_to_refuse = 1;
+  const Outcome outcome = make("");
+  EXPECT_EQ(outcome.status, Status::kCacheMiss);
+  EXPECT_THAT(outcome.message,
+              AllOf(HasSubstr("the CUDA 13.0 driver"), HasSubstr("refuses the cubin of sm90_mha_varlen"),
+                    HasSubstr("miss policy error"), HasSubstr("not newer than the driver")));
+  EXPECT_THAT(outcome.message, testing::Not(HasSubstr("precompile-cache"))) << "it would make the same cubin again";
+  EXPECT_EQ(make("").status, Status::kOk) << "the row was dropped, and nothing put in its place";
 }
 
 TEST_P(CompilerChoice, WhenNothingCanBeCompiledTheRefusalIsNotForgotten) {
@@ -90,6 +125,8 @@ TEST_P(CompilerChoice, WhenNothingCanBeCompiledTheRefusalIsNotForgotten) {
   fake_cuda::state().cubins_to_refuse = 1;
   const Outcome outcome = make("/nowhere/libnvrtc.so");
   EXPECT_EQ(outcome.status, Status::kNoCompiler);
+  EXPECT_THAT(outcome.message, AllOf(HasSubstr("the CUDA 13.0 driver"), HasSubstr("refuses the cubin"),
+                                     HasSubstr("made: "), HasSubstr("no other can be made: ")));
   EXPECT_THAT(logged("warning"), ElementsAre(HasSubstr("refuses the cubin")));
 }
 
@@ -109,6 +146,26 @@ TEST_P(CompilerChoice, AnNvrtcWithoutFamilyTargetsCompilesForTheNextTarget) {
   if (!jit::Nvrtc::open({})->supports({10, 0, 'f'})) GTEST_SKIP() << "this NVRTC has no family targets either";
   EXPECT_EQ(make("").status, Status::kOk);
   EXPECT_THAT(logged("compiling sm80_mha_varlen"), Contains(HasSubstr("for sm_100f")));
+}
+
+TEST(NvrtcOpening, KeepsNoThreadWaitingThatNeedsNoCompiler) {
+  const ScopedEnvironment driver("ATTNJIT_LIBCUDA", FAKE_CUDA_PATH);
+  const std::string real = jit::Nvrtc::open({})->path();
+  const ScopedEnvironment forwarded_to("ATTNJIT_TEST_NVRTC", real.c_str());
+  const ScopedEnvironment waits("ATTNJIT_TEST_NVRTC_WAITS", "900000");
+  ContextOptions options = fake_device();
+  options.nvrtc_path = install_nvrtc(FORWARDING_NVRTC_12_8, "12.8");
+  const Context context(options);
+  runtime::KernelLoader& loader = context.impl()->loader();
+  std::atomic<bool> opened{false};
+  std::thread opens([&] {
+    loader.nvrtc();
+    opened = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  loader.target();
+  EXPECT_FALSE(opened) << "it waited until NVRTC was open";
+  opens.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Api, CompilerChoice, testing::Values(Api::kCpp, Api::kC),

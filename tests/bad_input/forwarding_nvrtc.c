@@ -1,8 +1,10 @@
 /* An NVRTC of another version: it says FAKE_MAJOR.FAKE_MINOR, and lets the real one, whose path ATTNJIT_TEST_NVRTC is,
    compile. So a cache gets rows of two compilers, and a machine an NVRTC that is older than its GPU. */
+#define _DEFAULT_SOURCE
 #include <dlfcn.h>
 #include <nvrtc.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void* real(const char* name) {
   static void* library = NULL;
@@ -12,7 +14,10 @@ static void* real(const char* name) {
 /* ISO C has no conversion from an object pointer to a function; POSIX promises that it works. */
 #define REAL(function) __extension__(__typeof__(&function)) real(#function)
 
+/* Opening asks for it: so long does it take, in microseconds, as ATTNJIT_TEST_NVRTC_WAITS says. */
 nvrtcResult nvrtcVersion(int* major, int* minor) {
+  const char* const waits = getenv("ATTNJIT_TEST_NVRTC_WAITS");
+  if (waits != NULL) usleep((useconds_t)atoi(waits));
   *major = FAKE_MAJOR;
   *minor = FAKE_MINOR;
   return NVRTC_SUCCESS;

@@ -1,0 +1,35 @@
+// Which cubins this process's driver has refused to load.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "cache/entry.h"
+
+namespace attnjit::runtime {
+
+/// A refusal is of one kernel by one compiler: a driver may refuse one cubin of a compiler and load all its others.
+/// Thread-safe.
+class RefusedCubins {
+ public:
+  /// `reason` is the whole sentence: which driver, which cubin, what it said.
+  void add(const std::string& key, const cache::CompilerId& compiler, const std::string& reason);
+  /// That compiler's new cubin of the kernel was loaded.
+  void forget(const std::string& key, const cache::CompilerId& compiler);
+  bool contains(const std::string& key, const cache::CompilerId& compiler) const;
+  /// Why a cubin of this kernel was refused; empty if none was.
+  std::string reason(const std::string& key) const;
+
+ private:
+  using Cubin = std::pair<std::string, std::string>;  // key, compiler with version
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::map<Cubin, std::string> reasons_;
+};
+
+/// "nvrtc 13.0"
+std::string compiler_text(const cache::CompilerId& compiler);
+
+}  // namespace attnjit::runtime
