@@ -142,10 +142,10 @@ void ArgumentCheck::elements_apart(const char* name, const Tensor& t) const {
   for (int i = 0; i < dims; ++i) {
     const int dim = order[i];
     if (t.strides[dim] < extent) [[unlikely]] {
-      fail(fmt::format(
-          "{} has stride {} in dim {}, and its other dims reach over {} elements; elements of an output may "
-          "not overlap: allocate it so",
-          name, t.strides[dim], dim, extent));
+      fail(
+          fmt::format("{} has stride {} in dim {}, and its other dims reach over {} elements; the strides of an "
+                      "output must nest, so that its elements may not overlap: allocate it so",
+                      name, t.strides[dim], dim, extent));
     }
     extent += (t.shape[dim] - 1) * t.strides[dim];
   }

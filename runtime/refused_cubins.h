@@ -10,7 +10,7 @@
 
 namespace attnjit::runtime {
 
-/// A refusal is of one kernel by one compiler: a driver may refuse one cubin of a compiler and load all its others.
+/// A refusal applies to one kernel compiled by one compiler: a driver may refuse one cubin of a compiler and load all its others.
 /// Thread-safe.
 class RefusedCubins {
  public:

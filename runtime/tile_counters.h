@@ -31,7 +31,7 @@ class TileCounters {
  private:
   int look_up(std::uint64_t stream_id);
 
-  const std::uint64_t instance_ = next_instance();  // never used again, as an address is
+  const std::uint64_t instance_ = next_instance();  // never reused, unlike an address
   static std::uint64_t next_instance();
   std::function<void()> on_full_;
   std::mutex mutex_;  // guards what follows

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ranges>
+#include <utility>
 
 #include "runtime/driver.h"
 #include "runtime/stream_id.h"
@@ -69,18 +71,34 @@ void ReservedWorkspaces::reserve(CUstream stream, std::size_t bytes) {
     check_.fail(
         "reserve() allocates, which a stream that is being captured does not allow: call it before the capture");
   }
-  const std::lock_guard lock(mutex_);
-  for (const auto& block : blocks_) {
-    if (is_at(*block, place) && block->bytes >= bytes) return;
+  const auto is_there = [&] {
+    return std::ranges::any_of(blocks_, [&](const auto& b) { return is_at(*b, place) && b->bytes >= bytes; });
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_there()) return;
   }
-  blocks_.push_back(
-      std::make_shared<Block>(Driver::get(), place.context, place.context_id, place.stream, *place.stream_id, bytes));
+  // The driver may wait for the device here, and calls must not wait for the driver: the list is not locked.
+  auto block =
+      std::make_shared<Block>(Driver::get(), place.context, place.context_id, place.stream, *place.stream_id, bytes);
+  const std::lock_guard lock(mutex_);
+  if (!is_there()) blocks_.push_back(std::move(block));
 }
 
 void ReservedWorkspaces::release(CUstream stream) {
   const Place place = place_of(stream);
+  if (!place.stream_id) [[unlikely]] {
+    check_.fail(
+        "release() frees memory that the graph may use which the stream is being captured for: call it before or "
+        "after");
+  }
+  std::vector<std::shared_ptr<Block>> freed;  // below, when the list is unlocked: the driver may wait for the device
   const std::lock_guard lock(mutex_);
-  std::erase_if(blocks_, [&](const auto& block) { return is_at(*block, place); });
+  std::erase_if(blocks_, [&](const auto& block) {
+    if (!is_at(*block, place)) return false;
+    freed.push_back(block);
+    return true;
+  });
 }
 
 CallWorkspace ReservedWorkspaces::find(CUstream stream) const {

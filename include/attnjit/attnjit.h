@@ -4,9 +4,9 @@
  * leaves the library. Handles may be used from several threads at once.
  *
  * ABI policy: a struct begins with its size, set by the caller to sizeof(the struct) (the _INIT macros do); fields are
- * only ever added at the end, and a caller built against an older header gets the defaults for those it does not know.
- * A size that is larger than the library's own is refused. Enumerators keep their values. attnjit_abi_version() changes
- * only when something is removed or changes its meaning.
+ * only ever added at the end, and a caller built against an older header gets the defaults for those it does not know. A
+ * size that is larger than the library's own is refused. Enumerators keep their values. attnjit_abi_version() changes only
+ * when something is removed or changes its meaning.
  */
 #ifndef ATTNJIT_ATTNJIT_H_
 #define ATTNJIT_ATTNJIT_H_
@@ -52,8 +52,8 @@ typedef struct attnjit_masked_mha attnjit_masked_mha;
 typedef struct attnjit_merge_states attnjit_merge_states;
 typedef struct CUstream_st* attnjit_stream; /* a CUstream or cudaStream_t */
 
-ATTNJIT_API const char* attnjit_version(void);  /* "0.1.0" */
-ATTNJIT_API uint32_t attnjit_abi_version(void); /* ATTNJIT_ABI_VERSION of the library */
+ATTNJIT_API const char* attnjit_version(void);   /* "0.1.0" */
+ATTNJIT_API uint32_t attnjit_abi_version(void);  /* ATTNJIT_ABI_VERSION of the library */
 ATTNJIT_API const char* attnjit_status_name(attnjit_status status);
 /* Text of the last error of the calling thread; "" if there was none. Valid until this thread's next call. */
 ATTNJIT_API const char* attnjit_last_error(void);
@@ -94,18 +94,18 @@ typedef struct attnjit_context_options {
   const char* cache_path;   /* folder; NULL: by environment; ":memory:": none */
   const char* nvrtc_path;   /* libnvrtc; NULL: found */
   const char* template_dir; /* NULL: ATTNJIT_TEMPLATE_DIR, else embedded */
-  attnjit_log_callback log; /* NULL: warnings to stderr */
+  attnjit_log_callback log; /* NULL: warnings to stderr; valid, as is log_user, until context and operators are gone */
   void* log_user;
-  int32_t on_miss;            /* attnjit_miss_policy; -1: ATTNJIT_ON_MISS, else ATTNJIT_MISS_ALLOW */
-  int32_t reserved;           /* 0 */
+  int32_t on_miss;          /* attnjit_miss_policy; -1: ATTNJIT_ON_MISS, else ATTNJIT_MISS_ALLOW */
+  int32_t reserved;         /* 0 */
   attnjit_miss_callback miss; /* NULL: nobody is told; else told of each miss, whatever the policy */
   void* miss_user;
   int64_t cache_max_bytes; /* 0: no limit; -1: ATTNJIT_CACHE_MAX_SIZE, else 2 GiB */
-  int32_t debug_checks; /* 1: check index tensors on the device before launches, see attnjit/context.hpp; 0: do not */
-  int32_t reserved2;    /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
+  int32_t debug_checks;    /* 1: check index tensors on the device before launches, see attnjit/context.hpp; 0: do not */
+  int32_t reserved2;       /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
 } attnjit_context_options;
 #define ATTNJIT_CONTEXT_OPTIONS_INIT \
-  { sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0, NULL, NULL, -1, 0, 0 }
+  {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0, NULL, NULL, -1, 0, 0}
 
 /* options may be NULL: device 0 and defaults. */
 ATTNJIT_API attnjit_status attnjit_context_create(const attnjit_context_options* options, attnjit_context** context);
@@ -115,8 +115,7 @@ ATTNJIT_API const char* attnjit_context_arch(const attnjit_context* context);
 /* Warm-up is over: from now on a missing kernel leads to what `policy` says. */
 ATTNJIT_API attnjit_status attnjit_context_freeze(attnjit_context* context, attnjit_miss_policy policy);
 
-/* What the context's kernel cache has done so far; attnjit/counters.hpp says what is counted. Set struct_size before.
- */
+/* What the context's kernel cache has done so far; attnjit/counters.hpp says what is counted. Set struct_size before. */
 typedef struct attnjit_cache_counters {
   size_t struct_size;
   int64_t loaded_hits;
@@ -140,7 +139,7 @@ typedef struct attnjit_cache_counters {
   double store_write_seconds;
 } attnjit_cache_counters;
 #define ATTNJIT_CACHE_COUNTERS_INIT \
-  { sizeof(attnjit_cache_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0 }
+  {sizeof(attnjit_cache_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0}
 ATTNJIT_API attnjit_status attnjit_context_counters(const attnjit_context* context, attnjit_cache_counters* counters);
 /* The same as a JSON object; "" for NULL. Valid until this thread's next call of this function. */
 ATTNJIT_API const char* attnjit_context_counters_json(const attnjit_context* context);
@@ -156,8 +155,7 @@ typedef struct attnjit_mha_varlen_config {
   int32_t dtype;     /* attnjit_dtype */
   int32_t out_dtype; /* attnjit_dtype; -1: as dtype */
 } attnjit_mha_varlen_config;
-#define ATTNJIT_MHA_VARLEN_CONFIG_INIT \
-  { sizeof(attnjit_mha_varlen_config), 0, 0, 0, 1, ATTNJIT_BFLOAT16, -1 }
+#define ATTNJIT_MHA_VARLEN_CONFIG_INIT {sizeof(attnjit_mha_varlen_config), 0, 0, 0, 1, ATTNJIT_BFLOAT16, -1}
 
 /* NULL for what is not given. */
 typedef struct attnjit_mha_varlen_params {
@@ -179,19 +177,17 @@ typedef struct attnjit_mha_varlen_params {
   float softmax_scale;
   int32_t reserved; /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
 } attnjit_mha_varlen_params;
-#define ATTNJIT_MHA_VARLEN_PARAMS_INIT                                                                               \
-  {                                                                                                                  \
-    sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, \
-        0.0f, 0                                                                                                      \
-  }
+#define ATTNJIT_MHA_VARLEN_PARAMS_INIT                                                                          \
+  {sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0.0f, 0}
 
 /* Compiles or loads the operator's kernels. */
 ATTNJIT_API attnjit_status attnjit_mha_varlen_create(const attnjit_context* context,
-                                                     const attnjit_mha_varlen_config* config, attnjit_mha_varlen** op);
+                                                     const attnjit_mha_varlen_config* config,
+                                                     attnjit_mha_varlen** op);
 ATTNJIT_API void attnjit_mha_varlen_destroy(attnjit_mha_varlen* op); /* NULL is fine */
 /* Checks and launches; no allocation, no synchronisation (but with debug_checks). */
-ATTNJIT_API attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op, const attnjit_mha_varlen_params* params,
-                                                  attnjit_stream stream);
+ATTNJIT_API attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op,
+                                                  const attnjit_mha_varlen_params* params, attnjit_stream stream);
 
 /* ---- mla_decode: see attnjit/mla_decode.hpp for shapes and meaning ----------------------------------------------- */
 
@@ -214,7 +210,7 @@ typedef struct attnjit_mla_decode_config {
   int32_t reserved;     /* 0 */
 } attnjit_mla_decode_config;
 #define ATTNJIT_MLA_DECODE_CONFIG_INIT \
-  { sizeof(attnjit_mla_decode_config), 0, 0, ATTNJIT_BFLOAT16, ATTNJIT_CACHE_SAME, 64, 1, -1, 0 }
+  {sizeof(attnjit_mla_decode_config), 0, 0, ATTNJIT_BFLOAT16, ATTNJIT_CACHE_SAME, 64, 1, -1, 0}
 
 /* NULL for what is not given. With cu_seqlens_q q, out and lse are packed: [Tq, H, ..]. */
 typedef struct attnjit_mla_decode_params {
@@ -243,31 +239,29 @@ typedef struct attnjit_mla_decode_params {
   float softmax_scale;
 } attnjit_mla_decode_params;
 #define ATTNJIT_MLA_DECODE_PARAMS_INIT                                                                               \
-  {                                                                                                                  \
-    sizeof(attnjit_mla_decode_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, NULL, NULL, NULL, 0, 0, 0, 1, 0.0f                                                                     \
-  }
+  {sizeof(attnjit_mla_decode_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+   NULL, NULL, NULL, NULL, 0, 0, 0, 1, 0.0f}
 
 /* Compiles or loads the operator's kernels. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_create(const attnjit_context* context,
-                                                     const attnjit_mla_decode_config* config, attnjit_mla_decode** op);
+                                                     const attnjit_mla_decode_config* config,
+                                                     attnjit_mla_decode** op);
 ATTNJIT_API void attnjit_mla_decode_destroy(attnjit_mla_decode* op); /* NULL is fine */
 /* Bytes of workspace that every call of at most `batch` sequences, `max_seqlen_q` queries each and `num_heads` heads
  * gets by with. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_workspace_bytes(const attnjit_mla_decode* op, int32_t batch,
                                                               int32_t max_seqlen_q, int32_t num_heads, size_t* bytes);
-/* Allocates workspace ahead of time for such calls on `stream`. It belongs to the stream, not to its handle, and lives
- * as long as the operator or until it is released: see attnjit/workspace.hpp. CU_STREAM_PER_THREAD is refused. */
+/* Allocates workspace ahead of time for such calls on `stream`. It belongs to the stream, not to its handle, and lives as
+ * long as the operator or until it is released: see attnjit/workspace.hpp. CU_STREAM_PER_THREAD is refused. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_reserve(const attnjit_mla_decode* op, attnjit_stream stream,
                                                       int32_t batch, int32_t max_seqlen_q, int32_t num_heads);
 /* Frees what was reserved for `stream`, whose work is done. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_release(const attnjit_mla_decode* op, attnjit_stream stream);
 /* Checks and launches; no allocation, no synchronisation (but with debug_checks). */
-ATTNJIT_API attnjit_status attnjit_mla_decode_run(const attnjit_mla_decode* op, const attnjit_mla_decode_params* params,
-                                                  attnjit_stream stream);
+ATTNJIT_API attnjit_status attnjit_mla_decode_run(const attnjit_mla_decode* op,
+                                                  const attnjit_mla_decode_params* params, attnjit_stream stream);
 
-/* ---- mask_from_topk: see attnjit/mask_from_topk.hpp for shapes and meaning ----------------------------------------
- */
+/* ---- mask_from_topk: see attnjit/mask_from_topk.hpp for shapes and meaning ---------------------------------------- */
 
 /* NULL for what is not given. */
 typedef struct attnjit_mask_from_topk_params {
@@ -278,8 +272,7 @@ typedef struct attnjit_mask_from_topk_params {
   const DLTensor* mask;         /* int32 [Tq, words] */
   const DLTensor* mask_tiles;   /* int32 [Tq / 64 + B, ceil(words / 64)] */
 } attnjit_mask_from_topk_params;
-#define ATTNJIT_MASK_FROM_TOPK_PARAMS_INIT \
-  { sizeof(attnjit_mask_from_topk_params), NULL, NULL, NULL, NULL, NULL }
+#define ATTNJIT_MASK_FROM_TOPK_PARAMS_INIT {sizeof(attnjit_mask_from_topk_params), NULL, NULL, NULL, NULL, NULL}
 
 ATTNJIT_API attnjit_status attnjit_mask_from_topk_create(const attnjit_context* context, attnjit_mask_from_topk** op);
 ATTNJIT_API void attnjit_mask_from_topk_destroy(attnjit_mask_from_topk* op); /* NULL is fine */
@@ -287,8 +280,7 @@ ATTNJIT_API attnjit_status attnjit_mask_from_topk_run(const attnjit_mask_from_to
                                                       const attnjit_mask_from_topk_params* params,
                                                       attnjit_stream stream);
 
-/* ---- masked_mha: see attnjit/masked_mha.hpp for shapes and meaning --------------------------------------------------
- */
+/* ---- masked_mha: see attnjit/masked_mha.hpp for shapes and meaning -------------------------------------------------- */
 
 /* NULL for what is not given. */
 typedef struct attnjit_masked_mha_params {
@@ -302,8 +294,7 @@ typedef struct attnjit_masked_mha_params {
   void* workspace;                            /* with topk_indices: at a multiple of 16 bytes; or use reserve() */
   size_t workspace_bytes;
 } attnjit_masked_mha_params;
-#define ATTNJIT_MASKED_MHA_PARAMS_INIT \
-  { sizeof(attnjit_masked_mha_params), NULL, NULL, NULL, NULL, NULL, 0, NULL, 0 }
+#define ATTNJIT_MASKED_MHA_PARAMS_INIT {sizeof(attnjit_masked_mha_params), NULL, NULL, NULL, NULL, NULL, 0, NULL, 0}
 
 /* Upper bounds of the calls that give topk_indices. */
 typedef struct attnjit_masked_mha_bounds {
@@ -312,16 +303,16 @@ typedef struct attnjit_masked_mha_bounds {
   int64_t batch;
   int64_t max_positions; /* without key_offset: max_seqlen_k */
 } attnjit_masked_mha_bounds;
-#define ATTNJIT_MASKED_MHA_BOUNDS_INIT \
-  { sizeof(attnjit_masked_mha_bounds), 0, 0, 0 }
+#define ATTNJIT_MASKED_MHA_BOUNDS_INIT {sizeof(attnjit_masked_mha_bounds), 0, 0, 0}
 
 /* The config is that of the attention that is masked. */
 ATTNJIT_API attnjit_status attnjit_masked_mha_create(const attnjit_context* context,
-                                                     const attnjit_mha_varlen_config* config, attnjit_masked_mha** op);
+                                                     const attnjit_mha_varlen_config* config,
+                                                     attnjit_masked_mha** op);
 ATTNJIT_API void attnjit_masked_mha_destroy(attnjit_masked_mha* op); /* NULL is fine */
 /* Checks and launches; no allocation, no synchronisation (but with debug_checks). */
-ATTNJIT_API attnjit_status attnjit_masked_mha_run(const attnjit_masked_mha* op, const attnjit_masked_mha_params* params,
-                                                  attnjit_stream stream);
+ATTNJIT_API attnjit_status attnjit_masked_mha_run(const attnjit_masked_mha* op,
+                                                  const attnjit_masked_mha_params* params, attnjit_stream stream);
 /* Workspace that a call with topk_indices needs, and a way to have it made ahead of time for a stream's calls. */
 ATTNJIT_API attnjit_status attnjit_masked_mha_workspace_bytes(const attnjit_masked_mha_bounds* bounds, size_t* bytes);
 ATTNJIT_API attnjit_status attnjit_masked_mha_reserve(const attnjit_masked_mha* op, attnjit_stream stream,
@@ -338,8 +329,7 @@ typedef struct attnjit_merge_states_config {
   int32_t out_dtype; /* attnjit_dtype; -1: as dtype */
   int32_t reserved;  /* 0 */
 } attnjit_merge_states_config;
-#define ATTNJIT_MERGE_STATES_CONFIG_INIT \
-  { sizeof(attnjit_merge_states_config), 0, ATTNJIT_BFLOAT16, -1, 0 }
+#define ATTNJIT_MERGE_STATES_CONFIG_INIT {sizeof(attnjit_merge_states_config), 0, ATTNJIT_BFLOAT16, -1, 0}
 
 /* NULL for what is not given. */
 typedef struct attnjit_merge_states_params {
@@ -355,7 +345,7 @@ typedef struct attnjit_merge_states_params {
   const DLTensor* out_scale; /* float32 [1], for e4m3 output */
 } attnjit_merge_states_params;
 #define ATTNJIT_MERGE_STATES_PARAMS_INIT \
-  { sizeof(attnjit_merge_states_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+  {sizeof(attnjit_merge_states_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* Compiles or loads the operator's kernel. */
 ATTNJIT_API attnjit_status attnjit_merge_states_create(const attnjit_context* context,

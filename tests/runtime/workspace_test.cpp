@@ -130,12 +130,31 @@ TEST_F(WorkspaceTest, IsOneCallsAtATime) {
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_EQ(calls, 0) << "two calls launch with the same memory at the same time";
-    reserved.release(kStream);
-    EXPECT_FALSE(allocations()[0].freed) << "it is in use";
   }
   other.join();
   EXPECT_EQ(calls, 1);
+}
+
+TEST_F(WorkspaceTest, IsFreedOnceNoCallLaunchesWithIt) {
+  ReservedWorkspaces reserved(kCheck);
+  reserved.reserve(kStream, 1000);
+  {
+    const auto call = workspace_for_call(kCheck, {}, reserved, kStream, 1000);
+    reserved.release(kStream);
+    EXPECT_FALSE(allocations()[0].freed) << "it is in use";
+  }
   EXPECT_TRUE(allocations()[0].freed);
+}
+
+TEST_F(WorkspaceTest, IsNeitherMadeNorFreedInACapture) {
+  ReservedWorkspaces reserved(kCheck);
+  reserved.reserve(kStream, 1000);
+  fake_cuda::state().capture = CU_STREAM_CAPTURE_STATUS_ACTIVE;
+  EXPECT_NE(error_of([&] { reserved.reserve(kStream, 2000); }).find("call it before the capture"), std::string::npos);
+  EXPECT_NE(error_of([&] { reserved.release(kStream); }).find("call it before or after"), std::string::npos);
+  EXPECT_NE(workspace_for_call(kCheck, {}, reserved, kStream, 1000).data, nullptr);
+  EXPECT_FALSE(allocations()[0].freed);
+  fake_cuda::state().capture = CU_STREAM_CAPTURE_STATUS_NONE;
 }
 
 }  // namespace
