@@ -196,7 +196,7 @@ TEST_F(LaunchTest, ALaunchMayOverlapThePreviousOne) {
   fake_cuda::set_current(fake_cuda::context_of(0));
   const auto kernels = attnjit::runtime::choose_mha_varlen(small_config(), context.impl()->features());
   const auto kernel = context.impl()->loader().load(kernels->plans()[0]);
-  const attnjit::kernel::MhaVarlenParams params{};
+  const attnjit::kernel::Sm90MhaVarlenParams params{};  // as many bytes as are recorded
   kernel->launch(1, &params, nullptr);
   kernel->launch(1, &params, nullptr, LaunchOrder::kOverlapsPrevious);
   ASSERT_EQ(fake_cuda::state().launches.size(), 2u);
