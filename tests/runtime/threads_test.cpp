@@ -118,17 +118,20 @@ std::map<CUstream, std::set<const void*>> addresses(const std::string& entry, co
   return result;
 }
 
-/// Two streams, each with blocks of its own, and at most one of each of two sizes.
+/// Two streams, each with blocks of its own, and at most one of each of two sizes. Threads that reserve the same at the
+/// same time may each allocate, but one of the blocks is kept and the others are freed.
 void expect_workspaces_of_two_streams(const std::map<CUstream, std::set<const void*>>& addresses) {
   ASSERT_EQ(addresses.size(), 2u);
   std::set<const void*> all;
-  for (const auto& [stream, blocks] : addresses) all.insert(blocks.begin(), blocks.end());
+  for (const auto& [stream, blocks] : addresses) {
+    all.insert(blocks.begin(), blocks.end());
+    EXPECT_LE(blocks.size(), 2u) << "what is there already was reserved again";
+  }
   EXPECT_EQ(all.size(), addresses.begin()->second.size() + addresses.rbegin()->second.size())
       << "two streams wrote to the same memory";
   EXPECT_EQ(all.count(nullptr), 0u);
   const auto& allocations = fake_cuda::state().allocations;
   EXPECT_GE(allocations.size(), 2u);
-  EXPECT_LE(allocations.size(), 4u) << "what is there already was allocated again";
   EXPECT_TRUE(std::ranges::all_of(allocations, [](const auto& allocation) { return allocation.freed; }));
 }
 
