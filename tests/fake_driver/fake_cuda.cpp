@@ -15,6 +15,7 @@ namespace {
 std::mutex mutex;
 fake_cuda::State fake_state;
 std::map<CUkernel, std::string> kernel_names;
+std::map<CUlibrary, std::string> images;
 thread_local std::vector<CUcontext> context_stack;
 
 int device_of(CUcontext context) { return static_cast<int>(reinterpret_cast<std::uintptr_t>(context)) - 1000; }
@@ -98,7 +99,7 @@ CUresult memory_free(CUdeviceptr address) {
   allocation.freed = true;
   return CUDA_SUCCESS;
 }
-CUresult library_load(CUlibrary* library, const void*, CUjit_option*, void**, unsigned, CUlibraryOption*, void**,
+CUresult library_load(CUlibrary* library, const void* image, CUjit_option*, void**, unsigned, CUlibraryOption*, void**,
                       unsigned) {
   const std::lock_guard lock(mutex);
   if (fake_state.cubins_to_refuse > 0) {
@@ -106,6 +107,7 @@ CUresult library_load(CUlibrary* library, const void*, CUjit_option*, void**, un
     return CUDA_ERROR_NO_BINARY_FOR_GPU;
   }
   *library = reinterpret_cast<CUlibrary>(static_cast<std::uintptr_t>(++fake_state.libraries_loaded));
+  images[*library] = fake_state.read_image ? fake_state.read_image(image) : "";
   return CUDA_SUCCESS;
 }
 CUresult library_unload(CUlibrary) {
@@ -126,18 +128,24 @@ CUresult record_launch(const CUlaunchConfig* config, CUfunction kernel, void** p
   const std::string& entry = kernel_names[reinterpret_cast<CUkernel>(kernel)];
   const auto* bytes = static_cast<const unsigned char*>(parameters[0]);
   bool overlaps_previous = false;
+  std::vector<int> attributes;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
+    attributes.push_back(config->attrs[i].id);
     overlaps_previous |= config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION &&
                          config->attrs[i].value.programmaticStreamSerializationAllowed != 0;
   }
-  fake_state.launches.push_back({entry,
-                                 config->gridDimX,
-                                 config->blockDimX,
-                                 config->sharedMemBytes,
-                                 config->hStream,
-                                 context_stack.back(),
-                                 {bytes, bytes + fake_state.parameter_bytes[entry]},
-                                 overlaps_previous});
+  fake_state.launches.push_back(
+      {entry,
+       config->gridDimX,
+       config->blockDimX,
+       config->sharedMemBytes,
+       config->hStream,
+       context_stack.back(),
+       {bytes, bytes + fake_state.parameter_bytes[entry]},
+       overlaps_previous,
+       {config->gridDimX, config->gridDimY, config->gridDimZ, config->blockDimX, config->blockDimY, config->blockDimZ},
+       std::move(attributes),
+       images[reinterpret_cast<CUlibrary>(kernel)]});
   if (fake_state.on_launch) fake_state.on_launch(fake_state.launches.back(), parameters[0]);
   return CUDA_SUCCESS;
 }
@@ -146,14 +154,21 @@ CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** p
   std::this_thread::yield();  // so that threads whose calls launch several kernels meet in between
   return result;
 }
-/// The map holds the tensor's address, dims and strides, for tests to see.
-CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType, cuuint32_t rank, void* tensor, const cuuint64_t* dims,
-                           const cuuint64_t* strides, const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave,
-                           CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
+/// The map holds what was asked for, for tests to see: the tensor's address, dims and strides, from the middle on the
+/// boxes and, a byte each, the rest. Room for up to 4 dims.
+CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* tensor,
+                           const cuuint64_t* dims, const cuuint64_t* strides, const cuuint32_t* box,
+                           const cuuint32_t* steps, CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
+                           CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill) {
+  if (rank > 4) return CUDA_ERROR_INVALID_VALUE;
   *map = CUtensorMap{};
   map->opaque[0] = reinterpret_cast<cuuint64_t>(tensor);
   std::copy_n(dims, rank, map->opaque + 1);
   std::copy_n(strides, rank - 1, map->opaque + 1 + rank);
+  for (cuuint32_t i = 0; i < rank; ++i) map->opaque[8 + i] = box[i] | cuuint64_t{steps[i]} << 32;
+  for (const int value : {int{type}, int{interleave}, int{swizzle}, int{promotion}, int{fill}}) {
+    map->opaque[12] = map->opaque[12] << 8 | static_cast<cuuint64_t>(value);
+  }
   const std::lock_guard lock(mutex);
   ++fake_state.tensor_maps_encoded;
   return CUDA_SUCCESS;
@@ -162,6 +177,7 @@ CUresult host_alloc(void** memory, std::size_t bytes, unsigned) {
   const std::lock_guard lock(mutex);
   ++fake_state.host_allocations;
   *memory = std::malloc(bytes);
+  fake_state.host_memory.push_back(*memory);
   return CUDA_SUCCESS;
 }
 CUresult host_free(void* memory) {

@@ -20,6 +20,9 @@ struct Launch {
   CUcontext context = nullptr;           // current at the launch
   std::vector<unsigned char> parameter;  // of the kernel's one parameter: the first bytes of it, as told
   bool overlaps_previous = false;        // programmatic dependent launch
+  std::vector<unsigned> shape;           // grid x, y, z, CTA x, y, z
+  std::vector<int> attributes;           // which were given
+  std::string image;                     // what State::read_image made of the kernel's cubin
 };
 
 struct Allocation {
@@ -39,13 +42,16 @@ struct State {
   /// Stands in for the GPU: called at each launch with the kernel's one parameter, after it was recorded.
   std::function<void(const Launch&, void* parameter)> on_launch;
   int cubins_to_refuse = 0;  // the next so many cuLibraryLoadData calls refuse
+  /// Says which cubin this is, for the launches of its kernels.
+  std::function<std::string(const void* image)> read_image;
   std::vector<Launch> launches;
   std::vector<Allocation> allocations;
   bool out_of_memory = false;
   int libraries_loaded = 0;
   int libraries_unloaded = 0;
   int primary_contexts_retained = 0;
-  int host_allocations = 0;  // less those freed
+  int host_allocations = 0;                // less those freed
+  std::vector<const void*> host_memory{};  // where they were, those freed too
   int stream_waits = 0;
   int tensor_maps_encoded = 0;
   CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;

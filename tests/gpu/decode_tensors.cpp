@@ -53,6 +53,7 @@ DecodeTensors::DecodeTensors(const DecodeCase& c, const reference::PlainKernels&
     cache_scale_ = c.cache_scale * deviation();
     params_.cache_scale = placed_.vector(std::vector{cache_scale_});
   }
+  if (!plain.keeps_content()) return;
   fill_queries();
   make_keys();
   fill_cache(params_.cache.given() ? params_.cache : params_.latent, params_.rope, keys_, latent_bytes(c.config));

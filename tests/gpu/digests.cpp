@@ -1,14 +1,11 @@
 #include "tests/gpu/digests.h"
 
-#include <algorithm>
-#include <stdexcept>
-#include <string_view>
+#include <cstddef>
 
 #include "cache/key.h"
 #include "jit/embedded_files.h"
 #include "jit/source.h"
 #include "jit/templates.h"
-#include "tests/gpu/operators.h"
 
 namespace attnjit::gpu_tests {
 
@@ -16,48 +13,17 @@ namespace attnjit::gpu_tests {
 extern const jit::EmbeddedFile kHostFiles[];
 extern const std::size_t kHostFileCount;
 
-namespace {
-
-std::string host_file(std::string_view name) {
-  for (std::size_t i = 0; i < kHostFileCount; ++i) {
-    if (name == kHostFiles[i].name) {
-      return {reinterpret_cast<const char*>(kHostFiles[i].text), kHostFiles[i].size};
-    }
-  }
-  throw std::logic_error("tests/gpu/CMakeLists.txt embeds no " + std::string(name));
-}
-
-}  // namespace
-
-std::vector<std::string> embedded_host_files() {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < kHostFileCount; ++i) names.emplace_back(kHostFiles[i].name);
-  return names;
-}
-
 std::string source_digest(const std::string& family) {
   const jit::KernelSpec spec{.family = family, .config_type = {}, .params_type = {}, .fields = {}};
   return cache::sha256(jit::strip_comments(jit::Templates::embedded().closure_text(spec.header()))).hex();
 }
 
-std::vector<std::string> host_files(const std::string& family) {
-  std::vector<std::string> files;  // in the order of the table, which the digest depends on
-  for (const TestedOperator& tested : tested_operators()) {
-    for (const FamilyUse& use : tested.families) {
-      if (family != use.name) continue;
-      for (const char* file : use.host_files) {
-        if (std::ranges::find(files, file) == files.end()) files.emplace_back(file);
-      }
-    }
-  }
-  return files;
-}
-
-std::string host_digest(const std::string& family) {
-  const std::vector<std::string> files = host_files(family);
-  if (files.empty()) throw std::logic_error(family + " is in no row of tested_operators()");
+std::string host_digest() {
   cache::DigestBuilder digest;
-  for (const std::string& name : files) digest.add(name, jit::strip_comments(host_file(name)));
+  for (std::size_t i = 0; i < kHostFileCount; ++i) {
+    const jit::EmbeddedFile& file = kHostFiles[i];
+    digest.add(file.name, jit::strip_comments({reinterpret_cast<const char*>(file.text), file.size}));
+  }
   return digest.finish().hex();
 }
 

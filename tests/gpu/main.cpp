@@ -13,6 +13,7 @@
 #include "runtime/context_impl.h"
 #include "tests/gpu/operators.h"
 #include "tests/gpu/options.h"
+#include "tests/gpu/recording.h"
 #include "tests/gpu/report.h"
 #include "tests/gpu/suite.h"
 
@@ -41,6 +42,8 @@ void require_whole_suite(const CommandLine& line) {
   if (line.small || testing::GTEST_FLAG(filter) != "*" || testing::GTEST_FLAG(repeat) != 1) {
     throw std::invalid_argument("--report is for a run of the whole suite: without --small, filter and repeat");
   }
+  if (line.launches_path.empty()) throw std::invalid_argument("--report needs --launches");
+  read_recording(line.launches_path);  // now rather than after the run, if it is of another build
 }
 
 int run(const CommandLine& line) {
@@ -71,7 +74,9 @@ int run(const CommandLine& line) {
     if (!line.outside_path.empty()) {
       for (Json& result : read_outside_results(line.outside_path)) results.push_back(std::move(result));
     }
-    write_report(line.report_path, make_report(suite(), results, line.seed));
+    Json report = make_report(suite(), results, line.seed);
+    add_recording(report, read_recording(line.launches_path));
+    write_report(line.report_path, report);
     fmt::print("wrote {}\n", line.report_path);
   }
   set_suite(nullptr);

@@ -11,13 +11,6 @@
 
 namespace attnjit::gpu_tests {
 
-/// A kernel family as an operator uses it. Two operators may use the same one; what vouches for it is then the host
-/// files of both.
-struct FamilyUse {
-  const char* name;                     // of the template, "sm80_mha_varlen"
-  std::vector<const char*> host_files;  // that plan and launch it, relative to the repository's root
-};
-
 /// Something that is compiled for a target although no GPU is at hand.
 struct CompileCase {
   std::string target;  // "sm_80"
@@ -27,7 +20,7 @@ struct CompileCase {
 
 struct TestedOperator {
   const char* name;
-  std::vector<FamilyUse> families;
+  std::vector<const char*> families;  // kernel families that it launches: names of templates, "sm80_mha_varlen"
   /// Every kernel that its tests run on an SM with these features; may repeat itself.
   std::vector<runtime::KernelPlan> (*kernels)(const runtime::SmFeatures& own);
   /// Those of them that its tests launch whatever the seed; may repeat itself.

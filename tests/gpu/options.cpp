@@ -13,6 +13,7 @@ const char* const kUsage = R"(attnjit_gpu_tests: the kernels on a GPU, against a
   --cache DIR         the cache to take kernels from (default: the library's own)
   --require-cached    fail if a kernel had to be compiled
   --report FILE       write the report of the whole run, for tests/gpu/report.json
+  --launches FILE     what attnjit_record_launches of the same build wrote, which a report has to have
   --outside FILE      results of tests outside this program for the report, one JSON object a line
   --seed N            of the random cases
   --small             only the small cases, for compute-sanitizer
@@ -77,6 +78,8 @@ CommandLine parse_command_line(int& argc, char** argv) {
       line.seed = number(argument, value());
     } else if (argument == "--report") {
       line.report_path = value();
+    } else if (argument == "--launches") {
+      line.launches_path = value();
     } else if (argument == "--outside") {
       line.outside_path = value();
     } else {

@@ -22,6 +22,7 @@ struct CommandLine {
   std::uint64_t seed = kDefaultSeed;
   std::string report_path;
   std::string outside_path;
+  std::string launches_path;
 };
 
 extern const char* const kUsage;

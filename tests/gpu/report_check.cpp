@@ -1,7 +1,9 @@
 #include "tests/gpu/report_check.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -29,17 +31,13 @@ bool is_run(const Json& report, const std::string& family) {
 std::string name_of(const runtime::KernelPlan& plan) { return plan.spec.family + " " + plan.spec.config_json(); }
 std::string name_of(const Json& kernel) { return text_at(kernel, "family") + " " + kernel.at("config").dump(); }
 
-void check_run_family(const std::string& name, const Json& family, std::vector<std::string>& faults) {
+void check_run_family(const std::string& name, const Json& family, bool by_text, std::vector<std::string>& faults) {
   if (family.value("tests", 0) <= 0) faults.push_back(fmt::format("{}: no test ran; {}", name, kRunTheSuite));
   if (family.value("failures", -1) != 0) {
     faults.push_back(fmt::format("{}: the report has failures; mend them and {}", name, kRunTheSuite));
   }
-  if (text_at(family, "source_digest") != source_digest(name)) {
+  if (by_text && text_at(family, "source_digest") != source_digest(name)) {
     faults.push_back(fmt::format("{}: its templates changed since they ran on a GPU; {}", name, kRunTheSuite));
-  }
-  if (text_at(family, "host_digest") != host_digest(name)) {
-    faults.push_back(
-        fmt::format("{}: the host code that plans its launch changed since it ran on a GPU; {}", name, kRunTheSuite));
   }
 }
 
@@ -54,7 +52,8 @@ std::vector<std::string> pending_families(const Json& report) {
   return pending;
 }
 
-std::vector<std::string> check_families(const Json& report, const std::vector<runtime::KernelPlan>& kernels) {
+std::vector<std::string> check_families(const Json& report, const std::vector<runtime::KernelPlan>& kernels,
+                                        const std::string& nvrtc) {
   std::vector<std::string> faults;
   std::set<std::string> wanted;
   for (const runtime::KernelPlan& plan : kernels) wanted.insert(plan.spec.family);
@@ -67,11 +66,37 @@ std::vector<std::string> check_families(const Json& report, const std::vector<ru
     if (!wanted.contains(name)) {
       faults.push_back(fmt::format("{}: is in the report, but the suite runs no kernel of it; {}", name, kRunTheSuite));
     } else if (status == "run") {
-      check_run_family(name, family, faults);
+      check_run_family(name, family, nvrtc.empty() || nvrtc != text_at(report, "nvrtc"), faults);
     } else if (status != "pending" || text_at(family, "reason").empty()) {
       faults.push_back(fmt::format("{}: its status is \"{}\"; it must be run, or pending with a reason", name, status));
     }
   }
+  return faults;
+}
+
+std::vector<std::string> check_launches(const Json& report, const Recording& recording) {
+  constexpr std::size_t kNamed = 10;
+  std::vector<std::string> faults;
+  for (const auto& [family, digest] : recording.families) {
+    if (!is_run(report, family) || text_at(report.at("families").at(family), "launch_digest") == digest) continue;
+    faults.push_back(
+        fmt::format("{}: the host code launches it otherwise than what ran on a GPU; {}", family, kRunTheSuite));
+  }
+  for (const auto& [name, family] : report.at("families").items()) {
+    if (is_run(report, name) && !recording.families.contains(name)) {
+      faults.push_back(fmt::format("{}: no recorded call launches it; add one to tests/launches", name));
+    }
+  }
+  if (faults.empty()) return faults;
+  const Json& launches = report.at("launches");
+  std::vector<std::string> changed;
+  for (const auto& [call, digest] : recording.calls) {
+    if (text_at(launches, call.c_str()) != digest) changed.push_back(call);
+  }
+  faults.push_back(fmt::format(
+      "{} calls differ; attnjit_record_launches --print of both builds shows how: {}{}", changed.size(),
+      fmt::join(changed.begin(), changed.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, changed.size())), ", "),
+      changed.size() > kNamed ? ", ..." : ""));
   return faults;
 }
 

@@ -7,6 +7,7 @@
 
 #include "runtime/kernel_loader.h"
 #include "runtime/kernel_plan.h"
+#include "tests/gpu/recording.h"
 #include "tests/gpu/report_file.h"
 
 namespace attnjit::gpu_tests {
@@ -19,9 +20,12 @@ std::vector<std::string> pending_families(const Json& report);
 
 // Each returns one line per fault, naming the family.
 
-/// Every family of the suite is in the report, run or pending; a run one has no failure and the digests of the sources
-/// at hand.
-std::vector<std::string> check_families(const Json& report, const std::vector<runtime::KernelPlan>& kernels);
+/// Every family of the suite is in the report, run or pending; a run one has no failure. Its templates are those that
+/// ran, unless `nvrtc` (as "13.0") is the version that compiled them: then check_cubins() judges what they compile to.
+std::vector<std::string> check_families(const Json& report, const std::vector<runtime::KernelPlan>& kernels,
+                                        const std::string& nvrtc = {});
+/// Every call launches what it launched in the build that ran.
+std::vector<std::string> check_launches(const Json& report, const Recording& recording);
 /// Every kernel of the suite ran, and no other is listed.
 std::vector<std::string> check_kernels(const Json& report, const std::vector<runtime::KernelPlan>& kernels);
 /// Every test passed, and those outside the suite's own program (compute-sanitizer, PyTorch) are there.

@@ -55,33 +55,24 @@ class CommittedReport : public testing::Test {
 };
 
 TEST_F(CommittedReport, HasTheFormThatTheSuiteWrites) {
-  for (const char* key : {"device", "driver", "nvrtc", "date", "seed", "families", "kernels", "tests"}) {
+  for (const char* key : {"device", "driver", "nvrtc", "date", "seed", "families", "launches", "kernels", "tests"}) {
     EXPECT_TRUE(report_.contains(key)) << key;
   }
   EXPECT_LT(format_report(report_).size(), 1'000'000u);
 }
 
-TEST_F(CommittedReport, VouchesForEveryFamily) { EXPECT_EQ(joined(check_families(report_, kernels())), ""); }
+TEST_F(CommittedReport, VouchesForEveryFamily) {
+  const std::string nvrtc = compile_only_context().impl()->loader().nvrtc().version().name();
+  EXPECT_EQ(joined(check_families(report_, kernels(), nvrtc)), "");
+}
 TEST_F(CommittedReport, ListsEveryKernelOfTheSuite) { EXPECT_EQ(joined(check_kernels(report_, kernels())), ""); }
 TEST_F(CommittedReport, HasOnlyTestsThatPassed) { EXPECT_EQ(joined(check_tests(report_)), ""); }
-
-/// Else a change of it would need no run.
-TEST(TestedOperators, VouchForEveryHostHalfOfAKernel) {
-  std::set<std::string> vouched;
-  for (const TestedOperator& tested : tested_operators()) {
-    for (const FamilyUse& use : tested.families) vouched.insert(use.host_files.begin(), use.host_files.end());
-  }
-  for (const std::string& file : embedded_host_files()) {
-    if (!file.starts_with("runtime/kernels/")) continue;
-    EXPECT_TRUE(vouched.contains(file)) << file << " is in no row";
-  }
-}
 
 TEST(TestedOperators, NameTheFamiliesOfTheirKernels) {
   const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(kTarget));
   for (const TestedOperator& tested : tested_operators()) {
     std::set<std::string> named, run;
-    for (const FamilyUse& use : tested.families) named.insert(use.name);
+    named.insert(tested.families.begin(), tested.families.end());
     for (const runtime::KernelPlan& plan : tested.kernels(features)) run.insert(plan.spec.family);
     EXPECT_EQ(named, run) << tested.name;
   }
@@ -91,7 +82,7 @@ TEST(TestedOperators, NameTheFamiliesOfTheirKernels) {
 TEST(TestedOperators, HaveEveryFamilyOfTheLibrary) {
   std::set<std::string> tested_families;
   for (const TestedOperator& tested : tested_operators()) {
-    for (const FamilyUse& use : tested.families) tested_families.insert(use.name);
+    tested_families.insert(tested.families.begin(), tested.families.end());
   }
   const std::vector<std::string> families = runtime::kernel_families();
   EXPECT_EQ(std::set<std::string>(families.begin(), families.end()), tested_families);
@@ -126,7 +117,9 @@ Json good_report(const runtime::KernelPlan& plan, const std::string& cubin_sha25
                   {"tests", 1},
                   {"failures", 0},
                   {"source_digest", source_digest(family)},
-                  {"host_digest", host_digest(family)}}}}},
+                  {"launch_digest", "1"}}}}},
+              {"nvrtc", "13.0"},
+              {"launches", {{"a call", "2"}}},
               {"kernels", Json::array({{{"family", family},
                                         {"target", kTarget},
                                         {"cubin_sha256", cubin_sha256},
@@ -153,11 +146,22 @@ TEST_F(ReportCheck, AcceptsAGoodReport) {
   EXPECT_THAT(pending_families(report_), IsEmpty());
 }
 
-TEST_F(ReportCheck, AChangedTemplateOrPlannerIsAFault) {
+TEST_F(ReportCheck, AChangedTemplateIsAFaultUnlessItsCubinsAreCompared) {
   report_["families"][family_]["source_digest"] = "0";
   EXPECT_THAT(check_families(report_, one_), Contains(HasSubstr(family_ + ": its templates changed")));
-  report_["families"][family_]["host_digest"] = "0";
-  EXPECT_THAT(check_families(report_, one_), Contains(HasSubstr("host code that plans its launch changed")));
+  EXPECT_THAT(check_families(report_, one_, "12.9"), Contains(HasSubstr(family_ + ": its templates changed")));
+  EXPECT_THAT(check_families(report_, one_, "13.0"), IsEmpty());
+}
+
+TEST_F(ReportCheck, AnotherLaunchIsAFault) {
+  const Recording same{.calls = {{"a call", "2"}}, .families = {{family_, "1"}}, .sources = {}};
+  EXPECT_THAT(check_launches(report_, same), IsEmpty());
+  const Recording other{.calls = {{"a call", "3"}, {"a new call", "4"}}, .families = {{family_, "0"}}, .sources = {}};
+  const auto faults = check_launches(report_, other);
+  EXPECT_THAT(faults, Contains(HasSubstr(family_ + ": the host code launches it otherwise")));
+  EXPECT_THAT(faults, Contains(HasSubstr("2 calls differ")));
+  EXPECT_THAT(faults, Contains(HasSubstr("a call, a new call")));
+  EXPECT_THAT(check_launches(report_, {}), Contains(HasSubstr(family_ + ": no recorded call launches it")));
 }
 
 TEST_F(ReportCheck, AFailureOrNoTestIsAFault) {

@@ -1,8 +1,9 @@
 // tests/gpu/report.json: what ran on which GPU. Owns its format.
 //
 //   {"device", "driver", "nvrtc", "date", "seed",
-//    "families": {NAME: {"status": "run", "tests", "failures", "source_digest", "host_digest"}
+//    "families": {NAME: {"status": "run", "tests", "failures", "source_digest", "launch_digest"}
 //                     | {"status": "pending", "reason"}},
+//    "launches": {CALL: digest of what it launches},
 //    "kernels": [{"family", "target", "cubin_sha256", "config": {...}}],
 //    "tests": [{"name", "status", and what the test recorded: "error", "allowed", ...}]}
 //

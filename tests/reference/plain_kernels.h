@@ -12,6 +12,8 @@ namespace attnjit::reference {
 class PlainKernels {
  public:
   virtual ~PlainKernels() = default;
+  /// False where memory only has addresses: to draw numbers for it would be for nothing.
+  virtual bool keeps_content() const { return true; }
 
   /// Writes out, lse and magnitude.
   virtual void reference(const AttentionParams& params, Element element, CUstream stream) const = 0;
