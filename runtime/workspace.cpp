@@ -74,6 +74,8 @@ void ReservedWorkspaces::reserve(CUstream stream, std::size_t bytes) {
   const auto is_there = [&] {
     return std::ranges::any_of(blocks_, [&](const auto& b) { return is_at(*b, place) && b->bytes >= bytes; });
   };
+  // One at a time, so that threads which reserve the same never hold it twice.
+  const std::lock_guard reserving(reserving_);
   {
     const std::lock_guard lock(mutex_);
     if (is_there()) return;
@@ -82,7 +84,7 @@ void ReservedWorkspaces::reserve(CUstream stream, std::size_t bytes) {
   auto block =
       std::make_shared<Block>(Driver::get(), place.context, place.context_id, place.stream, *place.stream_id, bytes);
   const std::lock_guard lock(mutex_);
-  if (!is_there()) blocks_.push_back(std::move(block));
+  blocks_.push_back(std::move(block));
 }
 
 void ReservedWorkspaces::release(CUstream stream) {

@@ -59,6 +59,7 @@ class ReservedWorkspaces {
   static bool is_at(const Block& block, const Place& place);
 
   const ArgumentCheck& check_;
+  std::mutex reserving_;                        // held while the driver allocates; taken before mutex_
   mutable std::mutex mutex_;                    // guards what follows
   std::vector<std::shared_ptr<Block>> blocks_;  // shared with calls that are about to launch
 };
