@@ -94,10 +94,12 @@ struct KernelCache::Impl {
   std::unique_ptr<Store> store;
 
   Found get(const Request& request, const Compile& compile);
+  Found get_alone(const Request& request, const Compile& compile);
   EntryPointer find(const Request& request);
   void evict(const KeyFields& fields, const CompilerId& compiler);
 
  private:
+  EntryPointer find_in_memory(const Request& request, const Key& key);
   Found lead(const Request& request, const Key& key, const Compile& compile);
   EntryPointer wait_for(const Flight& flight);
   EntryPointer compile_now(const Request& request, const Compile& compile);
@@ -194,6 +196,23 @@ Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
   }
 }
 
+/// Without a flight, so nobody waits for this thread either.
+Found KernelCache::Impl::get_alone(const Request& request, const Compile& compile) {
+  const auto start = Clock::now();
+  const Key key = request.fields.key();
+  Found found;
+  if (!request.recompile && (found.entry = find_in_memory(request, key))) {
+    found.tier = Tier::kMemory;
+  } else {
+    found = lead(request, key, compile);
+    Tables& mine = tables.get();
+    const std::lock_guard guard(mine.mutex);
+    mine.memory.put(key, found.entry);
+  }
+  found.seconds = seconds_since(start);
+  return found;
+}
+
 /// The one thread of this process that looks after the key: store, key lock, store, compiler.
 Found KernelCache::Impl::lead(const Request& request, const Key& key, const Compile& compile) {
   if (!request.recompile) {
@@ -202,9 +221,13 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
       return {std::move(entry), Tier::kStore};
     }
     ++counters.misses;
-    if (request.on_miss) request.on_miss();
+    if (request.on_miss) {
+      request.on_miss();
+      // Who was told may have made the kernel himself.
+      if (EntryPointer entry = find_in_memory(request, key)) return {std::move(entry), Tier::kMemory};
+    }
   }
-  const std::unique_ptr<KeyLock> lock = lock_key(key);
+  const std::unique_ptr<KeyLock> lock = request.alone ? nullptr : lock_key(key);
   if (!request.recompile) {
     // Also when the lock was free at once: its last holder may have finished between our look and our lock.
     if (EntryPointer entry = read_store(request)) {
@@ -218,6 +241,14 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
   // read after the write may find nothing on a network file system.
   write_store(*entry);
   return {std::move(entry), Tier::kCompiled};
+}
+
+EntryPointer KernelCache::Impl::find_in_memory(const Request& request, const Key& key) {
+  Tables& mine = tables.get();
+  const std::lock_guard guard(mine.mutex);
+  EntryPointer entry = mine.memory.find(key, request.wish);
+  if (entry) ++counters.memory_hits;
+  return entry;
 }
 
 EntryPointer KernelCache::Impl::wait_for(const Flight& flight) {
@@ -263,17 +294,11 @@ std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key) {
 
 EntryPointer KernelCache::Impl::find(const Request& request) {
   const Key key = request.fields.key();
-  Tables& mine = tables.get();
-  {
-    const std::lock_guard guard(mine.mutex);
-    if (EntryPointer entry = mine.memory.find(key, request.wish)) {
-      ++counters.memory_hits;
-      return entry;
-    }
-  }
+  if (EntryPointer entry = find_in_memory(request, key)) return entry;
   EntryPointer entry = read_store(request);
   if (entry) {
     ++counters.store_hits;
+    Tables& mine = tables.get();
     const std::lock_guard guard(mine.mutex);
     mine.memory.put(key, entry);
   }
@@ -336,7 +361,9 @@ void KernelCache::Impl::warn_once(const char* kind, const std::string& message) 
 KernelCache::KernelCache(KernelCacheOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 KernelCache::~KernelCache() = default;
 
-Found KernelCache::get(const Request& request, const Compile& compile) { return impl_->get(request, compile); }
+Found KernelCache::get(const Request& request, const Compile& compile) {
+  return request.alone ? impl_->get_alone(request, compile) : impl_->get(request, compile);
+}
 std::shared_ptr<const Entry> KernelCache::find(const Request& request) { return impl_->find(request); }
 void KernelCache::evict(const KeyFields& fields, const CompilerId& compiler) { impl_->evict(fields, compiler); }
 void KernelCache::flush_uses() {

@@ -46,6 +46,9 @@ class KernelCache {
     /// no lock held. What it throws ends the get(), and those of the threads that wait for the same key. Not
     /// told for a recompile, nor to a thread that finds another one at work on the key.
     std::function<void()> on_miss = {};
+    /// Waits for no other thread or process: the entry is compiled at once if it is nowhere. For who may be waited for
+    /// himself, as a thread that is inside a callback of its host.
+    bool alone = false;
   };
   /// Makes the entry. The cache sets its `fields`, and `created_unix` and `compile_seconds` where they are 0.
   using Compile = std::function<Entry()>;

@@ -1,13 +1,8 @@
 # Everything the project stands on, through find_package. Of CUDA only headers: libcuda and libnvrtc are opened
 # at run time.
-if(ATTNJIT_SELF_CONTAINED)
-  set(OPENSSL_USE_STATIC_LIBS ON)
-endif()
-
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(SQLite3 REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(nlohmann_json REQUIRED)
 find_package(dlpack REQUIRED)
 if(ATTNJIT_BUILD_TOOLS OR ATTNJIT_BUILD_BENCH)

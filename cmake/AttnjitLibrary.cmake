@@ -24,7 +24,7 @@ foreach(link IN LISTS links)
   target_link_libraries(attnjit PRIVATE $<BUILD_INTERFACE:${link}>)
 endforeach()
 if(BUILD_SHARED_LIBS)
-  # Symbols of static archives (SQLite, libcrypto) stay inside, so that a host's own copies are not disturbed.
+  # Symbols of static archives (SQLite) stay inside, so that a host's own copies are not disturbed.
   target_link_options(attnjit PRIVATE -Wl,--exclude-libs,ALL)
   set(exports ${CMAKE_CURRENT_LIST_DIR}/exports.map)
   target_link_options(attnjit PRIVATE -Wl,--version-script=${exports})

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -12,13 +11,10 @@
 #include "jit/target.h"
 #include "runtime/context_impl.h"
 #include "runtime/driver.h"
+#include "runtime/host_callbacks.h"
 
 namespace attnjit {
 namespace {
-
-void log_warnings_to_stderr(LogLevel level, const std::string& message) {
-  if (level == LogLevel::kWarning) std::fprintf(stderr, "attnjit: warning: %s\n", message.c_str());
-}
 
 CUdevice find_device(const runtime::Driver& driver, int ordinal) {
   int count = 0;
@@ -96,7 +92,8 @@ bool environment_flag(const char* name) {
 
 Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
   options_.debug_checks |= environment_flag("ATTNJIT_DEBUG_CHECKS");
-  if (!options_.log) options_.log = log_warnings_to_stderr;
+  options_.log = options_.log ? runtime::guard_log(std::move(options_.log)) : runtime::log_warnings_to_stderr;
+  options_.miss_callback = runtime::guard_miss(std::move(options_.miss_callback));
   if (options_.nvrtc_path.empty()) options_.nvrtc_path = environment("ATTNJIT_NVRTC");
   if (options_.template_dir.empty()) options_.template_dir = environment("ATTNJIT_TEMPLATE_DIR");
   const MissPolicy on_miss = chosen_miss_policy(options_);

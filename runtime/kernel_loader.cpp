@@ -8,6 +8,7 @@
 #include "cache/key.h"
 #include "jit/compiler.h"
 #include "runtime/driver.h"
+#include "runtime/host_callbacks.h"
 #include "templates/shared/tile_counters.h"
 
 namespace attnjit::runtime {
@@ -218,6 +219,8 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
   cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile, .on_miss = {}};
   request.wish = compiler_wish(request.fields.key().hex());
   request.on_miss = [&] { on_miss(plan, request.fields); };
+  request.alone = inside_host_callback();
+  const HeldLogLines held;  // until no other thread waits for this one
   return cache_.get(request, [&] { return compile(plan, request.fields); });
 }
 

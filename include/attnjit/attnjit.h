@@ -60,7 +60,8 @@ ATTNJIT_API const char* attnjit_last_error(void);
 
 /* ---- context ------------------------------------------------------------------------------------------------- */
 
-/* level: 0 debug, 1 info, 2 warning. May be called from any thread that uses the context. */
+/* level: 0 debug, 1 info, 2 warning. May be called from any thread that uses the context. It may use the library; a line
+   that this gives rise to is not told to it, a warning among them goes to stderr. */
 typedef void (*attnjit_log_callback)(int level, const char* message, void* user);
 
 /* Values of attnjit::MissPolicy: what a missing kernel leads to. See attnjit/miss.hpp. */
@@ -83,7 +84,8 @@ typedef struct attnjit_miss {
   int32_t reserved;
 } attnjit_miss;
 
-/* Called on the thread that makes an operator, before anything is compiled. Must not make operators of that context. */
+/* Called on the thread that makes an operator, before anything is compiled. May make operators, also the one that it is
+   told of; of what these miss it is not told. Threads that want the same kernel wait until it returns. */
 typedef void (*attnjit_miss_callback)(const attnjit_miss* miss, void* user);
 
 typedef struct attnjit_context_options {

@@ -19,7 +19,9 @@ namespace attnjit {
 using Stream = ::CUstream_st*;
 
 enum class LogLevel : int { kDebug = 0, kInfo = 1, kWarning = 2 };
-/// Called from any thread that uses the context, never while a lock is held. Default: warnings to stderr.
+/// Called from any thread that uses the context, never while a lock is held. Default: warnings to stderr. What it
+/// throws is dropped: a log costs no request. It may use the library; a line that this gives rise to is not told to it,
+/// a warning among them goes to stderr. A thread must not end inside (pthread_exit).
 using LogCallback = std::function<void(LogLevel, const std::string& message)>;
 
 /// Which compiler's cubin is taken from the cache.

@@ -28,8 +28,10 @@ struct Miss {
   MissPolicy policy = MissPolicy::kAllow;
 };
 
-/// Called on the thread that makes an operator, before anything is compiled, with no lock held. It must not make
-/// operators of the same Context. What it throws is thrown by the operator's constructor, in place of compiling.
+/// Called on the thread that makes an operator, before anything is compiled, with no lock held. What it throws is
+/// thrown by the operator's constructor, in place of compiling. It may make operators, also the one that it is told of;
+/// of what these miss it is not told. Threads that want the same kernel wait until it returns: it must not wait for
+/// them. A thread must not end inside (pthread_exit).
 using MissCallback = std::function<void(const Miss&)>;
 
 /// A kernel was missing and MissPolicy::kError forbids to compile it.

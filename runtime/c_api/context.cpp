@@ -148,7 +148,7 @@ attnjit_status attnjit_context_create(const attnjit_context_options* options, at
   });
 }
 
-void attnjit_context_destroy(attnjit_context* context) { delete context; }
+void attnjit_context_destroy(attnjit_context* context) { destroy(context); }
 
 const char* attnjit_context_arch(const attnjit_context* context) {
   return context == nullptr ? "" : context->context.arch().c_str();

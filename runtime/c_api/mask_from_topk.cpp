@@ -37,7 +37,7 @@ attnjit_status attnjit_mask_from_topk_create(const attnjit_context* context, att
   });
 }
 
-void attnjit_mask_from_topk_destroy(attnjit_mask_from_topk* op) { delete op; }
+void attnjit_mask_from_topk_destroy(attnjit_mask_from_topk* op) { destroy(op); }
 
 attnjit_status attnjit_mask_from_topk_run(const attnjit_mask_from_topk* op, const attnjit_mask_from_topk_params* params,
                                           attnjit_stream stream) {

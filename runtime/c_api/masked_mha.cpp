@@ -50,7 +50,7 @@ attnjit_status attnjit_masked_mha_create(const attnjit_context* context, const a
   });
 }
 
-void attnjit_masked_mha_destroy(attnjit_masked_mha* op) { delete op; }
+void attnjit_masked_mha_destroy(attnjit_masked_mha* op) { destroy(op); }
 
 attnjit_status attnjit_masked_mha_run(const attnjit_masked_mha* op, const attnjit_masked_mha_params* params,
                                       attnjit_stream stream) {

@@ -57,7 +57,7 @@ attnjit_status attnjit_merge_states_create(const attnjit_context* context, const
   });
 }
 
-void attnjit_merge_states_destroy(attnjit_merge_states* op) { delete op; }
+void attnjit_merge_states_destroy(attnjit_merge_states* op) { destroy(op); }
 
 attnjit_status attnjit_merge_states_run(const attnjit_merge_states* op, const attnjit_merge_states_params* params,
                                         attnjit_stream stream) {

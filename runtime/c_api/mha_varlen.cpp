@@ -68,7 +68,7 @@ attnjit_status attnjit_mha_varlen_create(const attnjit_context* context, const a
   });
 }
 
-void attnjit_mha_varlen_destroy(attnjit_mha_varlen* op) { delete op; }
+void attnjit_mha_varlen_destroy(attnjit_mha_varlen* op) { destroy(op); }
 
 attnjit_status attnjit_mha_varlen_run(const attnjit_mha_varlen* op, const attnjit_mha_varlen_params* params,
                                       attnjit_stream stream) {

@@ -77,7 +77,7 @@ attnjit_status attnjit_mla_decode_create(const attnjit_context* context, const a
   });
 }
 
-void attnjit_mla_decode_destroy(attnjit_mla_decode* op) { delete op; }
+void attnjit_mla_decode_destroy(attnjit_mla_decode* op) { destroy(op); }
 
 attnjit_status attnjit_mla_decode_workspace_bytes(const attnjit_mla_decode* op, int32_t batch, int32_t max_seqlen_q,
                                                   int32_t num_heads, size_t* bytes) {

@@ -15,6 +15,7 @@
 #include "attnjit/counters.hpp"
 #include "attnjit/error.hpp"
 #include "attnjit/tensor.hpp"
+#include "process/no_cancellation.h"
 
 // ---- handles
 
@@ -36,6 +37,7 @@ std::string with_log(const CompileError& error);
 /// Runs `body`; whatever it throws stops here, as a status and a text of the calling thread.
 template <class Body>
 attnjit_status guarded(Body&& body) noexcept {
+  const process::NoCancellation no_cancellation;
   try {
     try {
       body();
@@ -50,6 +52,13 @@ attnjit_status guarded(Body&& body) noexcept {
   } catch (...) {
     return failed(ATTNJIT_INTERNAL, "an exception of unknown type reached the C ABI");
   }
+}
+
+/// What the functions that end a handle do.
+template <class Handle>
+void destroy(Handle* handle) noexcept {
+  const process::NoCancellation no_cancellation;
+  delete handle;
 }
 
 [[noreturn]] inline void invalid(const std::string& message) { throw Error(Status::kInvalidArgument, message); }
