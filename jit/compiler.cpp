@@ -65,6 +65,9 @@ struct Deadline {
   }
 };
 
+/// Of a log, a cubin or PTX: a thousand times what the largest kernel has.
+constexpr std::size_t kMostBytes = std::size_t{1} << 28;
+
 /// nvrtcProgram, owned.
 class Program {
  public:
@@ -80,7 +83,7 @@ class Program {
         functions_.create_program(&program_, source.text.c_str(), (source.entry + ".cu").c_str(),
                                   static_cast<int>(names.size()), header_texts.data(), header_names.data());
     if (result != NVRTC_SUCCESS) {
-      throw Error(Status::kInternal, fmt::format("nvrtcCreateProgram: {}", functions_.get_error_string(result)));
+      throw Error(Status::kInternal, fmt::format("nvrtcCreateProgram: {}", nvrtc.error_text(result)));
     }
   }
   ~Program() { functions_.destroy_program(&program_); }
@@ -113,11 +116,11 @@ class Program {
   }
 
  private:
-  /// Empty if NVRTC has nothing to give: the caller knows what that means.
+  /// Empty if NVRTC has nothing to give, or says that it has more than there can be: the caller knows what that means.
   template <class Bytes, class GetSize, class Get>
   Bytes read(GetSize get_size, Get get) const {
     std::size_t size = 0;
-    if (get_size(program_, &size) != NVRTC_SUCCESS) return {};
+    if (get_size(program_, &size) != NVRTC_SUCCESS || size > kMostBytes) return {};
     Bytes bytes(size, 0);
     if (size != 0 && get(program_, reinterpret_cast<char*>(bytes.data())) != NVRTC_SUCCESS) return {};
     return bytes;
@@ -156,7 +159,7 @@ class Job {
     if (deadline.stopped && log_.find("error:") == std::string::npos) {
       fail(fmt::format("it was stopped at its deadline of {} s", seconds(request_.deadline)));
     }
-    fail(nvrtc_.functions().get_error_string(result));
+    fail(nvrtc_.error_text(result));
   }
 
   [[noreturn]] void fail(const std::string& reason) const {

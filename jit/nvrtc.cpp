@@ -30,6 +30,12 @@ std::shared_ptr<const NvrtcLibrary> try_open(NvrtcCandidate& candidate) {
   return library;
 }
 
+bool too_old(NvrtcCandidate& candidate, const NvrtcSearch& search) {
+  if (!candidate.version || *candidate.version >= search.oldest) return false;
+  candidate.verdict = fmt::format("NVRTC {} is older than {}", candidate.version->name(), search.oldest.name());
+  return true;
+}
+
 bool newer_than_driver(std::optional<int> major, const NvrtcSearch& search) {
   return major && search.driver_cuda_major && *major > *search.driver_cuda_major;
 }
@@ -46,7 +52,7 @@ Examined examine(const NvrtcSearch& search) {
       continue;
     }
     const auto library = try_open(candidate);
-    if (!library->problem.empty()) continue;
+    if (!library->problem.empty() || too_old(candidate, search)) continue;
     if (newer_than_driver(library->version.major, search)) {
       too_new.push_back(&candidate);
       continue;
@@ -57,7 +63,7 @@ Examined examine(const NvrtcSearch& search) {
   }
   for (NvrtcCandidate* const candidate : too_new) {
     const auto library = try_open(*candidate);
-    if (!library->problem.empty()) continue;
+    if (!library->problem.empty() || too_old(*candidate, search)) continue;
     candidate->verdict = fmt::format("chosen, although newer than the driver's CUDA {}", *search.driver_cuda_major);
     result.chosen = library;
     return result;
@@ -65,7 +71,7 @@ Examined examine(const NvrtcSearch& search) {
   return result;
 }
 
-std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates) {
+std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates, CompilerVersion oldest) {
   std::string places;
   for (const NvrtcCandidate& candidate : candidates) {
     places += fmt::format("\n  {} ({}): {}", candidate.path, candidate.how, candidate.verdict);
@@ -73,7 +79,7 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates)
   return fmt::format(
       "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nInstall the CUDA toolkit or the "
       "package nvidia-cuda-nvrtc, version {} or newer, or set ATTNJIT_NVRTC to the full path of a libnvrtc.so.*",
-      places, kOldestNvrtc.name());
+      places, oldest.name());
 }
 
 }  // namespace
@@ -82,7 +88,8 @@ std::string CompilerVersion::name() const { return fmt::format("{}.{}", major, m
 
 std::shared_ptr<const Nvrtc> Nvrtc::open(const NvrtcSearch& search) {
   const Examined examined = examine(search);
-  if (examined.chosen == nullptr) throw Error(Status::kNoCompiler, nothing_found_message(examined.candidates));
+  if (examined.chosen == nullptr)
+    throw Error(Status::kNoCompiler, nothing_found_message(examined.candidates, search.oldest));
   const std::shared_ptr<Nvrtc> nvrtc(new Nvrtc);
   nvrtc->functions_ = examined.chosen->functions;
   nvrtc->version_ = examined.chosen->version;
@@ -126,6 +133,11 @@ std::vector<Target> Nvrtc::supported_targets() const {
     }
   }
   return targets;
+}
+
+std::string Nvrtc::error_text(int result) const {
+  const char* const text = functions_->get_error_string(static_cast<nvrtcResult>(result));
+  return text != nullptr ? text : fmt::format("nvrtcResult {}", result);
 }
 
 std::string Nvrtc::name() const { return fmt::format("NVRTC {} ({})", version_.name(), path_); }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "attnjit/error.hpp"
 #include "jit/target.h"
 
 namespace attnjit::jit {
@@ -22,6 +23,12 @@ struct CompilerVersion {
 /// The oldest NVRTC served.
 inline constexpr CompilerVersion kOldestNvrtc{12, 8};
 
+/// There is an NVRTC, but none that is new enough for a certain kernel.
+class CompilerTooOld : public Error {
+ public:
+  explicit CompilerTooOld(const std::string& message) : Error(Status::kNoCompiler, message) {}
+};
+
 /// How to look for libnvrtc. Order: `explicit_path` (or, if empty, the environment's ATTNJIT_NVRTC), one already
 /// loaded in the process, the wheels' layout (nvidia/cu13/lib, nvidia/cuda_nvrtc/lib) in `wheel_roots` or beside
 /// a Python of this process, the dynamic loader's own search (.so.13, .so.12), CUDA_HOME / CUDA_PATH /
@@ -32,6 +39,8 @@ struct NvrtcSearch {
   std::vector<std::filesystem::path> wheel_roots;
   /// Major version of CUDA that the driver supports; one not newer is preferred. Unset without a driver.
   std::optional<int> driver_cuda_major;
+  /// An older one is passed over.
+  CompilerVersion oldest = kOldestNvrtc;
 };
 
 /// One place that was looked at, for `attnjit doctor` and for the error when none is found.
@@ -58,7 +67,8 @@ class Nvrtc {
   /// Whether this NVRTC makes cubins for the target; _f targets exist from 12.9 on.
   bool supports(const Target& target) const;
   std::vector<Target> supported_targets() const;
-  std::string name() const;  // "NVRTC 13.0 (/usr/local/cuda/lib64/libnvrtc.so.13)"
+  std::string error_text(int result) const;  // of an nvrtcResult, also of one that it has no text for
+  std::string name() const;                  // "NVRTC 13.0 (/usr/local/cuda/lib64/libnvrtc.so.13)"
 
   struct Functions;  // the C entry points, see nvrtc_library.h
   const Functions& functions() const { return *functions_; }

@@ -80,6 +80,8 @@ std::string open_builtins(const fs::path& library, CompilerVersion version) {
   return fmt::format("{} is neither beside it nor found by the loader", name);
 }
 
+constexpr int kMostArchs = 1000;  // NVRTC 13.0 has 13
+
 std::string load(void* handle, NvrtcLibrary& library) {
   auto functions = std::make_shared<Nvrtc::Functions>();
   if (const std::string missing = load_functions(handle, *functions); !missing.empty()) {
@@ -92,7 +94,7 @@ std::string load(void* handle, NvrtcLibrary& library) {
     return fmt::format("NVRTC {} is older than {}", library.version.name(), kOldestNvrtc.name());
   }
   int count = 0;
-  if (functions->get_num_supported_archs(&count) != NVRTC_SUCCESS || count <= 0) {
+  if (functions->get_num_supported_archs(&count) != NVRTC_SUCCESS || count <= 0 || count > kMostArchs) {
     return "nvrtcGetNumSupportedArchs failed";
   }
   library.archs.resize(static_cast<std::size_t>(count));

@@ -69,6 +69,21 @@ MissPolicy chosen_miss_policy(const ContextOptions& options) {
   return given.empty() ? MissPolicy::kAllow : runtime::parse_miss_policy("ATTNJIT_ON_MISS", given);
 }
 
+FallbackPolicy chosen_fallback(const ContextOptions& options) {
+  if (options.fallback) {
+    if (*options.fallback != FallbackPolicy::kWarn && *options.fallback != FallbackPolicy::kError) {
+      throw Error(Status::kInvalidArgument,
+                  fmt::format("ContextOptions::fallback is {}; it is FallbackPolicy::kWarn (1) or kError (2)",
+                              static_cast<int>(*options.fallback)));
+    }
+    return *options.fallback;
+  }
+  const std::string given = environment("ATTNJIT_FALLBACK");
+  if (given.empty() || given == "warn") return FallbackPolicy::kWarn;
+  if (given == "error") return FallbackPolicy::kError;
+  throw Error(Status::kInvalidArgument, fmt::format("ATTNJIT_FALLBACK is \"{}\"; it is warn or error", given));
+}
+
 std::int64_t chosen_max_bytes(const ContextOptions& options) {
   if (!options.cache_max_bytes) return cache::max_bytes_of_environment();
   if (*options.cache_max_bytes < 0) {
@@ -97,6 +112,7 @@ Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
   if (options_.nvrtc_path.empty()) options_.nvrtc_path = environment("ATTNJIT_NVRTC");
   if (options_.template_dir.empty()) options_.template_dir = environment("ATTNJIT_TEMPLATE_DIR");
   const MissPolicy on_miss = chosen_miss_policy(options_);
+  options_.fallback = chosen_fallback(options_);
   const std::int64_t cache_max_bytes = chosen_max_bytes(options_);
 
   std::vector<jit::Target> targets;

@@ -28,8 +28,9 @@ void visit(Visitor&& visitor) {
   visitor("wait_seconds", &C::wait_seconds);
   visitor("store_read_seconds", &C::store_read_seconds);
   visitor("store_write_seconds", &C::store_write_seconds);
+  visitor("fallbacks", &C::fallbacks);
 }
-static_assert(sizeof(CacheCounters) == 14 * sizeof(std::int64_t) + 5 * sizeof(double), "see visit()");
+static_assert(sizeof(CacheCounters) == 15 * sizeof(std::int64_t) + 5 * sizeof(double), "see visit()");
 
 }  // namespace
 

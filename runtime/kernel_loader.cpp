@@ -32,6 +32,13 @@ cache::KernelCacheOptions cache_options(const KernelLoaderOptions& options) {
           .max_bytes = options.cache_max_bytes};
 }
 
+jit::NvrtcSearch nvrtc_search(const KernelLoaderOptions& options) {
+  jit::NvrtcSearch search;
+  search.explicit_path = options.nvrtc_path;
+  if (options.device) search.driver_cuda_major = Driver::get().version() / 1000;
+  return search;
+}
+
 /// The driver's words for "this cubin is not for me": made by a newer compiler, or for another SM.
 bool refuses_cubin(CUresult result) {
   return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU ||
@@ -113,31 +120,10 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream, La
 
 KernelLoader::KernelLoader(KernelLoaderOptions options)
     : options_(std::move(options)),
+      compilers_(nvrtc_search(options_), options_.log),
       templates_(choose_templates(options_.template_dir)),
       cache_(cache_options(options_)),
       miss_policy_(options_.on_miss) {}
-
-const jit::Nvrtc& KernelLoader::nvrtc() {
-  const auto opened = [&] {
-    const std::lock_guard lock(mutex_);
-    return nvrtc_;
-  };
-  if (const auto compiler = opened()) return *compiler;  // which lives as long as this: once it is set it stays
-  {
-    // Opening takes a tenth of a second, and threads that need no compiler do not wait for it.
-    const std::lock_guard opening(nvrtc_opening_);
-    if (const auto compiler = opened()) return *compiler;
-    jit::NvrtcSearch search;
-    search.explicit_path = options_.nvrtc_path;
-    if (options_.device) search.driver_cuda_major = Driver::get().version() / 1000;
-    auto compiler = jit::Nvrtc::open(search);
-    const std::lock_guard lock(mutex_);
-    nvrtc_ = std::move(compiler);
-  }
-  // No lock is held while the host's callback runs.
-  options_.log(LogLevel::kInfo, fmt::format("compiling with {}", nvrtc_->name()));
-  return *nvrtc_;
-}
 
 jit::Target KernelLoader::target() const {
   const std::lock_guard lock(mutex_);
@@ -171,7 +157,7 @@ cache::KeyFields KernelLoader::key_fields(const KernelPlan& plan, const jit::Tar
 }
 
 cache::Entry KernelLoader::compile(const KernelPlan& plan, const cache::KeyFields& fields) {
-  const jit::Nvrtc& compiler = nvrtc();
+  const jit::Nvrtc& compiler = nvrtc(plan.oldest_compiler);
   options_.log(LogLevel::kDebug, fmt::format("compiling {} {} for {}", fields.family, fields.config, fields.target));
   jit::Cubin cubin = jit::compile(
       compiler, *templates_,
@@ -206,9 +192,9 @@ cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   }
 }
 
-cache::CompilerWish KernelLoader::compiler_wish(const std::string& key) {
+cache::CompilerWish KernelLoader::compiler_wish(const KernelPlan& plan, const std::string& key) {
   if (options_.compiler == CompilerPolicy::kExact) {
-    const jit::CompilerVersion version = nvrtc().version();
+    const jit::CompilerVersion version = nvrtc(plan.oldest_compiler).version();
     return {.exactly = cache::CompilerId{kCompilerName, version.major, version.minor}, .accepts = {}};
   }
   return {.exactly = {},
@@ -217,7 +203,7 @@ cache::CompilerWish KernelLoader::compiler_wish(const std::string& key) {
 
 cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recompile) {
   cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile, .on_miss = {}};
-  request.wish = compiler_wish(request.fields.key().hex());
+  request.wish = compiler_wish(plan, request.fields.key().hex());
   request.on_miss = [&] { on_miss(plan, request.fields); };
   request.alone = inside_host_callback();
   const HeldLogLines held;  // until no other thread waits for this one
@@ -259,11 +245,22 @@ std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const Ke
   for (std::size_t i = first; i < options_.targets.size(); ++i) {
     const cache::KeyFields fields = key_fields(plan, options_.targets[i]);
     if (auto entry = cache_.find(
-            {.fields = fields, .wish = compiler_wish(fields.key().hex()), .recompile = false, .on_miss = {}})) {
+            {.fields = fields, .wish = compiler_wish(plan, fields.key().hex()), .recompile = false, .on_miss = {}})) {
       return entry;
     }
   }
   return nullptr;
+}
+
+bool KernelLoader::is_cached(const KernelPlan& plan) {
+  const cache::KeyFields fields = key_fields(plan);
+  const cache::KernelCache::Request request{
+      .fields = fields, .wish = compiler_wish(plan, fields.key().hex()), .recompile = false, .on_miss = {}};
+  return cache_.find(request) != nullptr || find_for_later_target(plan) != nullptr;
+}
+
+void KernelLoader::count_fallback(const std::string& warning) {
+  if (fallbacks_++ == 0) options_.log(LogLevel::kWarning, warning);
 }
 
 CacheCounters KernelLoader::counters() const {
@@ -284,7 +281,8 @@ CacheCounters KernelLoader::counters() const {
                          .load_seconds = seconds(load_nanoseconds_),
                          .wait_seconds = seconds(c.wait_nanoseconds),
                          .store_read_seconds = seconds(c.store_read_nanoseconds),
-                         .store_write_seconds = seconds(c.store_write_nanoseconds)};
+                         .store_write_seconds = seconds(c.store_write_nanoseconds),
+                         .fallbacks = fallbacks_};
   if (const cache::Store* store = cache_.store()) {
     counters.bad_rows = store->counters().bad_rows;
     counters.bad_files = store->counters().bad_files;
@@ -343,6 +341,7 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
       refused_.add(found.entry->fields.key().hex(), found.entry->compiler, message);
       refused_entries.push_back(found.entry);
       const bool just_compiled = found.tier == cache::Tier::kCompiled;
+      if (just_compiled && plan.oldest_compiler > nvrtc().version()) throw jit::CompilerTooOld(message);
       if (just_compiled || options_.compiler == CompilerPolicy::kExact) {
         throw Error(Status::kDriverError, fmt::format("{}. {}", message, kWhatServesThisDriver));
       }

@@ -17,6 +17,7 @@
 #include "jit/nvrtc.h"
 #include "jit/target.h"
 #include "jit/templates.h"
+#include "runtime/compilers.h"
 #include "runtime/kernel_plan.h"
 #include "runtime/miss.h"
 #include "runtime/refused_cubins.h"
@@ -102,14 +103,18 @@ class KernelLoader {
   jit::Target target() const;
   const jit::Templates& templates() const { return *templates_; }
   cache::KernelCache& cache() { return cache_; }
-  /// Opens NVRTC on first use; throws Error(kNoCompiler).
-  const jit::Nvrtc& nvrtc();
+  /// The compiler of kernels that need at least this version; as Compilers::get().
+  const jit::Nvrtc& nvrtc(jit::CompilerVersion oldest = jit::kOldestNvrtc) { return compilers_.get(oldest); }
+  /// Whether it can be loaded without compiling anything.
+  bool is_cached(const KernelPlan& plan);
+  /// An operator got slower kernels than its fastest; the first time the warning is logged.
+  void count_fallback(const std::string& warning);
 
  private:
   const std::string& source_digest(const jit::KernelSpec& spec) const;
   cache::KeyFields key_fields(const KernelPlan& plan, const jit::Target& target) const;
   /// For the kernel of this key.
-  cache::CompilerWish compiler_wish(const std::string& key);
+  cache::CompilerWish compiler_wish(const KernelPlan& plan, const std::string& key);
   /// prepare(), whose error says what the driver refused before.
   cache::Found prepare_after_refusals(const KernelPlan& plan);
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
@@ -119,14 +124,13 @@ class KernelLoader {
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
 
   KernelLoaderOptions options_;
+  Compilers compilers_;
   std::shared_ptr<const jit::Templates> templates_;
   cache::KernelCache cache_;
   std::atomic<MissPolicy> miss_policy_;
   RefusedCubins refused_;
-  cache::Count loaded_hits_{0}, refusals_{0}, loads_{0}, refused_cubins_{0}, load_nanoseconds_{0};
-  std::mutex nvrtc_opening_;  // held by the one that opens NVRTC; taken before mutex_
-  mutable std::mutex mutex_;  // guards what follows
-  std::shared_ptr<const jit::Nvrtc> nvrtc_;
+  cache::Count loaded_hits_{0}, refusals_{0}, loads_{0}, refused_cubins_{0}, fallbacks_{0}, load_nanoseconds_{0};
+  mutable std::mutex mutex_;                                                     // guards what follows
   std::size_t target_ = 0;                                                       // index into options_.targets
   mutable std::unordered_map<std::string, std::string> source_digests_;          // by family
   std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;  // by key

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "jit/nvrtc.h"
 #include "jit/source.h"
 
 namespace attnjit::runtime {
@@ -12,6 +13,7 @@ struct KernelPlan {
   int threads = 0;
   int smem_bytes = 0;
   std::string operator_config{};  // for which operator, as JSON; set where a family is chosen, told when it is missing
+  jit::CompilerVersion oldest_compiler = jit::kOldestNvrtc;  // that builds it; likewise
 };
 
 /// Makes the plan of a KernelConfig: everything follows from the config and the names of its family.

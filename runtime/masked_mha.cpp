@@ -2,6 +2,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
+#include "runtime/fallback.h"
 #include "runtime/kernels/mask_from_topk.h"
 #include "runtime/masked_mha_call.h"
 #include "runtime/masked_mha_impl.h"
@@ -54,7 +55,9 @@ void MaskedMha::Impl::release(Stream stream) const {
 }
 
 MaskedMha::MaskedMha(const Context& context, const MaskedMhaConfig& config)
-    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+    : impl_(runtime::make_with_fallback(context, config, [&](const runtime::SmFeatures& features) {
+        return std::make_shared<const Impl>(context, config, features);
+      })) {}
 void MaskedMha::run(const MaskedMhaParams& params, Stream stream) const { impl_->run(params, stream); }
 void MaskedMha::reserve(Stream stream, const MaskedMhaBounds& bounds) const { impl_->reserve(stream, bounds); }
 void MaskedMha::release(Stream stream) const { impl_->release(stream); }

@@ -2,6 +2,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
+#include "runtime/fallback.h"
 #include "runtime/mha_varlen_impl.h"
 
 namespace attnjit {
@@ -44,7 +45,9 @@ void MhaVarlen::Impl::launch(const runtime::MhaVarlenKernels::Launch& launch, co
 }
 
 MhaVarlen::MhaVarlen(const Context& context, const MhaVarlenConfig& config)
-    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+    : impl_(runtime::make_with_fallback(context, config, [&](const runtime::SmFeatures& features) {
+        return std::make_shared<const Impl>(context, config, features);
+      })) {}
 void MhaVarlen::run(const MhaVarlenParams& params, Stream stream) const { impl_->run(params, stream); }
 const MhaVarlenConfig& MhaVarlen::config() const noexcept { return impl_->config(); }
 

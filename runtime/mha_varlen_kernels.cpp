@@ -13,13 +13,17 @@
 namespace attnjit::runtime {
 namespace {
 
-/// The kernels of a family, each plan knowing the operator that it is for. Families plan kernels and need not
-/// know of this.
+/// The kernels of a family, each plan knowing the operator that it is for and what compiles it. Families plan kernels
+/// and need not know of this.
 class NamedMhaVarlenKernels final : public MhaVarlenKernels {
  public:
-  NamedMhaVarlenKernels(std::unique_ptr<MhaVarlenKernels> kernels, const std::string& operator_config)
+  NamedMhaVarlenKernels(std::unique_ptr<MhaVarlenKernels> kernels, const std::string& operator_config,
+                        jit::CompilerVersion oldest_compiler)
       : kernels_(std::move(kernels)), plans_(kernels_->plans()) {
-    for (KernelPlan& plan : plans_) plan.operator_config = operator_config;
+    for (KernelPlan& plan : plans_) {
+      plan.operator_config = operator_config;
+      plan.oldest_compiler = oldest_compiler;
+    }
   }
   const std::vector<KernelPlan>& plans() const override { return plans_; }
   Launch launch(MhaVarlenCall& call) const override { return kernels_->launch(call); }
@@ -42,7 +46,8 @@ std::string asked_for(const MhaVarlenConfig& config, KeyMasking masking) {
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families() {
   static const std::vector<MhaVarlenFamily> families{
-      {"sm90_mha_varlen", sm90_mha_varlen_refusal, make_sm90_mha_varlen},
+      // NVRTC 12.8 serializes its wgmma instructions, whatever the config.
+      {"sm90_mha_varlen", sm90_mha_varlen_refusal, make_sm90_mha_varlen, {12, 9}},
       {"sm80_mha_varlen", sm80_mha_varlen_refusal, make_sm80_mha_varlen},
   };
   return families;
@@ -55,8 +60,8 @@ std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& confi
   for (const MhaVarlenFamily& family : mha_varlen_families()) {
     const std::string refusal = family.refusal(config, masking, features);
     if (refusal.empty()) {
-      return std::make_unique<NamedMhaVarlenKernels>(family.make(config, masking, features),
-                                                     asked_for(config, masking));
+      return std::make_unique<NamedMhaVarlenKernels>(family.make(config, masking, features), asked_for(config, masking),
+                                                     family.oldest_compiler);
     }
     reasons += fmt::format("\n  {}: {}", family.name, refusal);
   }

@@ -50,6 +50,8 @@ struct MhaVarlenFamily {
   std::string (*refusal)(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features);
   std::unique_ptr<MhaVarlenKernels> (*make)(const MhaVarlenConfig& config, KeyMasking masking,
                                             const SmFeatures& features);
+  /// The oldest NVRTC that builds its kernels.
+  jit::CompilerVersion oldest_compiler = jit::kOldestNvrtc;
 };
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families();

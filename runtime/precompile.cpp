@@ -15,6 +15,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/fallback.h"
 #include "runtime/kernels/check_indices.h"
 
 namespace attnjit::runtime {
@@ -63,7 +64,7 @@ Work plan_work(const PrecompileOptions& options) {
         }
         KernelLoader& loader = context->impl()->loader();
         report.target = context->arch();
-        std::vector<KernelPlan> wanted = plans(config, context->impl()->features());
+        std::vector<KernelPlan> wanted = plans_to_compile(*context, config, options.recompile);
         // merge_states has no index tensors.
         if (context->impl()->options().debug_checks && !std::holds_alternative<MergeStatesConfig>(config)) {
           wanted.push_back(check_indices_plan());

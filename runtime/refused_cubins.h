@@ -10,8 +10,8 @@
 
 namespace attnjit::runtime {
 
-/// A refusal applies to one kernel compiled by one compiler: a driver may refuse one cubin of a compiler and load all its others.
-/// Thread-safe.
+/// A refusal applies to one kernel compiled by one compiler: a driver may refuse one cubin of a compiler and load all
+/// its others. Thread-safe.
 class RefusedCubins {
  public:
   /// `reason` is the whole sentence: which driver, which cubin, what it said.

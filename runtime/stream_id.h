@@ -10,8 +10,9 @@ namespace attnjit::runtime {
 
 class Driver;
 
-/// The stream's id, which the driver never reuses in this process. Not available while the stream is being captured (CUDA
-/// 13.0 returns an error). For CU_STREAM_PER_THREAD the id of the calling thread's stream. Needs a current context.
+/// The stream's id, which the driver never reuses in this process. Not available while the stream is being captured
+/// (CUDA 13.0 returns an error). For CU_STREAM_PER_THREAD the id of the calling thread's stream. Needs a current
+/// context.
 std::uint64_t stream_id(const Driver& driver, CUstream stream);
 /// Likewise of a context.
 std::uint64_t context_id(const Driver& driver, CUcontext context);

@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +13,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/context_impl.h"
+#include "runtime/fallback.h"
 #include "runtime/presets.h"
 #include "tools/cache_view.h"
 #include "tools/command.h"
@@ -66,10 +69,15 @@ struct Explanation {
   std::vector<const cache::Entry*> rows;  // with this key, one per compiler
   const cache::Entry* nearest = nullptr;  // if there are none: the entry with the fewest differences, newest first
   std::vector<Difference> differences;    // of the nearest
+  std::string in_place_of{};              // the family whose kernels it serves in place of
+  bool replaced = false;                  // such kernels are there, so that it is not missed
+
+  bool is_cached() const { return !rows.empty(); }
 };
 
 Explanation explain(std::string operator_config, cache::KeyFields wanted, const std::vector<cache::Entry>& entries) {
-  Explanation result{std::move(operator_config), std::move(wanted), {}, nullptr, {}};
+  Explanation result{
+      .operator_config = std::move(operator_config), .wanted = std::move(wanted), .rows = {}, .differences = {}};
   for (const cache::Entry& entry : entries) {
     std::vector<Difference> differences = compare(result.wanted, entry.fields);
     if (differences.empty()) {
@@ -99,6 +107,11 @@ void print_text(const Explanation& explanation) {
   fmt::print("{} for {}, key {}: {}\n  {}\n", wanted.family, wanted.target, wanted.key().hex().substr(0, 12),
              explanation.rows.empty() ? "not cached" : "cached", wanted.config);
   for (const cache::Entry* row : explanation.rows) fmt::print("  by {}\n", entry_text(*row));
+  if (!explanation.in_place_of.empty()) {
+    fmt::print(
+        "  serves, slower, in place of {}, where no NVRTC builds that (miss policy and FallbackPolicy allowing)\n",
+        explanation.in_place_of);
+  }
   if (!explanation.rows.empty()) return;
   if (explanation.nearest == nullptr) {
     fmt::print("  the cache has no kernels\n");
@@ -125,6 +138,7 @@ Json explanation_json(const Explanation& explanation) {
                {"source_digest", wanted.source_digest},
                {"schema", wanted.schema},
                {"cached", !explanation.rows.empty()},
+               {"in_place_of", explanation.in_place_of.empty() ? Json(nullptr) : Json(explanation.in_place_of)},
                {"rows", std::move(rows)},
                {"nearest", nullptr},
                {"differences", Json::array()}};
@@ -151,6 +165,27 @@ std::vector<runtime::OperatorConfig> wanted_operators(const ExplainArguments& ar
   return operators;
 }
 
+/// Of all kernels of an operator; and of those that serve in their place, if these are there and the others are not.
+std::vector<Explanation> explain_operator(const runtime::OperatorConfig& config, const Context& context,
+                                          const std::vector<cache::Entry>& entries) {
+  const auto explain_all = [&](const std::vector<runtime::KernelPlan>& plans) {
+    std::vector<Explanation> all;
+    for (const runtime::KernelPlan& plan : plans) {
+      all.push_back(explain(runtime::to_json(config), context.impl()->loader().key_fields(plan), entries));
+    }
+    return all;
+  };
+  const runtime::SmFeatures& features = context.impl()->features();
+  std::vector<Explanation> fastest = explain_all(runtime::plans(config, features));
+  if (std::ranges::all_of(fastest, &Explanation::is_cached)) return fastest;
+  std::vector<Explanation> slower = explain_all(runtime::slower_plans(config, features));
+  if (slower.empty() || !std::ranges::all_of(slower, &Explanation::is_cached)) return fastest;
+  for (Explanation& other : slower) other.in_place_of = fastest.front().wanted.family;
+  for (Explanation& explanation : fastest) explanation.replaced = !explanation.is_cached();
+  std::ranges::move(slower, std::back_inserter(fastest));
+  return fastest;
+}
+
 Exit explain_cache(const ExplainArguments& arguments) {
   const std::vector<runtime::OperatorConfig> operators = wanted_operators(arguments);
   const std::vector<std::string> targets = wanted_targets(arguments.archs);
@@ -167,16 +202,14 @@ Exit explain_cache(const ExplainArguments& arguments) {
     options.cache_path = ":memory:";
     const Context context(options);
     for (const runtime::OperatorConfig& config : operators) {
-      for (const runtime::KernelPlan& plan : runtime::plans(config, context.impl()->features())) {
-        explanations.push_back(explain(runtime::to_json(config), context.impl()->loader().key_fields(plan), entries));
-      }
+      std::ranges::move(explain_operator(config, context, entries), std::back_inserter(explanations));
     }
   }
 
   bool all_cached = true;
   Json kernels = Json::array();
   for (const Explanation& explanation : explanations) {
-    all_cached = all_cached && !explanation.rows.empty();
+    all_cached = all_cached && (explanation.is_cached() || explanation.replaced);
     if (arguments.json) {
       kernels.push_back(explanation_json(explanation));
     } else {

@@ -33,6 +33,11 @@ void print_driver(const Json& driver) {
 
 void print_nvrtc(const Json& nvrtc) {
   line("nvrtc", nvrtc["error"].is_null() ? text(nvrtc["name"]) : "none that can be used");
+  for (const Json& other : nvrtc["others"]) {
+    line("", fmt::format("{} needs {}: {}", text(other["family"]), text(other["needs"]),
+                         other["name"].is_null() ? "there is none, and slower kernels serve in its place"
+                                                 : "it is compiled by " + text(other["name"])));
+  }
   for (const Json& candidate : nvrtc["candidates"]) {
     line("", fmt::format("{} ({}): {}", text(candidate["path"]), text(candidate["how"]), text(candidate["verdict"])));
   }

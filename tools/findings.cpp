@@ -18,6 +18,7 @@
 #include "jit/templates.h"
 #include "runtime/driver.h"
 #include "runtime/kernel_families.h"
+#include "runtime/mha_varlen_kernels.h"
 #include "tools/devices.h"
 #include "tools/gpu_report.h"
 
@@ -47,11 +48,32 @@ Json find_driver() {
   return json;
 }
 
+/// Kernel families that the NVRTC which is used does not build, and which one then does, if any.
+Json other_compilers(const jit::Nvrtc& used, jit::NvrtcSearch search) {
+  Json families = Json::array();
+  for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) {
+    if (family.oldest_compiler <= used.version()) continue;
+    Json row = {{"family", family.name}, {"needs", family.oldest_compiler.name()}, {"name", nullptr}};
+    search.oldest = family.oldest_compiler;
+    try {
+      row["name"] = jit::Nvrtc::open(search)->name();
+    } catch (const Error&) {
+      // The candidates say why not.
+    }
+    families.push_back(std::move(row));
+  }
+  return families;
+}
+
 /// The search that a Context makes, so that what is shown is what compiles.
 Json find_nvrtc(const Json& driver) {
   jit::NvrtcSearch search;
   if (!driver["devices"].empty()) search.driver_cuda_major = driver["cuda_version"].get<int>() / 1000;
-  Json json = {{"name", nullptr}, {"error", nullptr}, {"targets", Json::array()}, {"candidates", Json::array()}};
+  Json json = {{"name", nullptr},
+               {"error", nullptr},
+               {"targets", Json::array()},
+               {"others", Json::array()},
+               {"candidates", Json::array()}};
   for (const jit::NvrtcCandidate& candidate : jit::Nvrtc::survey(search)) {
     json["candidates"].push_back({{"path", candidate.path},
                                   {"how", candidate.how},
@@ -65,6 +87,7 @@ Json find_nvrtc(const Json& driver) {
     for (const jit::Target& target : nvrtc->supported_targets()) {
       if (target.major >= kOldestServedMajor) json["targets"].push_back(target.name());
     }
+    json["others"] = other_compilers(*nvrtc, search);
   } catch (const Error& error) {
     json["error"] = error.what();
   }

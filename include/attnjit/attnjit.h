@@ -88,6 +88,12 @@ typedef struct attnjit_miss {
    told of; of what these miss it is not told. Threads that want the same kernel wait until it returns. */
 typedef void (*attnjit_miss_callback)(const attnjit_miss* miss, void* user);
 
+/* Values of attnjit::FallbackPolicy: what becomes of an operator whose fastest kernels no NVRTC on this machine builds. */
+typedef enum attnjit_fallback_policy {
+  ATTNJIT_FALLBACK_WARN = 1, /* slower kernels serve: a warning, once per context, and a counter */
+  ATTNJIT_FALLBACK_ERROR = 2 /* ATTNJIT_NO_COMPILER, or the ATTNJIT_CACHE_MISS that there is */
+} attnjit_fallback_policy;
+
 typedef struct attnjit_context_options {
   size_t struct_size;       /* sizeof(attnjit_context_options) */
   int32_t device;           /* CUDA ordinal; -1: compile and cache only, `arch` must be given */
@@ -104,7 +110,7 @@ typedef struct attnjit_context_options {
   void* miss_user;
   int64_t cache_max_bytes; /* 0: no limit; -1: ATTNJIT_CACHE_MAX_SIZE, else 2 GiB */
   int32_t debug_checks;    /* 1: check index tensors on the device before launches, see attnjit/context.hpp; 0: do not */
-  int32_t reserved2;       /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
+  int32_t fallback;        /* attnjit_fallback_policy; 0: ATTNJIT_FALLBACK, else ATTNJIT_FALLBACK_WARN */
 } attnjit_context_options;
 #define ATTNJIT_CONTEXT_OPTIONS_INIT \
   {sizeof(attnjit_context_options), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0, NULL, NULL, -1, 0, 0}
@@ -139,9 +145,10 @@ typedef struct attnjit_cache_counters {
   double wait_seconds;
   double store_read_seconds;
   double store_write_seconds;
+  int64_t fallbacks;
 } attnjit_cache_counters;
 #define ATTNJIT_CACHE_COUNTERS_INIT \
-  {sizeof(attnjit_cache_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0}
+  {sizeof(attnjit_cache_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0}
 ATTNJIT_API attnjit_status attnjit_context_counters(const attnjit_context* context, attnjit_cache_counters* counters);
 /* The same as a JSON object; "" for NULL. Valid until this thread's next call of this function. */
 ATTNJIT_API const char* attnjit_context_counters_json(const attnjit_context* context);

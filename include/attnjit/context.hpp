@@ -30,6 +30,14 @@ enum class CompilerPolicy : int {
   kExact = 1,   ///< only the one that this process would compile with (opens NVRTC)
 };
 
+/// What becomes of an operator whose fastest kernels no NVRTC on this machine builds, while slower ones can be had.
+/// Hopper's attention kernel needs NVRTC 12.9; with 12.8 alone, which many PyTorch builds bring, the kernel for every
+/// SM serves.
+enum class FallbackPolicy : int {
+  kWarn = 1,   ///< the slower kernels serve: a warning, once per Context, and CacheCounters::fallbacks
+  kError = 2,  ///< Error(kNoCompiler), or the MissError that there is
+};
+
 struct ContextOptions {
   static constexpr int kNoDevice = -1;
 
@@ -62,6 +70,8 @@ struct ContextOptions {
   /// an operator compiles one kernel more. merge_states has nothing to check. Also switched on by
   /// ATTNJIT_DEBUG_CHECKS=1.
   bool debug_checks = false;
+  /// Empty: ATTNJIT_FALLBACK (warn or error), else FallbackPolicy::kWarn.
+  std::optional<FallbackPolicy> fallback{};
 };
 
 /// Cheap to copy: copies share everything. Thread-safe.

@@ -36,6 +36,8 @@ struct CacheCounters {
   double store_read_seconds = 0;   ///< reading the cache file
   double store_write_seconds = 0;  ///< writing it
 
+  std::int64_t fallbacks = 0;  ///< operators that got slower kernels, see FallbackPolicy
+
   ATTNJIT_API CacheCounters& operator+=(const CacheCounters& other) noexcept;
 };
 

@@ -26,13 +26,16 @@ static_assert(ATTNJIT_MISS_ALLOW == static_cast<int>(attnjit::MissPolicy::kAllow
 static_assert(ATTNJIT_MISS_WARN == static_cast<int>(attnjit::MissPolicy::kWarn));
 static_assert(ATTNJIT_MISS_ERROR == static_cast<int>(attnjit::MissPolicy::kError));
 
+static_assert(ATTNJIT_FALLBACK_WARN == static_cast<int>(attnjit::FallbackPolicy::kWarn));
+static_assert(ATTNJIT_FALLBACK_ERROR == static_cast<int>(attnjit::FallbackPolicy::kError));
+
 static_assert(std::is_same_v<attnjit_stream, attnjit::Stream>);
 
 // Sizes of ABI 1. A field is added at the end, at a multiple of 8 and never in the padding that a struct ends
 // with: an older caller's size says nothing about bytes that were padding then.
 static_assert(sizeof(attnjit_context_options) == 104 || sizeof(void*) != 8);
 static_assert(sizeof(attnjit_miss) == 64 || sizeof(void*) != 8);
-static_assert(sizeof(attnjit_cache_counters) == 160 || sizeof(void*) != 8);
+static_assert(sizeof(attnjit_cache_counters) == 168 || sizeof(void*) != 8);
 
 namespace attnjit::c_api {
 namespace {
@@ -48,6 +51,15 @@ MissPolicy read_miss_policy(int value, const char* name) {
                         value));
   }
   return static_cast<MissPolicy>(value);
+}
+
+FallbackPolicy read_fallback_policy(int value) {
+  if (value != ATTNJIT_FALLBACK_WARN && value != ATTNJIT_FALLBACK_ERROR) {
+    invalid(fmt::format("attnjit_context_options.fallback is {}; it is 0 (default), 1 (ATTNJIT_FALLBACK_WARN) or 2 "
+                        "(ATTNJIT_FALLBACK_ERROR)",
+                        value));
+  }
+  return static_cast<FallbackPolicy>(value);
 }
 
 attnjit_miss to_c(const Miss& miss) {
@@ -85,6 +97,7 @@ ContextOptions to_cpp(const attnjit_context_options& c) {
   }
   if (c.cache_max_bytes != -1) options.cache_max_bytes = c.cache_max_bytes;
   options.debug_checks = read_flag(c.debug_checks, "attnjit_context_options.debug_checks");
+  if (c.fallback != 0) options.fallback = read_fallback_policy(c.fallback);
   return options;
 }
 
@@ -110,7 +123,8 @@ attnjit_cache_counters to_c(const CacheCounters& c) {
           .load_seconds = c.load_seconds,
           .wait_seconds = c.wait_seconds,
           .store_read_seconds = c.store_read_seconds,
-          .store_write_seconds = c.store_write_seconds};
+          .store_write_seconds = c.store_write_seconds,
+          .fallbacks = c.fallbacks};
 }
 
 }  // namespace attnjit::c_api

@@ -29,6 +29,7 @@ Outcome attempt_c(const ContextOptions& options, const Operation* operation) {
   c.nvrtc_path = or_null(options.nvrtc_path);
   c.template_dir = or_null(options.template_dir);
   c.debug_checks = options.debug_checks ? 1 : 0;
+  c.fallback = options.fallback ? static_cast<int>(*options.fallback) : 0;
   if (log) {
     c.log = forward_log;
     c.log_user = &log;

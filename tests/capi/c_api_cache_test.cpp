@@ -233,6 +233,7 @@ TEST(CApiCounters, EveryCounterHasItsPlaceInTheStruct) {
   EXPECT_EQ(place, reinterpret_cast<const char*>(&c) + sizeof c);
   EXPECT_EQ(c.bad_rows, counters.bad_rows);
   EXPECT_EQ(c.store_write_seconds, counters.store_write_seconds);
+  EXPECT_EQ(c.fallbacks, counters.fallbacks);
 }
 
 TEST(CApiCounters, AnOlderCallersStructIsNotWrittenPastItsEnd) {

@@ -136,6 +136,18 @@ TEST_F(NvrtcSearchTest, TooOldIsRefused) {
               HasSubstr("NVRTC 12.4 is older than 12.8"));
 }
 
+TEST_F(NvrtcSearchTest, WhatAKernelNeedsMoreOfIsLookedForFurtherOn) {
+  NvrtcSearch search = wheels(12);  // the driver prefers the older one
+  search.oldest = {13, 0};
+  search.explicit_path = install_12_9("nvidia/cuda_nvrtc/lib").string();
+  EXPECT_THAT(error_of(search), AllOf(HasSubstr("NVRTC 12.9 is older than 13.0"), HasSubstr("version 13.0 or newer")));
+  search.explicit_path.clear();
+  const fs::path newer = install_13_1("nvidia/cu13/lib");
+  EXPECT_EQ(Nvrtc::open(search)->path(), newer.string());
+  search.oldest = {12, 9};
+  EXPECT_EQ(Nvrtc::open(search)->version(), (CompilerVersion{12, 9}));
+}
+
 TEST_F(NvrtcSearchTest, WithoutItsBuiltinsItIsRefused) {
   const fs::path file = install(FAKE_NVRTC_13_1, "bare", "libnvrtc.so.13", "libnvrtc-builtins.so.13.9");
   EXPECT_THAT(error_of({.explicit_path = file.string(), .wheel_roots = {}, .driver_cuda_major = {}}),

@@ -1,15 +1,23 @@
 // Stands in for libnvrtc where a kernel has to be there and not to run: what it gives passes for a cubin of the
 // program's entry, made at once. Behind the ELF header lies the seed that the compile was given, which is the kernel's
-// key. A copy of it also serves as its own libnvrtc-builtins, of which nothing is called.
+// key. A copy of it also serves as its own libnvrtc-builtins, of which nothing is called. STAND_IN_MAJOR and
+// STAND_IN_MINOR are the version that it says it is. In the environment:
+//
+//   STAND_IN_NVRTC_WAITS  microseconds that asking for its version takes, which opening does
+//   STAND_IN_NVRTC_LIES   what an NVRTC should never do: no_error_text, huge_log, huge_cubin, no_cubin or many_archs
 #include <elf.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <string_view>
 
 namespace {
 
 enum Result : int { kSuccess = 0, kInvalidInput = 3 };
+constexpr int kArchs[] = {80, 86, 89, 90, 100, 103, 120};
 
 struct Program {
   std::string entry;
@@ -64,6 +72,12 @@ std::string make_cubin(const std::string& entry, const std::string& seed) {
   return bytes;
 }
 
+bool lies(std::string_view how) {
+  const char* const wanted = std::getenv("STAND_IN_NVRTC_LIES");
+  return wanted != nullptr && how == wanted;
+}
+constexpr std::size_t kHuge = std::size_t{1} << 62;
+
 int size_of(const std::string& text, std::size_t* size) {
   *size = text.size();
   return kSuccess;
@@ -77,18 +91,20 @@ int copy_of(const std::string& text, char* to) {
 
 extern "C" {
 int nvrtcVersion(int* major, int* minor) {
-  *major = 13;
-  *minor = 0;
+  if (const char* const waits = std::getenv("STAND_IN_NVRTC_WAITS")) usleep(static_cast<useconds_t>(std::atoi(waits)));
+  *major = STAND_IN_MAJOR;
+  *minor = STAND_IN_MINOR;
   return kSuccess;
 }
-const char* nvrtcGetErrorString(int) { return "the stand-in was asked for what it does not do"; }
+const char* nvrtcGetErrorString(int) {
+  return lies("no_error_text") ? nullptr : "the stand-in was asked for what it does not do";
+}
 int nvrtcGetNumSupportedArchs(int* count) {
-  *count = 4;
+  *count = lies("many_archs") ? 1 << 30 : static_cast<int>(std::size(kArchs));
   return kSuccess;
 }
 int nvrtcGetSupportedArchs(int* archs) {
-  const int known[] = {80, 86, 89, 90};
-  std::memcpy(archs, known, sizeof known);
+  std::memcpy(archs, kArchs, sizeof kArchs);
   return kSuccess;
 }
 int nvrtcCreateProgram(Program** program, const char*, const char* name, int, const char* const*, const char* const*) {
@@ -103,6 +119,7 @@ int nvrtcDestroyProgram(Program** program) {
   return kSuccess;
 }
 int nvrtcCompileProgram(Program* program, int count, const char* const* options) {
+  if (lies("no_error_text")) return kInvalidInput;
   std::string seed;
   for (int i = 0; i < count; ++i) {
     constexpr std::string_view kSeed = "--frandom-seed=";
@@ -115,9 +132,18 @@ int nvrtcCompileProgram(Program* program, int count, const char* const* options)
                  "ptxas info    : Used 32 registers\n";
   return kSuccess;
 }
-int nvrtcGetProgramLogSize(const Program* program, std::size_t* size) { return size_of(program->log, size); }
+int nvrtcGetProgramLogSize(const Program* program, std::size_t* size) {
+  size_of(program->log, size);
+  if (lies("huge_log")) *size = kHuge;
+  return kSuccess;
+}
 int nvrtcGetProgramLog(const Program* program, char* to) { return copy_of(program->log, to); }
-int nvrtcGetCUBINSize(const Program* program, std::size_t* size) { return size_of(program->cubin, size); }
+int nvrtcGetCUBINSize(const Program* program, std::size_t* size) {
+  size_of(program->cubin, size);
+  if (lies("huge_cubin")) *size = kHuge;
+  if (lies("no_cubin")) *size = 0;
+  return kSuccess;
+}
 int nvrtcGetCUBIN(const Program* program, char* to) { return copy_of(program->cubin, to); }
 int nvrtcGetPTXSize(const Program*, std::size_t*) { return kInvalidInput; }
 int nvrtcGetPTX(const Program*, char*) { return kInvalidInput; }

@@ -1,0 +1,44 @@
+#include "runtime/compilers.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace attnjit::runtime {
+
+std::shared_ptr<const jit::Nvrtc> Compilers::opened(jit::CompilerVersion oldest) {
+  const std::lock_guard lock(mutex_);
+  const auto found = opened_.find(oldest);
+  return found == opened_.end() ? nullptr : found->second;
+}
+
+const jit::Nvrtc& Compilers::get(jit::CompilerVersion oldest) {
+  const jit::Nvrtc* usual = nullptr;
+  if (oldest > jit::kOldestNvrtc) {
+    usual = &get();
+    if (usual->version() >= oldest) return *usual;
+  }
+  if (const auto nvrtc = opened(oldest)) return *nvrtc;  // what is in the map stays
+  std::shared_ptr<const jit::Nvrtc> nvrtc;
+  {
+    // Opening takes a tenth of a second, and threads that need no compiler do not wait for it.
+    const std::lock_guard opening(opening_);
+    if (const auto other = opened(oldest)) return *other;
+    jit::NvrtcSearch search = search_;
+    search.oldest = oldest;
+    try {
+      nvrtc = jit::Nvrtc::open(search);
+    } catch (const Error& error) {
+      if (usual == nullptr) throw;
+      throw jit::CompilerTooOld(
+          fmt::format("it needs NVRTC {}, and {} is what there is: {}", oldest.name(), usual->name(), error.what()));
+    }
+    const std::lock_guard lock(mutex_);
+    opened_.emplace(oldest, nvrtc);
+  }
+  // No lock is held while the host's callback runs.
+  log_(LogLevel::kInfo, fmt::format("compiling with {}", nvrtc->name()));
+  return *nvrtc;
+}
+
+}  // namespace attnjit::runtime
