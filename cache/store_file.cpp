@@ -15,9 +15,6 @@
 namespace attnjit::cache {
 namespace {
 
-/// Our transactions take well under a millisecond to read and a few file syncs to write; who cannot get in
-/// for this long is better off without the cache.
-constexpr std::chrono::milliseconds kBusyTimeout{5000};
 constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(2)};
 constexpr std::uint64_t kSideByte = 0;
 /// Who wants the side byte waits for it behind this one, and lets this one go when it has it. Readers pass together;
@@ -41,14 +38,16 @@ bool rename_or_clear(const std::filesystem::path& from, const std::filesystem::p
 
 }  // namespace
 
-StoreFile::Connection::Connection(const std::filesystem::path& path) : database(path, kBusyTimeout) {}
+StoreFile::Connection::Connection(const std::filesystem::path& path, WaitBudget* const& budget)
+    : database(path, std::chrono::milliseconds(0)) {
+  database.wait_by(budget);
+}
 
 void StoreFile::Connection::get_ready() {
   // FULL: a put costs a few syncs after a compile of 300 ms; with less, a loss of power could leave changed
   // pages on disk and not the journal that takes them back.
   database.execute("PRAGMA synchronous = FULL");
-  find = std::make_unique<Statement>(
-      database, select_rows(true) + " WHERE key = ?1 ORDER BY compiler_major DESC, compiler_minor DESC, compiler DESC");
+  find = std::make_unique<Statement>(database, select_by_key());
 }
 
 StoreFile::StoreFile(std::filesystem::path path, std::vector<std::string>& reports)
@@ -70,15 +69,20 @@ void StoreFile::SideLock::take(LockMode mode) {
   file_.open_side_file();
   if (!file_.side_file_.valid()) return;  // a place without room for our lock still has SQLite's
   const int side_file = file_.side_file_.number();
-  const LockResult gate = lock_byte(side_file, mode, kGateByte, kBusyTimeout, kSidePace);
+  WaitBudget& budget = *file_.budget_;
+  const auto start = WaitBudget::Clock::now();
+  const LockResult gate = lock_byte(side_file, mode, kGateByte, budget.left_ms(), kSidePace);
+  budget.spend_since(start);
+  const auto through = WaitBudget::Clock::now();
   const LockResult side =
-      gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, kBusyTimeout, kSidePace);
+      gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, budget.left_ms(), kSidePace);
+  budget.spend_since(through);
   if (gate == LockResult::kHeld) unlock_byte(side_file, kGateByte);
   switch (side) {
     case LockResult::kHeld: held_ = true; break;
     case LockResult::kTimedOut:
-      throw StoreError(fmt::format("{}: another process has held the lock for {} s", file_.path_.string(),
-                                   kBusyTimeout.count() / 1000.0));
+      throw StoreBusy(fmt::format("{}: another process holds the lock and does not let go of it (it may be stopped)",
+                                  file_.path_.string()));
     case LockResult::kUnavailable:
       if (process_locks_fail(side_file)) {
         throw StoreError(fmt::format("{}: locks fail on its file system ({}); choose a directory on a local disk",
@@ -121,7 +125,7 @@ StoreFile::Condition StoreFile::look(Depth depth) {
   device_ = status.st_dev;
   inode_ = status.st_ino;
   try {
-    auto fresh = std::make_unique<Connection>(path_);
+    auto fresh = std::make_unique<Connection>(path_, budget_);
     Database& database = fresh->database;
     database.execute("BEGIN");  // one round of locking for all questions; it costs more than the answers
     const Condition condition = examine(database, depth);
@@ -235,7 +239,8 @@ void StoreFile::create() const {
 }
 
 void StoreFile::initialise() const {
-  Database database(path_, kBusyTimeout);
+  Connection fresh(path_, budget_);
+  Database& database = fresh.database;
   // Can only be chosen before the first table is made; lets clear() and a size cap give pages back.
   database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   database.execute("BEGIN IMMEDIATE");
@@ -249,7 +254,9 @@ void StoreFile::initialise() const {
 }
 
 /// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back.
-void StoreFile::leave_write_ahead_log() const { Database(path_, kBusyTimeout).execute("PRAGMA journal_mode = DELETE"); }
+void StoreFile::leave_write_ahead_log() const {
+  Connection(path_, budget_).database.execute("PRAGMA journal_mode = DELETE");
+}
 
 // ---- transactions --------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@
 
 #include "cache/ofd_lock.h"
 #include "cache/sqlite.h"
+#include "cache/wait_budget.h"
 
 namespace attnjit::cache {
 
@@ -29,6 +30,8 @@ class StoreFile {
   /// SELECT of all columns by key, newest compiler first; kept prepared because it is most of what is done.
   Statement& find_statement() { return *connection_->find; }
 
+  /// Whose patience the following transactions and repairs use up; it must outlive them.
+  void wait_by(WaitBudget& budget) { budget_ = &budget; }
   /// Looks thoroughly at the file, after an error that calls for it, and replaces it if it is damaged.
   void repair();
 
@@ -38,7 +41,7 @@ class StoreFile {
   struct Connection {
     Database database;
     std::unique_ptr<Statement> find;
-    explicit Connection(const std::filesystem::path& path);
+    Connection(const std::filesystem::path& path, WaitBudget* const& budget);
     void get_ready();  // once the table is known to be there
   };
 
@@ -83,6 +86,7 @@ class StoreFile {
   ino_t inode_ = 0;
   std::unique_ptr<Connection> connection_;
   FileDescriptor side_file_;
+  WaitBudget* budget_ = nullptr;
 };
 
 enum class Access { kRead, kWrite };

@@ -142,6 +142,14 @@ TEST_F(NvrtcSearchTest, WithoutItsBuiltinsItIsRefused) {
               HasSubstr("libnvrtc-builtins.so.13.1"));
 }
 
+TEST_F(NvrtcSearchTest, OneThatCouldNotBeUsedIsTriedAgain) {
+  const fs::path file = install(FAKE_NVRTC_13_1, "late", "libnvrtc.so.13", "libnvrtc-builtins.so.13.9");
+  const NvrtcSearch search{.explicit_path = file.string(), .wheel_roots = {}, .driver_cuda_major = {}};
+  EXPECT_THAT(error_of(search), HasSubstr("libnvrtc-builtins.so.13.1"));
+  fs::copy_file(FAKE_NVRTC_13_1, folder_.path() / "late" / "libnvrtc-builtins.so.13.1");
+  EXPECT_EQ(Nvrtc::open(search)->path(), file);
+}
+
 TEST_F(NvrtcSearchTest, BuiltinsBesideTheRealFileOfALinkWillDo) {
   const fs::path real = install_13_1("real");
   fs::create_directories(folder_.path() / "links");
