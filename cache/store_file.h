@@ -20,6 +20,8 @@
 
 namespace attnjit::cache {
 
+enum class Access { kRead, kWrite };
+
 class StoreFile {
  public:
   /// `path` is free of symbolic links. What is repaired is told by appending to `reports`, because a callback
@@ -72,12 +74,13 @@ class StoreFile {
   Condition look(Depth depth);
   Condition examine(Database& database, Depth depth);
   /// Leaves an open connection to a sound file, whatever has to be done for it.
-  void make_ready(SideLock& lock, Depth depth);
+  void make_ready(SideLock& lock, Depth depth, Access access);
   void set_aside();
   void create() const;
   void initialise() const;
-  void leave_write_ahead_log() const;
+  void leave_write_ahead_log();
   void open_side_file();
+  void keep_within_file_size_limit(Access access);
 
   std::filesystem::path path_;
   std::vector<std::string>& reports_;
@@ -88,8 +91,6 @@ class StoreFile {
   FileDescriptor side_file_;
   WaitBudget* budget_ = nullptr;
 };
-
-enum class Access { kRead, kWrite };
 
 /// One transaction: side lock, sound file, BEGIN; rolled back unless committed.
 class Transaction {
