@@ -1,7 +1,10 @@
 #include "cache/eviction.h"
 
 #include <algorithm>
+#include <ctime>
 #include <vector>
+
+#include "cache/use_stamps.h"
 
 namespace attnjit::cache {
 namespace {
@@ -13,6 +16,9 @@ namespace {
 constexpr std::int64_t kMostSlack = std::int64_t{16} << 20;
 
 std::int64_t low_water(std::int64_t max_bytes) { return max_bytes - std::min(max_bytes / 8, kMostSlack); }
+
+/// Clocks of several machines differ a little.
+std::int64_t latest_credible() { return static_cast<std::int64_t>(std::time(nullptr)) + kStampStepSeconds; }
 
 std::int64_t used_bytes(Database& database) {
   return file_bytes(database) - database.integer("PRAGMA freelist_count") * database.integer("PRAGMA page_size");
@@ -28,8 +34,10 @@ std::int64_t evict_above(Database& database, std::int64_t max_bytes, std::int64_
   if (max_bytes == 0 || file_bytes(database) <= max_bytes) return 0;
   std::vector<std::int64_t> oldest_first;
   {
-    Statement statement(database, "SELECT rowid FROM kernels WHERE rowid <> ?1 ORDER BY last_used, created, rowid");
-    statement.bind(1, keep_rowid);
+    Statement statement(database,
+                        "SELECT rowid FROM kernels WHERE rowid <> ?1 "
+                        "ORDER BY CASE WHEN last_used > ?2 THEN 0 ELSE last_used END, created, rowid");
+    statement.bind(1, keep_rowid).bind(2, latest_credible());
     while (statement.step()) oldest_first.push_back(statement.integer(0));
   }
   Statement erase(database, "DELETE FROM kernels WHERE rowid = ?1");
@@ -45,8 +53,8 @@ std::int64_t evict_above(Database& database, std::int64_t max_bytes, std::int64_
 }
 
 std::int64_t evict_unused_since(Database& database, std::int64_t unix_seconds) {
-  Statement statement(database, "DELETE FROM kernels WHERE last_used < ?1");
-  statement.bind(1, unix_seconds).step();
+  Statement statement(database, "DELETE FROM kernels WHERE last_used < ?1 OR last_used > ?2");
+  statement.bind(1, unix_seconds).bind(2, latest_credible()).step();
   return database.changes();
 }
 

@@ -16,7 +16,8 @@ std::int64_t file_bytes(Database& database);
 /// (the one just written; 0: none) stays even when it alone is too large. Returns how many rows went.
 std::int64_t evict_above(Database& database, std::int64_t max_bytes, std::int64_t keep_rowid);
 
-/// Deletes the rows last used before a time; returns how many.
+/// Deletes the rows last used before a time; returns how many. Here and above a stamp of the future, which a clock that
+/// was wrong has left, counts as older than any.
 std::int64_t evict_unused_since(Database& database, std::int64_t unix_seconds);
 
 /// Shortens the file by its free pages.

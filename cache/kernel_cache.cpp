@@ -16,6 +16,7 @@
 
 #include "cache/key_lock.h"
 #include "cache/per_process.h"
+#include "cache/store_tier.h"
 
 namespace attnjit::cache {
 namespace {
@@ -89,9 +90,8 @@ struct KernelCache::Impl {
 
   KernelCacheOptions options;
   Counters counters;
-  std::optional<std::filesystem::path> lock_path;
   PerProcess<Tables> tables{[] { return std::make_unique<Tables>(); }};
-  std::unique_ptr<Store> store;
+  StoreTier store_tier;
 
   Found get(const Request& request, const Compile& compile);
   Found get_alone(const Request& request, const Compile& compile);
@@ -103,41 +103,15 @@ struct KernelCache::Impl {
   Found lead(const Request& request, const Key& key, const Compile& compile);
   EntryPointer wait_for(const Flight& flight);
   EntryPointer compile_now(const Request& request, const Compile& compile);
-  std::unique_ptr<KeyLock> lock_key(const Key& key);
-  EntryPointer read_store(const Request& request);
-  void write_store(const Entry& entry);
-  void no_place();
-  void store_failed(const char* kind, const char* consequence, const std::exception& error);
+  std::unique_ptr<KeyLock> lock_key(const Key& key, WaitBudget& budget);
   void warn_once(const char* kind, const std::string& message);
 };
 
-KernelCache::Impl::Impl(KernelCacheOptions given) : options(std::move(given)) {
-  if (!options.location.directory) {
-    if (!options.location.rejected.empty()) no_place();
-    return;
-  }
-  try {
-    store = std::make_unique<Store>(
-        *options.location.directory,
-        [this](const std::string& report) {
-          ++counters.repairs;
-          warn_once("repair", report);
-        },
-        options.max_bytes);
-    // Only beside a store: who waits for another process without one gains no bytes by it.
-    lock_path = *options.location.directory / "compile.lock";
-  } catch (const std::exception& error) {
-    store_failed("open", "kernels are kept in memory only", error);
-  }
-}
-
-/// No place on disk would do, although none was asked for by ":memory:": as much a failure as a file that cannot
-/// be opened, and nobody looks at `rejected` before the second start is as slow as the first.
-void KernelCache::Impl::no_place() {
-  ++counters.store_failures;
-  std::string message = "kernel cache: kernels are kept in memory only: " + options.location.reason;
-  for (const std::string& rejected : options.location.rejected) message += "; " + rejected;
-  warn_once("location", message);
+KernelCache::Impl::Impl(KernelCacheOptions given)
+    : options(std::move(given)), store_tier(options, counters, [this](const char* kind, const std::string& message) {
+        warn_once(kind, message);
+      }) {
+  (void)store_tier.get();
 }
 
 Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
@@ -215,22 +189,24 @@ Found KernelCache::Impl::get_alone(const Request& request, const Compile& compil
 
 /// The one thread of this process that looks after the key: store, key lock, store, compiler.
 Found KernelCache::Impl::lead(const Request& request, const Key& key, const Compile& compile) {
+  WaitBudget budget(options.lock_timeout);
   if (!request.recompile) {
-    if (EntryPointer entry = read_store(request)) {
+    std::string trouble;
+    if (EntryPointer entry = store_tier.read(request.fields, request.wish, budget, &trouble)) {
       ++counters.store_hits;
       return {std::move(entry), Tier::kStore};
     }
     ++counters.misses;
     if (request.on_miss) {
-      request.on_miss();
+      request.on_miss(trouble);
       // Who was told may have made the kernel himself.
       if (EntryPointer entry = find_in_memory(request, key)) return {std::move(entry), Tier::kMemory};
     }
   }
-  const std::unique_ptr<KeyLock> lock = request.alone ? nullptr : lock_key(key);
+  const std::unique_ptr<KeyLock> lock = request.alone ? nullptr : lock_key(key, budget);
   if (!request.recompile) {
     // Also when the lock was free at once: its last holder may have finished between our look and our lock.
-    if (EntryPointer entry = read_store(request)) {
+    if (EntryPointer entry = store_tier.read(request.fields, request.wish, budget)) {
       const bool waited = lock && lock->waited();
       ++(waited ? counters.waits : counters.store_hits);
       return {std::move(entry), waited ? Tier::kWaited : Tier::kStore};
@@ -239,7 +215,7 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
   EntryPointer entry = compile_now(request, compile);
   // Before the lock is let go, for those who wait for it. Whatever becomes of this, our own bytes are used: a
   // read after the write may find nothing on a network file system.
-  write_store(*entry);
+  store_tier.write(*entry, budget);
   return {std::move(entry), Tier::kCompiled};
 }
 
@@ -273,20 +249,25 @@ EntryPointer KernelCache::Impl::compile_now(const Request& request, const Compil
   return std::make_shared<const Entry>(std::move(made));
 }
 
-std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key) {
-  if (!lock_path) return nullptr;
+std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key, WaitBudget& budget) {
+  // Only beside a store: who waits for another process without one gains no bytes by it.
+  const Store* const store = store_tier.peek();
+  if (!store) return nullptr;
+  const std::filesystem::path path = store->path().parent_path() / "compile.lock";
   const Stopwatch stopwatch(counters.wait_nanoseconds);
-  auto lock = std::make_unique<KeyLock>(*lock_path, key, options.lock_timeout);
+  auto lock = std::make_unique<KeyLock>(path, key, budget.left_ms());
   switch (lock->outcome()) {
-    case KeyLock::Outcome::kHeld: break;
+    case KeyLock::Outcome::kHeld: break;  // a wait for somebody who got on has not been in vain
     case KeyLock::Outcome::kTimedOut:
-      warn_once("lock timeout", fmt::format("{}: another process has been compiling the same kernel for {} s; "
-                                            "compiling it here as well",
-                                            lock_path->string(), options.lock_timeout.count() / 1000.0));
+      budget.spend(budget.left());
+      warn_once("lock timeout",
+                fmt::format("{}: another process compiles the same kernel and has not got on for {} s (it may be "
+                            "stopped); compiling it here as well",
+                            path.string(), options.lock_timeout.count() / 1000.0));
       break;
     case KeyLock::Outcome::kUnavailable:
-      warn_once("lock", fmt::format("{}: cannot be locked; several processes may compile the same kernel",
-                                    lock_path->string()));
+      warn_once("lock",
+                fmt::format("{}: cannot be locked; several processes may compile the same kernel", path.string()));
       break;
   }
   return lock;
@@ -295,7 +276,8 @@ std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key) {
 EntryPointer KernelCache::Impl::find(const Request& request) {
   const Key key = request.fields.key();
   if (EntryPointer entry = find_in_memory(request, key)) return entry;
-  EntryPointer entry = read_store(request);
+  WaitBudget budget(options.lock_timeout);
+  EntryPointer entry = store_tier.read(request.fields, request.wish, budget);
   if (entry) {
     ++counters.store_hits;
     Tables& mine = tables.get();
@@ -312,41 +294,7 @@ void KernelCache::Impl::evict(const KeyFields& fields, const CompilerId& compile
     const std::lock_guard guard(mine.mutex);
     mine.memory.erase(key, compiler);
   }
-  if (!store) return;
-  try {
-    store->erase(key, compiler);
-  } catch (const std::exception& error) {
-    store_failed("evict", "a kernel that cannot be used stays in the store", error);
-  }
-}
-
-EntryPointer KernelCache::Impl::read_store(const Request& request) {
-  if (!store) return nullptr;
-  const Stopwatch stopwatch(counters.store_read_nanoseconds);
-  try {
-    std::optional<Entry> entry = store->find(request.fields, request.wish);
-    if (!entry) return nullptr;
-    store->note_use(*entry);
-    return std::make_shared<const Entry>(std::move(*entry));
-  } catch (const std::exception& error) {
-    store_failed("read", "kernels that it holds may be compiled again", error);
-    return nullptr;
-  }
-}
-
-void KernelCache::Impl::write_store(const Entry& entry) {
-  if (!store) return;
-  const Stopwatch stopwatch(counters.store_write_nanoseconds);
-  try {
-    store->put(entry);
-  } catch (const std::exception& error) {
-    store_failed("write", "kernels compiled here are not kept", error);
-  }
-}
-
-void KernelCache::Impl::store_failed(const char* kind, const char* consequence, const std::exception& error) {
-  ++counters.store_failures;
-  warn_once(kind, fmt::format("kernel cache: {}; {}", error.what(), consequence));
+  store_tier.erase(key, compiler);
 }
 
 void KernelCache::Impl::warn_once(const char* kind, const std::string& message) {
@@ -367,10 +315,10 @@ Found KernelCache::get(const Request& request, const Compile& compile) {
 std::shared_ptr<const Entry> KernelCache::find(const Request& request) { return impl_->find(request); }
 void KernelCache::evict(const KeyFields& fields, const CompilerId& compiler) { impl_->evict(fields, compiler); }
 void KernelCache::flush_uses() {
-  if (impl_->store) impl_->store->flush_uses();
+  if (Store* const store = impl_->store_tier.peek()) store->flush_uses();
 }
-Store* KernelCache::store() { return impl_->store.get(); }
-const Store* KernelCache::store() const { return impl_->store.get(); }
+Store* KernelCache::store() { return impl_->store_tier.get(); }
+const Store* KernelCache::store() const { return impl_->store_tier.peek(); }
 const Location& KernelCache::location() const { return impl_->options.location; }
 const Counters& KernelCache::counters() const { return impl_->counters; }
 

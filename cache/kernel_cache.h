@@ -27,10 +27,16 @@ struct Found {
 
 struct KernelCacheOptions {
   Location location;
+  /// Asked again, some seconds apart, where `location` has no directory although one was wanted. Empty: never.
+  std::function<Location()> locate = {};
   /// Told once per kind of trouble, from any thread, with no lock held.
   std::function<void(const std::string&)> warn;
-  std::chrono::milliseconds lock_timeout{30'000};
-  std::int64_t max_bytes = kDefaultMaxBytes;  // of the store; 0: no limit
+  /// How long a get() waits for other processes, over all locks; longer only for one that is seen to get on with
+  /// compiling the same kernel.
+  std::chrono::milliseconds lock_timeout = Patience{}.request;
+  std::chrono::milliseconds read_patience = Patience{}.read;  // before the store is read without locks
+  std::chrono::milliseconds open_pause{3000};                 // between two tries to open a store
+  std::int64_t max_bytes = kDefaultMaxBytes;                  // of the store; 0: no limit
 };
 
 class KernelCache {
@@ -44,8 +50,9 @@ class KernelCache {
     bool recompile = false;  // ignore what is there; the result replaces the row of its compiler
     /// Told that the entry is neither in memory nor in the store, before anything is waited for or compiled, with
     /// no lock held. What it throws ends the get(), and those of the threads that wait for the same key. Not
-    /// told for a recompile, nor to a thread that finds another one at work on the key.
-    std::function<void()> on_miss = {};
+    /// told for a recompile, nor to a thread that finds another one at work on the key. `trouble` says why the store
+    /// could not be read under its locks; empty if it could, and does not have the entry.
+    std::function<void(const std::string& trouble)> on_miss = {};
     /// Waits for no other thread or process: the entry is compiled at once if it is nowhere. For who may be waited for
     /// himself, as a thread that is inside a callback of its host.
     bool alone = false;
@@ -63,7 +70,7 @@ class KernelCache {
   /// Drops an entry from memory and store (a driver refused it, say).
   void evict(const KeyFields& fields, const CompilerId& compiler);
 
-  Store* store();  // nullptr when memory only
+  Store* store();  // nullptr when memory only; may be opened later
   const Store* store() const;
   const Location& location() const;
   const Counters& counters() const;

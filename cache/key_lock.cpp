@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "cache/key_holder.h"
 #include "cache/ofd_lock.h"
 
 namespace attnjit::cache {
@@ -11,6 +14,11 @@ namespace {
 /// processes make 5000 cheap system calls a second together.
 constexpr Pace kPace{std::chrono::milliseconds(1), std::chrono::milliseconds(20)};
 
+/// How often a waiter looks whether the holder gets on.
+constexpr std::chrono::milliseconds kLookPause{250};
+/// However much the holder computes: it may do so for ever, or for something else.
+constexpr int kMostTimeouts = 12;
+
 /// The byte of a key: 62 bits of its digest, so that the range stays below the largest offset. Two keys that
 /// share a byte (never, in practice) only wait for each other.
 unsigned long long byte_of(const Key& key) {
@@ -19,15 +27,33 @@ unsigned long long byte_of(const Key& key) {
   return offset >> 2;
 }
 
+/// Waits until the lock is free, or its holder has not got on for as long as `timeout`.
+LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::milliseconds timeout, bool& waited) {
+  using Clock = std::chrono::steady_clock;
+  const LockResult first = lock_byte(file, LockMode::kExclusive, offset, std::chrono::milliseconds(0), kPace, &waited);
+  if (first != LockResult::kTimedOut) return first;
+  const auto start = Clock::now();
+  auto last_progress = start;
+  for (HolderProgress progress(file, offset);;) {
+    const LockResult result =
+        lock_byte(file, LockMode::kExclusive, offset, std::min(timeout, kLookPause), kPace, nullptr);
+    if (result != LockResult::kTimedOut) return result;
+    const auto now = Clock::now();
+    if (progress.seen()) last_progress = now;
+    if (now - last_progress >= timeout || now - start >= kMostTimeouts * timeout) return result;
+  }
+}
+
 }  // namespace
 
 KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout)
     : owner_pid_(::getpid()), offset_(byte_of(key)) {
   FileDescriptor file = open_lock_file(lock_path);
   if (!file.valid()) return;
-  switch (lock_byte(file.number(), LockMode::kExclusive, offset_, timeout, kPace, &waited_)) {
+  switch (lock_while_progress(file.number(), offset_, timeout, waited_)) {
     case LockResult::kHeld:
       outcome_ = Outcome::kHeld;
+      note_holder(file.number(), offset_);
       descriptor_ = file.release();
       break;
     case LockResult::kTimedOut: outcome_ = Outcome::kTimedOut; break;

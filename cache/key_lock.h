@@ -18,8 +18,9 @@ class KeyLock {
  public:
   enum class Outcome { kHeld, kTimedOut, kUnavailable };
 
-  /// Locks the byte of `key` in the file `lock_path` (created 0600, O_CLOEXEC). `waited` tells whether
-  /// somebody else held it first.
+  /// Locks the byte of `key` in the file `lock_path` (created 0600, O_CLOEXEC). Gives up when its holder has shown
+  /// no progress for as long as `timeout` (cache/key_holder.h), and after twelve times that whatever it shows. waited()
+  /// tells whether somebody else held it first.
   KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout);
   ~KeyLock();
   KeyLock(const KeyLock&) = delete;

@@ -44,6 +44,18 @@ std::string_view as_text(const std::vector<unsigned char>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// A prepared statement that is kept must be reset before its transaction can end, and before what is bound to it goes.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(Statement& statement) : statement_(statement) {}
+  ~ResetAtEnd() { statement_.reset(); }
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+
+ private:
+  Statement& statement_;
+};
+
 /// An unreadable text gives no resources; whether the row is to be trusted is the checksum's question.
 std::map<std::string, std::int64_t> parse_resources(const std::string& text) {
   std::map<std::string, std::int64_t> resources;
@@ -195,6 +207,27 @@ std::string fault_of(const Row& row) {
   if (row.checksum != checksum_of(row)) return "its bytes do not match their checksum";
   if (row.key != row.entry.fields.key().hex()) return "its fields do not match its key";
   return {};
+}
+
+std::string select_by_key() {
+  return select_rows(true) + " WHERE key = ?1 ORDER BY compiler_major DESC, compiler_minor DESC, compiler DESC";
+}
+
+std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, const CompilerWish& wish,
+                              const std::function<void(const Row&, const std::string& fault)>& on_bad) {
+  const std::string key = fields.key().hex();
+  const ResetAtEnd reset(statement);
+  statement.bind(1, key);
+  while (statement.step()) {
+    if (!wish.admits(read_compiler(statement))) continue;
+    Row row = read_row(statement);
+    std::string fault = fault_of(row);
+    // A sound row of another key: the index is wrong, or a page has changed hands under a reader without locks.
+    if (fault.empty() && row.entry.fields != fields) fault = "it is not the row of its key";
+    if (fault.empty()) return std::move(row.entry);
+    on_bad(row, fault);
+  }
+  return std::nullopt;
 }
 
 std::string name_of(const Row& row) {

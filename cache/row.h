@@ -3,10 +3,13 @@
 // Whoever changes anything here raises Store::kSchema.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "cache/entry.h"
 #include "cache/sqlite.h"
+#include "cache/store.h"
 
 namespace attnjit::cache {
 
@@ -43,6 +46,13 @@ std::string checksum_of(const Row& row);
 
 /// Why the row cannot be trusted; empty if it can. The row must have been read with its image.
 std::string fault_of(const Row& row);
+/// "SELECT ..." of all columns by key (parameter 1), newest compiler first.
+std::string select_by_key();
+/// The first row that a statement of select_by_key() gives for these fields, is wished for and can be trusted; `on_bad`
+/// is told of those before it that cannot.
+std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, const CompilerWish& wish,
+                              const std::function<void(const Row&, const std::string& fault)>& on_bad);
+
 /// For messages: "sm80_mha_varlen {...} for sm_90a by nvrtc 13.0".
 std::string name_of(const Row& row);
 

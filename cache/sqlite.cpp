@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <string>
 
 namespace attnjit::cache {
 namespace {
@@ -23,6 +24,20 @@ constexpr std::uint64_t kForkedAmidst = std::uint64_t{1} << 31;
 constexpr std::uint64_t kCount = kForkedAmidst - 1;
 std::uint64_t own_process() { return static_cast<std::uint64_t>(::getpid()) << 32; }
 std::uint64_t process_of(std::uint64_t word) { return word >> 32 << 32; }
+
+/// The path as a URI that SQLite opens without locks.
+std::string uri_without_locks(const std::filesystem::path& path) {
+  std::string uri = "file:";
+  for (const char letter : path.string()) {
+    const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                       (letter >= '0' && letter <= '9') ||
+                       std::string_view("/._-").find(letter) != std::string_view::npos;
+    uri += plain ? std::string(1, letter) : fmt::format("%{:02X}", static_cast<unsigned char>(letter));
+  }
+  return uri + "?immutable=1";
+}
+
+int wait_for_lock(void* budget, int tries) { return (*static_cast<WaitBudget* const*>(budget))->pause(tries); }
 
 }  // namespace
 
@@ -50,15 +65,20 @@ bool SqliteError::means_damage() const {
   return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_FORMAT;
 }
 
+bool SqliteError::means_busy() const { return (code_ & 0xff) == SQLITE_BUSY; }
+
 bool SqliteError::calls_for_a_look() const {
   // SQLITE_ERROR is "no such table" here: our own statements are right.
   return means_damage() || (code_ & 0xff) == SQLITE_ERROR || code_ == SQLITE_READONLY_DBMOVED;
 }
 
-Database::Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout) {
+Database::Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout, Locks locks) {
   // No SQLITE_OPEN_CREATE: SQLite would create with mode 0644. NOMUTEX: the owner serialises the use.
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-  const int code = sqlite3_open_v2(path.c_str(), &handle_, kFlags, nullptr);
+  constexpr int kFlags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+  const int code = locks == Locks::kTaken
+                       ? sqlite3_open_v2(path.c_str(), &handle_, kFlags | SQLITE_OPEN_READWRITE, nullptr)
+                       : sqlite3_open_v2(uri_without_locks(path).c_str(), &handle_,
+                                         kFlags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
   if (code != SQLITE_OK) {
     const int extended = handle_ ? sqlite3_extended_errcode(handle_) : code;
     const std::string message = fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
@@ -75,6 +95,10 @@ Database::Database(const std::filesystem::path& path, std::chrono::milliseconds 
 }
 
 Database::~Database() { sqlite3_close(handle_); }
+
+void Database::wait_by(WaitBudget* const& budget) {
+  sqlite3_busy_handler(handle_, wait_for_lock, const_cast<WaitBudget**>(&budget));
+}
 
 void Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "cache/store.h"
+#include "cache/wait_budget.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -22,6 +23,7 @@ class SqliteError : public StoreError {
   /// The content of the file is at fault, so trying again will not help. Everything else (busy, full,
   /// read-only, an I/O error) says nothing against the file.
   bool means_damage() const;
+  bool means_busy() const override;
   /// Damage, or what a file that was emptied or replaced under a living connection looks like from inside.
   bool calls_for_a_look() const;
 
@@ -49,13 +51,19 @@ class SqliteStay {
 /// A connection; one thread at a time.
 class Database {
  public:
+  /// kNone: reads only, and reads what is there, as if nobody ever wrote to the file (SQLite's immutable=1): neither
+  /// a journal nor a write-ahead log is looked at.
+  enum class Locks { kTaken, kNone };
+
   /// Opens a file that exists, for reading and writing if permitted. Neither creates it nor follows a
   /// symbolic link. Waits up to `busy_timeout` for locks, from the first statement on.
-  Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout);
+  Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout, Locks locks = Locks::kTaken);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
+  /// From now on waits for locks as long as the budget that `budget` points to then has something left.
+  void wait_by(WaitBudget* const& budget);
   void execute(const std::string& sql);
   /// First column of the first row; 0 or "" if there is no row.
   std::int64_t integer(const std::string& sql);

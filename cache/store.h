@@ -18,6 +18,7 @@
 #include "cache/counters.h"
 #include "cache/entry.h"
 #include "cache/size_limit.h"
+#include "cache/wait_budget.h"
 
 namespace attnjit::cache {
 
@@ -25,6 +26,14 @@ namespace attnjit::cache {
 class StoreError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  /// Another process holds a lock; later it may work.
+  virtual bool means_busy() const { return false; }
+};
+
+class StoreBusy : public StoreError {
+ public:
+  using StoreError::StoreError;
+  bool means_busy() const override { return true; }
 };
 
 /// Which compiler's row is wanted.
@@ -33,6 +42,13 @@ struct CompilerWish {
   /// Else the newest that this accepts (empty: any). Called inside a transaction: it must not use the store.
   std::function<bool(const CompilerId&)> accepts = {};
   bool admits(const CompilerId& compiler) const;
+};
+
+/// What looking for a row came to.
+struct Lookup {
+  std::optional<Entry> entry;
+  /// Why the store could not be used; empty if it could. An entry beside it was read without locks.
+  std::string trouble;
 };
 
 struct StoreStat {
@@ -56,14 +72,16 @@ class Store {
   /// Version of the table layout; it is part of the file name, so versions live side by side.
   static constexpr int kSchema = 1;
   static std::string file_name();  // "kernels-v1.sqlite"
+  /// The file in a directory, without symbolic links in its path. Throws StoreError if there is no such directory.
+  static std::filesystem::path file_in(const std::filesystem::path& directory);
 
   /// Opens or creates the file in `directory` (which exists). A file that is no database, or is damaged, is
   /// renamed aside together with its journal, under the lock, and a new one is started; `on_repair` is told.
   /// A file of a newer schema is left alone: StoreError. `on_repair` is called with no lock held, from
   /// whichever thread met the damage. A put() that makes the file larger than `max_bytes` (0: no limit) deletes the
-  /// least recently used rows.
+  /// least recently used rows. A file that another process holds locked is opened by a later use.
   Store(std::filesystem::path directory, std::function<void(const std::string&)> on_repair = {},
-        std::int64_t max_bytes = kDefaultMaxBytes);
+        std::int64_t max_bytes = kDefaultMaxBytes, Patience patience = {});
   ~Store();  // writes the gathered use stamps, if it can
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -71,8 +89,12 @@ class Store {
   /// The wanted row of a key. A row whose checksum or fields do not match is deleted (and reported through
   /// `on_repair`) and counts as absent.
   std::optional<Entry> find(const KeyFields& fields, const CompilerWish& wish);
+  /// find() for a request that goes on without the store: a row that cannot be had under the locks soon, or at all, is
+  /// read without them (cache/unlocked_read.h). Waits no longer than the budget allows.
+  Lookup look_up(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget);
   /// Inserts or replaces the row of (key, compiler), and keeps the size cap, in one transaction.
   void put(const Entry& entry);
+  void put(const Entry& entry, WaitBudget& budget);
   /// Remembers that an entry that find() gave is used, for whoever has to choose what to delete. Writes at most
   /// rarely (cache/use_stamps.h says when), and never throws: a stamp that cannot be written is lost.
   void note_use(const Entry& entry) noexcept;

@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "cache/row.h"
@@ -15,9 +18,6 @@
 namespace attnjit::cache {
 namespace {
 
-/// Our transactions take well under a millisecond to read and a few file syncs to write; who cannot get in
-/// for this long is better off without the cache.
-constexpr std::chrono::milliseconds kBusyTimeout{5000};
 constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(2)};
 constexpr std::uint64_t kSideByte = 0;
 /// Who wants the side byte waits for it behind this one, and lets this one go when it has it. Readers pass together;
@@ -41,14 +41,17 @@ bool rename_or_clear(const std::filesystem::path& from, const std::filesystem::p
 
 }  // namespace
 
-StoreFile::Connection::Connection(const std::filesystem::path& path) : database(path, kBusyTimeout) {}
+StoreFile::Connection::Connection(const std::filesystem::path& path, WaitBudget* const& budget)
+    : database(path, std::chrono::milliseconds(0)) {
+  database.wait_by(budget);
+}
 
 void StoreFile::Connection::get_ready() {
   // FULL: a put costs a few syncs after a compile of 300 ms; with less, a loss of power could leave changed
-  // pages on disk and not the journal that takes them back.
+  // pages on disk and not the journal that takes them back. EXTRA would keep the last put through a loss of power,
+  // for 2 to 4 ms more of each.
   database.execute("PRAGMA synchronous = FULL");
-  find = std::make_unique<Statement>(
-      database, select_rows(true) + " WHERE key = ?1 ORDER BY compiler_major DESC, compiler_minor DESC, compiler DESC");
+  find = std::make_unique<Statement>(database, select_by_key());
 }
 
 StoreFile::StoreFile(std::filesystem::path path, std::vector<std::string>& reports)
@@ -70,15 +73,20 @@ void StoreFile::SideLock::take(LockMode mode) {
   file_.open_side_file();
   if (!file_.side_file_.valid()) return;  // a place without room for our lock still has SQLite's
   const int side_file = file_.side_file_.number();
-  const LockResult gate = lock_byte(side_file, mode, kGateByte, kBusyTimeout, kSidePace);
+  WaitBudget& budget = *file_.budget_;
+  const auto start = WaitBudget::Clock::now();
+  const LockResult gate = lock_byte(side_file, mode, kGateByte, budget.left_ms(), kSidePace);
+  budget.spend_since(start);
+  const auto through = WaitBudget::Clock::now();
   const LockResult side =
-      gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, kBusyTimeout, kSidePace);
+      gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, budget.left_ms(), kSidePace);
+  budget.spend_since(through);
   if (gate == LockResult::kHeld) unlock_byte(side_file, kGateByte);
   switch (side) {
     case LockResult::kHeld: held_ = true; break;
     case LockResult::kTimedOut:
-      throw StoreError(fmt::format("{}: another process has held the lock for {} s", file_.path_.string(),
-                                   kBusyTimeout.count() / 1000.0));
+      throw StoreBusy(fmt::format("{}: another process holds the lock and does not let go of it (it may be stopped)",
+                                  file_.path_.string()));
     case LockResult::kUnavailable:
       if (process_locks_fail(side_file)) {
         throw StoreError(fmt::format("{}: locks fail on its file system ({}); choose a directory on a local disk",
@@ -121,12 +129,12 @@ StoreFile::Condition StoreFile::look(Depth depth) {
   device_ = status.st_dev;
   inode_ = status.st_ino;
   try {
-    auto fresh = std::make_unique<Connection>(path_);
+    auto fresh = std::make_unique<Connection>(path_, budget_);
     Database& database = fresh->database;
     database.execute("BEGIN");  // one round of locking for all questions; it costs more than the answers
     const Condition condition = examine(database, depth);
     database.execute("COMMIT");
-    if (condition == Condition::kSound) {
+    if (condition == Condition::kSound || condition == Condition::kWriteAheadLog) {
       fresh->get_ready();
       connection_ = std::move(fresh);
     }
@@ -170,7 +178,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
   return Condition::kSound;
 }
 
-void StoreFile::make_ready(SideLock& lock, Depth depth) {
+void StoreFile::make_ready(SideLock& lock, Depth depth, Access access) {
   if (look(depth) == Condition::kSound) return;
   lock.make_exclusive();
   Condition condition = look(depth);  // another process may have put it right while we had no lock
@@ -187,7 +195,14 @@ void StoreFile::make_ready(SideLock& lock, Depth depth) {
   if (condition == Condition::kMissing) create();
   if (condition == Condition::kMissing || condition == Condition::kBlank) initialise();
   if (condition == Condition::kWriteAheadLog) leave_write_ahead_log();
-  if (look(Depth::kHeader) != Condition::kSound) {
+  condition = look(Depth::kHeader);
+  if (condition == Condition::kWriteAheadLog) {
+    if (access == Access::kRead) return;
+    connection_.reset();
+    throw StoreBusy(
+        fmt::format("{}: another program has switched it to a write-ahead log and keeps it open", path_.string()));
+  }
+  if (condition != Condition::kSound) {
     throw StoreError(
         fmt::format("{}: cannot be made usable{}{}", path_.string(), damage_.empty() ? "" : ": ", damage_));
   }
@@ -197,7 +212,7 @@ void StoreFile::repair() {
   const SqliteStay stay;
   connection_.reset();
   SideLock lock(*this, LockMode::kExclusive);
-  make_ready(lock, Depth::kWhole);
+  make_ready(lock, Depth::kWhole, Access::kRead);
 }
 
 // ---- changing the file ---------------------------------------------------------------------------
@@ -235,7 +250,8 @@ void StoreFile::create() const {
 }
 
 void StoreFile::initialise() const {
-  Database database(path_, kBusyTimeout);
+  Connection fresh(path_, budget_);
+  Database& database = fresh.database;
   // Can only be chosen before the first table is made; lets clear() and a size cap give pages back.
   database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   database.execute("BEGIN IMMEDIATE");
@@ -248,18 +264,68 @@ void StoreFile::initialise() const {
   database.execute("COMMIT");
 }
 
-/// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back.
-void StoreFile::leave_write_ahead_log() const { Database(path_, kBusyTimeout).execute("PRAGMA journal_mode = DELETE"); }
+/// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back, unless another
+/// program has it open: that may take for ever, and a reader does not mind.
+void StoreFile::leave_write_ahead_log() {
+  connection_.reset();
+  WaitBudget none(WaitBudget::Clock::duration::zero());
+  WaitBudget* const outer = std::exchange(budget_, &none);
+  try {
+    Connection(path_, budget_).database.execute("PRAGMA journal_mode = DELETE");
+  } catch (const SqliteError&) {
+    // The caller looks again.
+  }
+  budget_ = outer;
+}
+
+// ---- the limit of file sizes ---------------------------------------------------------------------
+
+/// Beyond RLIMIT_FSIZE a write kills the process by SIGXFSZ, whose disposition and mask are the host's. So nothing is
+/// written there: neither by us nor by SQLite, whose journal may become as large as the file, and a little larger.
+void StoreFile::keep_within_file_size_limit(Access access) {
+  constexpr std::int64_t kPageInJournal = 8;  // beside the page's bytes
+  constexpr std::int64_t kSpare = 64 * 1024;  // the journal's headers; the shared memory of a write-ahead log
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= std::numeric_limits<std::int64_t>::max()) return;
+  const auto bytes = static_cast<std::int64_t>(limit.rlim_cur);
+  const auto refuse = [&] {
+    throw StoreError(fmt::format("{}: the limit of file sizes ({} bytes, ulimit -f) is too small to write it; raise it",
+                                 path_.string(), bytes));
+  };
+  if (access == Access::kRead) {
+    // What a reader may have to write: a new file, or what a journal takes back.
+    struct stat status;
+    const std::int64_t size = ::stat(path_.c_str(), &status) == 0 ? status.st_size : 0;
+    const bool writes = size == 0 || is_there(with_suffix(path_, "-journal")) || is_there(with_suffix(path_, "-wal"));
+    if (writes && std::max(size, kSpare) > bytes - kSpare) refuse();
+    return;
+  }
+  const std::int64_t page = database().integer("PRAGMA page_size");
+  const std::int64_t pages = (bytes - kSpare) / (page + kPageInJournal);
+  if (bytes < 2 * kSpare || database().integer("PRAGMA page_count") > pages) refuse();
+  database().execute(fmt::format("PRAGMA max_page_count = {}", pages));
+}
 
 // ---- transactions --------------------------------------------------------------------------------
 
 Transaction::Transaction(StoreFile& file, Access access)
     : file_(file), lock_(file, access == Access::kRead ? LockMode::kShared : LockMode::kExclusive) {
+  file.keep_within_file_size_limit(Access::kRead);
   // A journal that is there although we hold the lock was left by a process that died. Rolling it back
   // writes.
   if (is_there(with_suffix(file.path_, "-journal"))) lock_.make_exclusive();
-  if (!file.connection_ || file.database().moved()) file.make_ready(lock_, StoreFile::Depth::kHeader);
+  // The log is there as long as a connection in that mode is, be it ours, which follows when another program switches.
+  if (!file.connection_ || file.database().moved() || is_there(with_suffix(file.path_, "-wal"))) {
+    file.make_ready(lock_, StoreFile::Depth::kHeader, access);
+  }
   file.database().execute(access == Access::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
+  if (access == Access::kRead) return;
+  try {
+    file.keep_within_file_size_limit(access);
+  } catch (...) {
+    file.database().execute("ROLLBACK");  // there is no destructor for what is not made
+    throw;
+  }
 }
 
 Transaction::~Transaction() {

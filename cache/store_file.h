@@ -16,8 +16,11 @@
 
 #include "cache/ofd_lock.h"
 #include "cache/sqlite.h"
+#include "cache/wait_budget.h"
 
 namespace attnjit::cache {
+
+enum class Access { kRead, kWrite };
 
 class StoreFile {
  public:
@@ -29,6 +32,8 @@ class StoreFile {
   /// SELECT of all columns by key, newest compiler first; kept prepared because it is most of what is done.
   Statement& find_statement() { return *connection_->find; }
 
+  /// Whose patience the following transactions and repairs use up; it must outlive them.
+  void wait_by(WaitBudget& budget) { budget_ = &budget; }
   /// Looks thoroughly at the file, after an error that calls for it, and replaces it if it is damaged.
   void repair();
 
@@ -38,7 +43,7 @@ class StoreFile {
   struct Connection {
     Database database;
     std::unique_ptr<Statement> find;
-    explicit Connection(const std::filesystem::path& path);
+    Connection(const std::filesystem::path& path, WaitBudget* const& budget);
     void get_ready();  // once the table is known to be there
   };
 
@@ -69,12 +74,13 @@ class StoreFile {
   Condition look(Depth depth);
   Condition examine(Database& database, Depth depth);
   /// Leaves an open connection to a sound file, whatever has to be done for it.
-  void make_ready(SideLock& lock, Depth depth);
+  void make_ready(SideLock& lock, Depth depth, Access access);
   void set_aside();
   void create() const;
   void initialise() const;
-  void leave_write_ahead_log() const;
+  void leave_write_ahead_log();
   void open_side_file();
+  void keep_within_file_size_limit(Access access);
 
   std::filesystem::path path_;
   std::vector<std::string>& reports_;
@@ -83,9 +89,8 @@ class StoreFile {
   ino_t inode_ = 0;
   std::unique_ptr<Connection> connection_;
   FileDescriptor side_file_;
+  WaitBudget* budget_ = nullptr;
 };
-
-enum class Access { kRead, kWrite };
 
 /// One transaction: side lock, sound file, BEGIN; rolled back unless committed.
 class Transaction {

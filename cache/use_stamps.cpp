@@ -1,11 +1,13 @@
 #include "cache/use_stamps.h"
 
+#include <cstdlib>
 #include <utility>
 
 namespace attnjit::cache {
 
 bool UseStamps::add(const Entry& entry, std::int64_t now) {
-  if (now - entry.last_used_unix < kStampStepSeconds) return false;
+  // A stamp of the future is of a clock that was wrong: it counts as old, or its row would outlive all others.
+  if (std::abs(now - entry.last_used_unix) < kStampStepSeconds) return false;
   const auto clock = std::chrono::steady_clock::now();
   const std::lock_guard guard(mutex_);
   if (uses_.empty()) oldest_ = clock;
@@ -29,7 +31,7 @@ void write_stamps(Database& database, const UseStamps::Uses& uses) {
   // that changes nothing writes nothing.
   Statement statement(database,
                       "UPDATE kernels SET last_used = ?5 WHERE key = ?1 AND compiler = ?2 AND compiler_major = ?3 AND "
-                      "compiler_minor = ?4 AND last_used <= ?5 - ?6");
+                      "compiler_minor = ?4 AND abs(last_used - ?5) >= ?6");
   for (const auto& [row, used] : uses) {
     const auto& [key, compiler] = row;
     statement.bind(1, key)

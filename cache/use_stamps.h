@@ -38,7 +38,8 @@ class UseStamps {
   std::chrono::steady_clock::time_point oldest_;
 };
 
-/// Writes stamps, in the caller's transaction. A row that has gone, or has a later stamp, stays as it is.
+/// Writes stamps, in the caller's transaction. A row that has gone, or has a stamp of about the same time, stays as it
+/// is.
 void write_stamps(Database& database, const UseStamps::Uses& uses);
 
 }  // namespace attnjit::cache

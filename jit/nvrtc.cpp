@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "attnjit/error.hpp"
@@ -72,9 +74,19 @@ Examined examine(const NvrtcSearch& search) {
 }
 
 std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates, CompilerVersion oldest) {
-  std::string places;
+  std::string places, limited;
   for (const NvrtcCandidate& candidate : candidates) {
     places += fmt::format("\n  {} ({}): {}", candidate.path, candidate.how, candidate.verdict);
+    for (const int limit : {EMFILE, ENFILE, ENOMEM}) {
+      const std::string reason = std::strerror(limit);
+      if (candidate.verdict.find(reason) != std::string::npos) limited = reason;
+    }
+  }
+  if (!limited.empty()) {
+    return fmt::format(
+        "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nThis process has come to a limit ({}): "
+        "raise it (ulimit -a shows them), or close what is not needed; it is tried again by the next kernel",
+        places, limited);
   }
   return fmt::format(
       "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nInstall the CUDA toolkit or the "

@@ -113,8 +113,10 @@ std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path) 
   auto library = std::make_shared<NvrtcLibrary>();
   library->path = path;
   void* handle = open_shared_object(path, RTLD_NOLOAD);
-  if (const auto known = opened.libraries.find(handle); known != opened.libraries.end()) return known->second;
-  library->loaded_by_host = handle != nullptr;
+  const auto known = opened.libraries.find(handle);
+  // One with a problem is looked at again: its builtins may be there by now, or a descriptor to open them with.
+  if (known != opened.libraries.end() && known->second->problem.empty()) return known->second;
+  library->loaded_by_host = known != opened.libraries.end() ? known->second->loaded_by_host : handle != nullptr;
   if (handle == nullptr) handle = open_shared_object(path);
   if (handle == nullptr) {
     const char* const reason = dlerror();
@@ -123,7 +125,7 @@ std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path) 
   }
   if (const fs::path real = path_of(handle); !real.empty()) library->path = real.string();
   library->problem = load(handle, *library);
-  opened.libraries.emplace(handle, library);
+  opened.libraries.insert_or_assign(handle, library);
   return library;
 }
 

@@ -17,9 +17,6 @@ namespace {
 /// Version of the grammar of keys: raised when the meaning of a field changes.
 constexpr int kKeySchema = 1;
 constexpr const char* kCompilerName = "nvrtc";
-constexpr const char* kWhatServesThisDriver =
-    "Compile with an NVRTC that is not newer than the driver (ATTNJIT_NVRTC, or ContextOptions::nvrtc_path), or update "
-    "the driver";
 
 std::shared_ptr<const jit::Templates> choose_templates(const std::string& directory) {
   if (directory.empty()) return {std::shared_ptr<void>(), &jit::Templates::embedded()};
@@ -28,6 +25,7 @@ std::shared_ptr<const jit::Templates> choose_templates(const std::string& direct
 
 cache::KernelCacheOptions cache_options(const KernelLoaderOptions& options) {
   return {.location = cache::choose_location(options.cache_path),
+          .locate = [path = options.cache_path] { return cache::choose_location(path); },
           .warn = [log = options.log](const std::string& message) { log(LogLevel::kWarning, message); },
           .max_bytes = options.cache_max_bytes};
 }
@@ -204,14 +202,28 @@ cache::CompilerWish KernelLoader::compiler_wish(const KernelPlan& plan, const st
 cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recompile) {
   cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile, .on_miss = {}};
   request.wish = compiler_wish(plan, request.fields.key().hex());
-  request.on_miss = [&] { on_miss(plan, request.fields); };
   request.alone = inside_host_callback();
   const HeldLogLines held;  // until no other thread waits for this one
-  return cache_.get(request, [&] { return compile(plan, request.fields); });
+  std::string trouble;
+  request.on_miss = [&](const std::string& store_trouble) {
+    trouble = store_trouble;
+    on_miss(plan, request.fields, store_trouble);
+  };
+  try {
+    return cache_.get(request, [&] { return compile(plan, request.fields); });
+  } catch (const jit::CompilerTooOld&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.status() != Status::kNoCompiler || trouble.empty()) throw;
+    throw Error(
+        Status::kNoCompiler,
+        fmt::format("the cache file, which may have the kernel, cannot be read ({}), and it cannot be compiled: {}",
+                    trouble, error.what()));
+  }
 }
 
 /// Runs before the cache compiles or waits; what it throws reaches prepare().
-void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& fields) {
+void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& fields, const std::string& store_trouble) {
   const MissPolicy policy = miss_policy_;
   if (policy == MissPolicy::kError) {
     if (auto entry = find_for_later_target(plan)) throw FoundForLaterTarget{std::move(entry)};
@@ -220,17 +232,18 @@ void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& field
   }
   const MissPlace place{.store_path = cache_.store() == nullptr ? "" : cache_.store()->path().string(),
                         .template_dir = options_.template_dir};
-  const Miss miss = describe_miss(plan, fields, place, policy);
+  MissCause cause;
+  if (std::string refused = refused_.reason(fields.key().hex()); !refused.empty()) {
+    cause = {MissReason::kCubinRefused, std::move(refused)};
+  } else if (!store_trouble.empty()) {
+    cause = {MissReason::kStoreUnreadable, store_trouble};
+  }
+  const Miss miss = describe_miss(plan, fields, place, policy, std::move(cause));
   if (options_.miss_callback) options_.miss_callback(miss);
   if (policy == MissPolicy::kWarn) options_.log(LogLevel::kWarning, miss_text(miss, place));
   if (policy == MissPolicy::kError) {
     ++refusals_;
-    const std::string refused = refused_.reason(miss.key);
-    // The command of a miss would make the same cubin again.
-    throw MissError(refused.empty() ? miss_text(miss, place)
-                                    : fmt::format("{}, and compiling is forbidden (miss policy error). {}", refused,
-                                                  kWhatServesThisDriver),
-                    miss);
+    throw MissError(miss_text(miss, place), miss);
   }
 }
 

@@ -118,7 +118,7 @@ class KernelLoader {
   /// prepare(), whose error says what the driver refused before.
   cache::Found prepare_after_refusals(const KernelPlan& plan);
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
-  void on_miss(const KernelPlan& plan, const cache::KeyFields& fields);
+  void on_miss(const KernelPlan& plan, const cache::KeyFields& fields, const std::string& store_trouble);
   std::shared_ptr<const cache::Entry> find_for_later_target(const KernelPlan& plan);
   bool fall_back_to_next_target();
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);

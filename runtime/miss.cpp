@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <utility>
 
 #include "runtime/operator_config.h"
 
@@ -35,7 +36,35 @@ std::string command_for(const Miss& miss, const MissPlace& place) {
          fmt::format(" --arch {} --config {}", miss.arch, to_words(operator_config_from_json(miss.operator_config)));
 }
 
+/// Where the kernel is not, or may be.
+std::string where_text(const Miss& miss, const MissPlace& place) {
+  switch (miss.reason) {
+    case MissReason::kCubinRefused: return fmt::format("of which there is one, but {}", miss.why);
+    case MissReason::kStoreUnreadable:
+      return fmt::format("which is not in memory, and the cache file, which may have it, cannot be read ({})",
+                         miss.why);
+    case MissReason::kAbsent: break;
+  }
+  return "which is neither in memory nor in " +
+         (place.store_path.empty() ? "a cache file, because this Context has none" : place.store_path);
+}
+
+std::string advice_text(const Miss& miss, const MissPlace& place) {
+  switch (miss.reason) {
+    case MissReason::kCubinRefused: return kWhatServesThisDriver;
+    case MissReason::kStoreUnreadable:
+      return "Look for what keeps the cache file from being read, a process that is stopped for example, and try again";
+    case MissReason::kAbsent: break;
+  }
+  if (place.store_path.empty()) return "Make the operator before the Context is frozen, or give it a cache folder";
+  return miss.command.empty() ? "" : "Compile it ahead of time: " + miss.command;
+}
+
 }  // namespace
+
+const char kWhatServesThisDriver[] =
+    "Compile with an NVRTC that is not newer than the driver (ATTNJIT_NVRTC, or ContextOptions::nvrtc_path), or update "
+    "the driver";
 
 MissPolicy parse_miss_policy(const std::string& name, std::string_view text) {
   if (text == "allow") return MissPolicy::kAllow;
@@ -58,29 +87,30 @@ void check_miss_policy(const std::string& name, MissPolicy policy) {
               fmt::format("{} is {}; it is 0 (allow), 1 (warn) or 2 (error)", name, static_cast<int>(policy)));
 }
 
-Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy) {
+Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy,
+                   MissCause cause) {
   Miss miss{.operator_config = plan.operator_config,
             .kernel_config = fields.config,
             .family = fields.family,
             .arch = fields.target,
             .key = fields.key().hex(),
             .command = {},
-            .policy = policy};
-  miss.command = command_for(miss, place);
+            .policy = policy,
+            .reason = cause.reason,
+            .why = std::move(cause.why)};
+  // Another compile would make the cubin again that was refused.
+  if (cause.reason != MissReason::kCubinRefused) miss.command = command_for(miss, place);
   return miss;
 }
 
 std::string miss_text(const Miss& miss, const MissPlace& place) {
-  std::string text =
-      fmt::format("cache miss: {} on {} needs the kernel {} {} (key {}), which is neither in memory nor in ",
-                  miss.operator_config.empty() ? "an operator" : miss.operator_config, miss.arch, miss.family,
-                  miss.kernel_config, miss.key.substr(0, 12));
-  text += place.store_path.empty() ? "a cache file, because this Context has none" : place.store_path;
-  text += miss.policy == MissPolicy::kError ? ", and compiling is forbidden (miss policy error)" : "; compiling it now";
-  if (place.store_path.empty()) {
-    return text + ". Make the operator before the Context is frozen, or give it a cache folder";
-  }
-  return miss.command.empty() ? text : fmt::format("{}. Compile it ahead of time: {}", text, miss.command);
+  const std::string text = fmt::format(
+      "cache miss: {} on {} needs the kernel {} {} (key {}), {}{}",
+      miss.operator_config.empty() ? "an operator" : miss.operator_config, miss.arch, miss.family, miss.kernel_config,
+      miss.key.substr(0, 12), where_text(miss, place),
+      miss.policy == MissPolicy::kError ? ", and compiling is forbidden (miss policy error)" : "; compiling it now");
+  const std::string advice = advice_text(miss, place);
+  return advice.empty() ? text : fmt::format("{}. {}", text, advice);
 }
 
 }  // namespace attnjit::runtime

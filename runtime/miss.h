@@ -22,8 +22,16 @@ struct MissPlace {
   std::string template_dir;  // empty: the library's own templates
 };
 
-Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy);
-/// For the warning and for MissError: which operator, which kernel, where it was looked for, what to do.
+struct MissCause {
+  MissReason reason = MissReason::kAbsent;
+  std::string why = {};
+};
+
+Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy,
+                   MissCause cause = {});
+/// What helps where a driver refuses the cubin that would be made again.
+extern const char kWhatServesThisDriver[];
+/// For the warning and for MissError: which operator, which kernel, where it was looked for or why not, what to do.
 std::string miss_text(const Miss& miss, const MissPlace& place);
 
 }  // namespace attnjit::runtime

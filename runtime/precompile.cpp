@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -153,7 +154,12 @@ std::vector<KernelReport> precompile(const PrecompileOptions& options,
   };
   {
     std::vector<std::jthread> workers;  // joined at the end of the block
-    for (int i = 0; i < worker_count(options.jobs, work.jobs.size()); ++i) workers.emplace_back(work_off);
+    try {
+      for (int i = 0; i < worker_count(options.jobs, work.jobs.size()); ++i) workers.emplace_back(work_off);
+    } catch (const std::system_error&) {
+      // No more threads (ulimit -u): those that there are do it, this one among them.
+      work_off();
+    }
   }
   if (counters != nullptr) {
     *counters = {};

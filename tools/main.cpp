@@ -2,8 +2,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -34,9 +38,27 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
                      fmt::join(names, ", "));
 }
 
+/// So that a write beyond the limit of file sizes (ulimit -f) fails and is told, instead of ending the process. Before
+/// there are threads: all of them, and only this program's, have the mask.
+void block_file_size_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+int run_and_flush(const Run& run) {
+  const int exit = run();
+  if (std::fflush(stdout) != 0) {
+    return complain(fmt::format("the output cannot be written: {}", std::strerror(errno)), kExitFailure);
+  }
+  return exit;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  block_file_size_signal();
   CLI::App app{"attnjit: attention kernels generated, compiled and cached at run time", "attnjit"};
   app.set_version_flag("--version", fmt::format("attnjit {}", attnjit::version()), "Print the version and exit");
   app.require_subcommand(1);
@@ -48,7 +70,7 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-    return run();
+    return run_and_flush(run);
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {

@@ -71,6 +71,13 @@ typedef enum attnjit_miss_policy {
   ATTNJIT_MISS_ERROR = 2  /* ATTNJIT_CACHE_MISS; nothing is compiled */
 } attnjit_miss_policy;
 
+/* Values of attnjit::MissReason: why a kernel would have to be compiled. */
+typedef enum attnjit_miss_reason {
+  ATTNJIT_MISS_ABSENT = 0,           /* neither in memory nor in the cache file, or there is no cache file */
+  ATTNJIT_MISS_STORE_UNREADABLE = 1, /* the cache file cannot be read now; it may have the kernel */
+  ATTNJIT_MISS_CUBIN_REFUSED = 2     /* the driver refuses the one that the cache has */
+} attnjit_miss_reason;
+
 /* Filled in by the library; texts are valid during the callback. */
 typedef struct attnjit_miss {
   size_t struct_size;          /* of the library's struct: fields beyond it are not there */
@@ -79,9 +86,12 @@ typedef struct attnjit_miss {
   const char* family;          /* "sm80_mha_varlen" */
   const char* arch;            /* "sm_90a" */
   const char* key;             /* 64 hexadecimal digits */
-  const char* command;         /* the command line that compiles it into this context's cache */
+  const char* command;         /* the command line that compiles it into this context's cache; "" where none helps */
   int32_t policy;              /* attnjit_miss_policy */
   int32_t reserved;
+  const char* why;             /* the reason in words; "" for ATTNJIT_MISS_ABSENT */
+  int32_t reason;              /* attnjit_miss_reason */
+  int32_t reserved_reason;
 } attnjit_miss;
 
 /* Called on the thread that makes an operator, before anything is compiled. May make operators, also the one that it is

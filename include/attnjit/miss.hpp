@@ -17,15 +17,24 @@ enum class MissPolicy : int {
   kError = 2,  ///< throw MissError: nothing is compiled, and no other process's compile is waited for
 };
 
-/// A kernel that an operator needs and that is neither in memory nor in the cache file.
+/// Why a kernel would have to be compiled.
+enum class MissReason : int {
+  kAbsent = 0,           ///< it is neither in memory nor in the cache file, or there is no cache file
+  kStoreUnreadable = 1,  ///< the cache file cannot be read now; it may have the kernel
+  kCubinRefused = 2,     ///< the driver of this process refuses the one that the cache has
+};
+
+/// A kernel that an operator needs and that cannot be had without compiling.
 struct Miss {
   std::string operator_config;  ///< JSON: {"operator":"mla_prefill","head_dim_qk":192,...}
   std::string kernel_config;    ///< JSON of what would be compiled for it
   std::string family;           ///< "sm80_mha_varlen"
   std::string arch;             ///< "sm_90a"
   std::string key;              ///< as `attnjit cache ls` shows it, 64 hexadecimal digits
-  std::string command;          ///< the command line that compiles it into this Context's cache
+  std::string command;          ///< the command line that compiles it into this Context's cache; "" where none helps
   MissPolicy policy = MissPolicy::kAllow;
+  MissReason reason = MissReason::kAbsent;
+  std::string why;  ///< the reason in words; "" for kAbsent
 };
 
 /// Called on the thread that makes an operator, before anything is compiled, with no lock held. What it throws is

@@ -28,13 +28,16 @@ static_assert(ATTNJIT_MISS_ERROR == static_cast<int>(attnjit::MissPolicy::kError
 
 static_assert(ATTNJIT_FALLBACK_WARN == static_cast<int>(attnjit::FallbackPolicy::kWarn));
 static_assert(ATTNJIT_FALLBACK_ERROR == static_cast<int>(attnjit::FallbackPolicy::kError));
+static_assert(ATTNJIT_MISS_ABSENT == static_cast<int>(attnjit::MissReason::kAbsent));
+static_assert(ATTNJIT_MISS_STORE_UNREADABLE == static_cast<int>(attnjit::MissReason::kStoreUnreadable));
+static_assert(ATTNJIT_MISS_CUBIN_REFUSED == static_cast<int>(attnjit::MissReason::kCubinRefused));
 
 static_assert(std::is_same_v<attnjit_stream, attnjit::Stream>);
 
 // Sizes of ABI 1. A field is added at the end, at a multiple of 8 and never in the padding that a struct ends
 // with: an older caller's size says nothing about bytes that were padding then.
 static_assert(sizeof(attnjit_context_options) == 104 || sizeof(void*) != 8);
-static_assert(sizeof(attnjit_miss) == 64 || sizeof(void*) != 8);
+static_assert(sizeof(attnjit_miss) == 80 || sizeof(void*) != 8);
 static_assert(sizeof(attnjit_cache_counters) == 168 || sizeof(void*) != 8);
 
 namespace attnjit::c_api {
@@ -71,7 +74,10 @@ attnjit_miss to_c(const Miss& miss) {
           .key = miss.key.c_str(),
           .command = miss.command.c_str(),
           .policy = static_cast<std::int32_t>(miss.policy),
-          .reserved = 0};
+          .reserved = 0,
+          .why = miss.why.c_str(),
+          .reason = static_cast<std::int32_t>(miss.reason),
+          .reserved_reason = 0};
 }
 
 ContextOptions to_cpp(const attnjit_context_options& c) {

@@ -1,5 +1,6 @@
 #include "tests/cache/faulty_disk.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -26,9 +27,10 @@ bool strikes() {
   return true;
 }
 
-/// Called by what dies before its call changes anything.
+/// Called by what dies or stops before its call changes anything.
 bool dies_or_strikes() {
   if (!strikes()) return false;
+  if (kind == Strike::kStop) return ::raise(SIGSTOP), false;
   if (kind == Strike::kDie) ::_exit(FaultyDisk::kExitStatus);
   return true;
 }
@@ -52,6 +54,10 @@ int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset
   // A full disk takes what fits, a process that dies has written what it has written.
   real_methods(file).xWrite(file, bytes, count / 2, offset);
   if (kind == Strike::kDie) ::_exit(FaultyDisk::kExitStatus);
+  if (kind == Strike::kStop) {
+    ::raise(SIGSTOP);
+    return real_methods(file).xWrite(file, bytes, count, offset);
+  }
   return SQLITE_FULL;
 }
 

@@ -10,6 +10,7 @@ enum class Strike {
   kFullOnce,      // the call fails for want of space, the next one succeeds
   kFullFromThen,  // and so do all that follow
   kDie,           // the process is gone in the middle of the call, as by SIGKILL
+  kStop,          // the process stops in the middle of the call until it is continued, then the call succeeds
 };
 
 class FaultyDisk {

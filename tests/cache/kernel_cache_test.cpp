@@ -283,7 +283,7 @@ TEST_F(KernelCacheTest, AMissIsToldBeforeAnythingIsWaitedFor) {
   ASSERT_EQ(held.outcome(), KeyLock::Outcome::kHeld);
   KernelCache::Request told = request();
   int misses = 0;
-  told.on_miss = [&] {
+  told.on_miss = [&](const std::string&) {
     ++misses;
     throw std::domain_error("frozen");
   };
@@ -358,7 +358,7 @@ TEST_F(KernelCacheTest, DirectoryDeletedMeanwhileIsWarnedOfOncePerKind) {
 }
 
 TEST_F(KernelCacheTest, LockThatIsNeverFreedIsNotWaitedForForEver) {
-  EXPECT_EQ(KernelCacheOptions{}.lock_timeout, 30s);
+  EXPECT_EQ(KernelCacheOptions{}.lock_timeout, 5s);
   Location location;
   location.directory = directory_.path();
   std::vector<std::string> warnings;

@@ -264,6 +264,36 @@ TEST(UseStamps, HitsOfAKernelCacheAreStamped) {
   EXPECT_GT(last_used(watcher, 0), before);
 }
 
+// ---- clocks that jump
+
+TEST(UseStamps, OneOfTheFutureCountsAsOld) {
+  TemporaryDirectory directory;
+  Store store(directory.path(), {}, 400 * kKiB);
+  const std::int64_t now = std::time(nullptr);
+  for (const int number : {1, 2, 3}) {
+    Entry entry = large_entry(number);
+    entry.created_unix = now - 100 + number;
+    if (number == 2) entry.created_unix = now + 1'000'000;  // its machine's clock was wrong
+    store.put(entry);
+  }
+  Entry used = *store.find(sample_fields(2), {});
+  ASSERT_GT(used.last_used_unix, now + 900'000);
+  {
+    Store other(directory.path());
+    other.note_use(used);  // written when it is closed
+  }
+  EXPECT_LT(last_used(store, 2), now + 1000) << "a stamp of the future was never taken back";
+
+  Entry future = large_entry(3);
+  future.created_unix = now + 1'000'000;
+  store.put(future);
+  store.put(large_entry(4));
+  EXPECT_EQ(numbers_in(store, 10), (std::set{1, 2, 4})) << "the row of the future was to go first";
+  store.put(future);
+  EXPECT_EQ(store.collect_garbage(kUnlimited, now - 1000).unused_rows, 1);
+  EXPECT_EQ(numbers_in(store, 10), (std::set{1, 2})) << "its stamp is no sign of use";
+}
+
 // ---- garbage collection
 
 TEST(CollectGarbage, DeletesByAgeThenBySizeAndGivesPagesBack) {

@@ -24,11 +24,14 @@ struct Told {
   std::string operator_config, arch, key, family, command;
   int policy = -1;
   std::size_t struct_size = 0;
+  int reason = -1;
+  std::string why;
 };
 
 void remember(const attnjit_miss* miss, void* user) {
-  static_cast<std::vector<Told>*>(user)->push_back(
-      {miss->operator_config, miss->arch, miss->key, miss->family, miss->command, miss->policy, miss->struct_size});
+  static_cast<std::vector<Told>*>(user)->push_back({miss->operator_config, miss->arch, miss->key, miss->family,
+                                                    miss->command, miss->policy, miss->struct_size, miss->reason,
+                                                    miss->why});
 }
 
 attnjit_status make_op(const ContextHandle& context) {
@@ -63,6 +66,8 @@ TEST(CApiMiss, AFrozenContextRefusesWithAStatusOfItsOwn) {
   EXPECT_THAT(told[0].command, HasSubstr("attnjit precompile-cache"));
   EXPECT_EQ(told[0].policy, ATTNJIT_MISS_ERROR);
   EXPECT_EQ(told[0].struct_size, sizeof(attnjit_miss));
+  EXPECT_EQ(told[0].reason, ATTNJIT_MISS_ABSENT);
+  EXPECT_EQ(told[0].why, "");
   EXPECT_EQ(counters_of(context).compiles, 0);
   EXPECT_EQ(counters_of(context).refusals, 1);
 

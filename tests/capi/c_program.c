@@ -14,7 +14,7 @@ _Static_assert(offsetof(attnjit_context_options, log_user) == 56, "log_user");
 _Static_assert(offsetof(attnjit_context_options, on_miss) == 64, "on_miss");
 _Static_assert(offsetof(attnjit_context_options, cache_max_bytes) == 88, "cache_max_bytes");
 _Static_assert(offsetof(attnjit_context_options, debug_checks) == 96, "debug_checks");
-_Static_assert(sizeof(attnjit_miss) == 64, "size of attnjit_miss");
+_Static_assert(sizeof(attnjit_miss) == 80, "size of attnjit_miss");
 _Static_assert(sizeof(attnjit_cache_counters) == 168, "size of attnjit_cache_counters");
 _Static_assert(offsetof(attnjit_cache_counters, loaded_hits) == 8, "loaded_hits");
 _Static_assert(offsetof(attnjit_cache_counters, compile_seconds) == 120, "compile_seconds");

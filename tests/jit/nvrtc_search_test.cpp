@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -152,6 +154,32 @@ TEST_F(NvrtcSearchTest, WithoutItsBuiltinsItIsRefused) {
   const fs::path file = install(FAKE_NVRTC_13_1, "bare", "libnvrtc.so.13", "libnvrtc-builtins.so.13.9");
   EXPECT_THAT(error_of({.explicit_path = file.string(), .wheel_roots = {}, .driver_cuda_major = {}}),
               HasSubstr("libnvrtc-builtins.so.13.1"));
+}
+
+TEST_F(NvrtcSearchTest, OneThatCouldNotBeUsedIsTriedAgain) {
+  const fs::path file = install(FAKE_NVRTC_13_1, "late", "libnvrtc.so.13", "libnvrtc-builtins.so.13.9");
+  const NvrtcSearch search{.explicit_path = file.string(), .wheel_roots = {}, .driver_cuda_major = {}};
+  EXPECT_THAT(error_of(search), HasSubstr("libnvrtc-builtins.so.13.1"));
+  fs::copy_file(FAKE_NVRTC_13_1, folder_.path() / "late" / "libnvrtc-builtins.so.13.1");
+  EXPECT_EQ(Nvrtc::open(search)->path(), file);
+}
+
+TEST_F(NvrtcSearchTest, WithoutADescriptorLeftNobodyIsToldToInstallCuda) {
+  const fs::path file = install(FAKE_NVRTC_13_1, "crowded", "libnvrtc.so.13", "libnvrtc-builtins.so.13.1");
+  const NvrtcSearch search{.explicit_path = file.string(), .wheel_roots = {}, .driver_cuda_major = {}};
+  struct rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = dup(0);
+  ASSERT_GE(next, 0);
+  close(next);
+  struct rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(next);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const std::string error = error_of(search);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(error, HasSubstr("has come to a limit (Too many open files)"));
+  EXPECT_THAT(error, testing::Not(HasSubstr("Install the CUDA toolkit")));
+  EXPECT_EQ(Nvrtc::open(search)->path(), file) << "it is given up although there are descriptors again";
 }
 
 TEST_F(NvrtcSearchTest, BuiltinsBesideTheRealFileOfALinkWillDo) {

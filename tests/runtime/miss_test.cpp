@@ -119,6 +119,8 @@ TEST_F(MissTest, ErrorCompilesNothingAndSaysAllThereIsToKnow) {
   EXPECT_EQ(miss.family, "sm80_mha_varlen");
   EXPECT_EQ(miss.arch, "sm_80");
   EXPECT_THAT(miss.key, SizeIs(64));
+  EXPECT_EQ(miss.reason, MissReason::kAbsent);
+  EXPECT_EQ(miss.why, "");
   EXPECT_EQ(miss.policy, MissPolicy::kError);
   EXPECT_EQ(miss.command, "attnjit precompile-cache --cache " + directory_.string() +
                               " --arch sm_80 --config operator=mla_prefill head_dim_qk=16 head_dim_v=16 rope_dim=0 "
@@ -192,6 +194,29 @@ TEST_F(MissTest, WithoutACacheFileTheAdviceIsAnother) {
   const MissError error = refusal(Context(memory_only), small_config());
   EXPECT_THAT(error.what(), AllOf(HasSubstr("this Context has none"), HasSubstr("give it a cache folder"),
                                   Not(HasSubstr("precompile-cache"))));
+}
+
+/// Stands in for whatever keeps a cache file from being opened.
+TEST_F(MissTest, AStoreThatCannotBeReadIsSaidInsteadOfAMiss) {
+  std::filesystem::create_directory(std::filesystem::path(directory_) / cache::Store::file_name());
+  ContextOptions frozen = options();
+  frozen.on_miss = MissPolicy::kError;
+  const MissError error = refusal(Context(frozen), small_config());
+  EXPECT_EQ(error.miss().reason, MissReason::kStoreUnreadable);
+  EXPECT_THAT(error.miss().why, HasSubstr("is not a regular file"));
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot be read"), HasSubstr(error.miss().why),
+                                  HasSubstr("miss policy error"), Not(HasSubstr("Compile it ahead of time"))));
+
+  ContextOptions without_compiler = options();
+  without_compiler.nvrtc_path = "/nowhere/libnvrtc.so";
+  try {
+    const MhaVarlen op(Context(without_compiler), small_config());
+    FAIL() << "it was compiled without a compiler";
+  } catch (const Error& caught) {
+    EXPECT_EQ(caught.status(), Status::kNoCompiler);
+    EXPECT_THAT(caught.what(), AllOf(HasSubstr("which may have the kernel"), HasSubstr("is not a regular file"),
+                                     HasSubstr("/nowhere/libnvrtc.so")));
+  }
 }
 
 TEST_F(MissTest, WhatTheCallbackThrowsIsThrownAndNothingIsCompiled) {

@@ -179,6 +179,15 @@ TEST_F(CacheCommand, GcMakesNoCache) {
 
 // ---- export
 
+TEST_F(CacheCommand, ExportUnderALimitOfFileSizesEndsWithAMessage) {
+  put(numbered(0), 1'700'000'000);
+  const std::string under_limit = "ulimit -f 1; exec \"$0\" cache export \"$1\"";
+  const CommandResult result =
+      run_program({"/bin/sh", "-c", under_limit, ATTNJIT_COMMAND, folder_ / "out"}, environment_);
+  EXPECT_EQ(result.status, 1);  // and no signal
+  EXPECT_THAT(result.err, HasSubstr("cannot be written: File too large"));
+}
+
 TEST_F(CacheCommand, ExportWritesCubinsAndWhatIsKnownOfThem) {
   for (int i = 0; i < 3; ++i) put(numbered(i), 1'700'000'000 + i);
   const json report = parse(run({"export", folder_ / "out/deep", "--json"}));

@@ -1,0 +1,67 @@
+#include "cache/key_holder.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <ctime>
+
+namespace attnjit::cache {
+namespace {
+
+/// Keys share slots. Of two holders that do, the later one is seen: what is then taken for progress is another
+/// process's, and the longest wait of a KeyLock bounds the harm.
+constexpr std::uint64_t kSlots = 256;
+
+struct Note {
+  std::int32_t process = 0;
+  std::int32_t unused = 0;
+  std::uint64_t process_namespace = 0;  // in another one, the number means another process
+};
+
+off_t place_of(std::uint64_t offset) { return static_cast<off_t>(offset % kSlots * sizeof(Note)); }
+
+/// 0 where it cannot be known.
+std::uint64_t own_namespace() {
+  struct stat status;
+  return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
+std::optional<std::int64_t> cpu_time_of(pid_t process) {
+  clockid_t clock;
+  struct timespec time;
+  if (::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return std::nullopt;
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
+void note_holder(int lock_file, std::uint64_t offset) {
+  struct rlimit limit;
+  // A write beyond the limit of file sizes would kill the process by SIGXFSZ.
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < kSlots * sizeof(Note)) return;
+  Note note;
+  note.process = ::getpid();
+  note.process_namespace = own_namespace();
+  if (note.process_namespace == 0) return;
+  // Where it cannot be written, on a full disk say, nobody sees progress.
+  [[maybe_unused]] const ssize_t written = ::pwrite(lock_file, &note, sizeof note, place_of(offset));
+}
+
+bool HolderProgress::seen() {
+  Note note;
+  if (::pread(lock_file_, &note, sizeof note, place_of(offset_)) != static_cast<ssize_t>(sizeof note) ||
+      note.process <= 0 || note.process == ::getpid() ||  // whoever waits computes, too
+      note.process_namespace != own_namespace()) {
+    return false;
+  }
+  const std::optional<std::int64_t> now = cpu_time_of(note.process);
+  const bool another = note.process != process_;
+  const bool computed = now && cpu_nanoseconds_ && *now > *cpu_nanoseconds_;
+  process_ = note.process;
+  cpu_nanoseconds_ = now;
+  return now && (another || computed);
+}
+
+}  // namespace attnjit::cache

@@ -1,0 +1,125 @@
+#include "cache/store_tier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/unlocked_read.h"
+
+namespace attnjit::cache {
+
+StoreTier::StoreTier(const KernelCacheOptions& options, Counters& counters, Warn warn)
+    : options_(options),
+      counters_(counters),
+      warn_(std::move(warn)),
+      late_([this] { return open(); }, options.open_pause) {}
+
+std::unique_ptr<Store> StoreTier::open() {
+  const char* kind = "open";
+  std::string why;
+  try {
+    const bool again = !std::exchange(first_try_, false);
+    const Location location =
+        again && !options_.location.directory && !options_.location.rejected.empty() && options_.locate
+            ? options_.locate()
+            : options_.location;
+    if (location.directory) {
+      return std::make_unique<Store>(
+          *location.directory,
+          [this](const std::string& report) {
+            ++counters_.repairs;
+            warn_("repair", report);
+          },
+          options_.max_bytes, Patience{.request = options_.lock_timeout, .read = options_.read_patience});
+    }
+    if (location.rejected.empty()) return nullptr;  // memory only, as was asked for
+    // No place on disk would do: as much a failure as a file that cannot be opened, and nobody looks at `rejected`
+    // before the second start is as slow as the first.
+    kind = "location";
+    why = location.reason;
+    for (const std::string& rejected : location.rejected) why += "; " + rejected;
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  {
+    WhyNot& told = why_not_.get();
+    const std::lock_guard guard(told.mutex);
+    told.text = why;
+  }
+  failed(kind, "kernels are kept in memory only", why);
+  return nullptr;
+}
+
+std::shared_ptr<const Entry> StoreTier::read(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget,
+                                             std::string* trouble) {
+  const Stopwatch stopwatch(counters_.store_read_nanoseconds);
+  try {
+    Lookup found = look_up(fields, wish, budget);
+    if (trouble) *trouble = std::move(found.trouble);
+    return found.entry ? std::make_shared<const Entry>(std::move(*found.entry)) : nullptr;
+  } catch (const std::exception& error) {
+    failed("read", "kernels that it holds may be compiled again", error.what());
+    if (trouble) *trouble = error.what();
+    return nullptr;
+  }
+}
+
+Lookup StoreTier::look_up(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget) {
+  Store* const store = late_.get();
+  if (!store) return look_beside(fields, wish);
+  Lookup found = store->look_up(fields, wish, budget);
+  if (found.trouble.empty()) {
+    if (found.entry) store->note_use(*found.entry);
+  } else if (found.entry) {
+    failed("read without locks", "kernels are read from it without locks", found.trouble);
+  } else {
+    failed("read", "kernels that it holds may be compiled again", found.trouble);
+  }
+  return found;
+}
+
+/// There is no store, and why was told when it could not be opened. Its file may be there all the same, and good.
+Lookup StoreTier::look_beside(const KeyFields& fields, const CompilerWish& wish) {
+  Lookup found;
+  if (options_.location.directory) {
+    try {
+      found.entry = read_without_locks(Store::file_in(*options_.location.directory), fields, wish);
+    } catch (const StoreError&) {  // not even a directory
+    }
+  }
+  WhyNot& told = why_not_.get();
+  const std::lock_guard guard(told.mutex);
+  found.trouble = told.text;
+  return found;
+}
+
+void StoreTier::write(const Entry& entry, WaitBudget& budget) {
+  Store* const store = late_.get();
+  if (!store) return;
+  const Stopwatch stopwatch(counters_.store_write_nanoseconds);
+  try {
+    // What was waited for before does not keep the kernel from the store, if that is free by now.
+    WaitBudget writing(std::max<WaitBudget::Clock::duration>(budget.left(), options_.read_patience));
+    store->put(entry, writing);
+  } catch (const std::exception& error) {
+    failed("write", "kernels compiled here are not kept", error.what());
+  }
+}
+
+void StoreTier::erase(const Key& key, const CompilerId& compiler) {
+  Store* const store = late_.get();
+  if (!store) return;
+  try {
+    store->erase(key, compiler);
+  } catch (const std::exception& error) {
+    failed("evict", "a kernel that cannot be used stays in the store", error.what());
+  }
+}
+
+void StoreTier::failed(const char* kind, const char* consequence, const std::string& why) {
+  ++counters_.store_failures;
+  warn_(kind, fmt::format("kernel cache: {}; {}", why, consequence));
+}
+
+}  // namespace attnjit::cache

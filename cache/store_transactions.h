@@ -1,0 +1,135 @@
+// Transactions of a store: one at a time in a process, repaired and run again where the file proves damaged, patient
+// only where waiting makes sense. Internal to cache/.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cache/per_process.h"
+#include "cache/store.h"
+#include "cache/store_file.h"
+#include "cache/use_stamps.h"
+
+namespace attnjit::cache {
+
+/// What one process has of the store.
+struct Session {
+  std::mutex mutex;
+  std::vector<std::string> reports;
+  StoreFile file;
+  UseStamps uses;  // has its own mutex
+
+  explicit Session(const std::filesystem::path& path) : file(path, reports) {}
+};
+
+enum class OnDamage { kRepair, kThrow };
+/// kAsReader: no longer than Patience::read, since there is another way to read.
+enum class Wait { kAsRequest, kAsReader };
+
+class StoreTransactions {
+ public:
+  /// `on_repair` and `counters` must outlive this.
+  StoreTransactions(std::filesystem::path path, const std::function<void(const std::string&)>& on_repair,
+                    StoreCounters& counters, Patience patience)
+      : path_(std::move(path)), on_repair_(on_repair), counters_(counters), patience_(patience), sessions_([this] {
+          return std::make_unique<Session>(path_);
+        }) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  const Patience& patience() const { return patience_; }
+  /// Of who is a request of its own.
+  WaitBudget budget() const { return WaitBudget(patience_.request); }
+  Session& session() { return sessions_.get(); }
+
+  /// Runs body(file) in a transaction. If the file proves damaged, it is replaced and the body runs once more, on what
+  /// is there then. Throws StoreError, which means busy when the locks are not to be had within the budget, or within
+  /// what is left of it in view of earlier waits.
+  template <class Body>
+  auto run(Access access, WaitBudget& budget, const Body& body, Wait wait = Wait::kAsRequest,
+           OnDamage on_damage = OnDamage::kRepair) {
+    auto most = lock_.advise(budget.left());
+    if (wait == Wait::kAsReader) most = std::min(most, short_lock_.advise(patience_.read));
+    WaitBudget advised(most);
+    try {
+      auto result = transact(access, advised, body, on_damage);
+      budget.spend(most - advised.left());
+      lock_.got_in();
+      short_lock_.got_in();
+      return result;
+    } catch (const StoreError& error) {
+      budget.spend(most - advised.left());
+      if (error.means_busy()) note_vain_wait(wait, most);
+      throw;
+    }
+  }
+  /// For who is a request of its own.
+  template <class Body>
+  auto run(Access access, const Body& body, Wait wait = Wait::kAsRequest, OnDamage on_damage = OnDamage::kRepair) {
+    WaitBudget own = budget();
+    return run(access, own, body, wait, on_damage);
+  }
+
+ private:
+  void note_vain_wait(Wait wait, WaitBudget::Clock::duration waited) {
+    if (wait == Wait::kAsReader) {
+      short_lock_.in_vain();
+    } else if (waited >= patience_.request / 2 || (lock_.remembers() && waited > waited.zero())) {
+      lock_.in_vain();  // a request that came with little patience says nothing about the lock
+    }
+  }
+
+  template <class Body>
+  auto transact(Access access, WaitBudget& budget, const Body& body, OnDamage on_damage) {
+    SqliteStay::check();  // before anything is waited for
+    Session& session = sessions_.get();
+    const Reporter reporter{*this, session};  // before the lock: its destructor runs after the unlock
+    const std::lock_guard guard(session.mutex);
+    session.file.wait_by(budget);
+    try {
+      return attempt(session, access, body);
+    } catch (const SqliteError& error) {
+      if (on_damage == OnDamage::kThrow || !error.calls_for_a_look()) throw;
+    }
+    session.file.repair();
+    return attempt(session, access, body);
+  }
+
+  template <class Body>
+  static auto attempt(Session& session, Access access, const Body& body) {
+    Transaction transaction(session.file, access);
+    auto result = body(session.file);
+    transaction.commit();
+    return result;
+  }
+
+  /// Hands on what was repaired, with no lock held.
+  struct Reporter {
+    StoreTransactions& store;
+    Session& session;
+    ~Reporter() {
+      std::vector<std::string> reports;
+      {
+        const std::lock_guard guard(session.mutex);
+        reports.swap(session.reports);
+      }
+      store.counters_.bad_files += static_cast<std::int64_t>(reports.size());
+      if (!store.on_repair_) return;
+      for (const std::string& report : reports) store.on_repair_(report);
+    }
+  };
+
+  const std::filesystem::path path_;
+  const std::function<void(const std::string&)>& on_repair_;
+  StoreCounters& counters_;
+  const Patience patience_;
+  VainWait lock_, short_lock_;  // as long as a request waits, and as long as a reader does
+  PerProcess<Session> sessions_;
+};
+
+}  // namespace attnjit::cache

@@ -1,0 +1,32 @@
+#include "cache/unlocked_read.h"
+
+#include <sys/stat.h>
+
+#include "cache/row.h"
+#include "cache/sqlite.h"
+
+namespace attnjit::cache {
+
+std::optional<Entry> read_without_locks(const std::filesystem::path& file, const KeyFields& fields,
+                                        const CompilerWish& wish) noexcept {
+  try {
+    struct stat status;
+    if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
+      return std::nullopt;  // a FIFO would be waited for
+    const SqliteStay stay;
+    // A connection of its own, closed at once: pages that it has read are never looked at again. And SQLite's, never
+    // an open() and close() of ours, which would drop the POSIX locks that this process holds on the file.
+    Database database(file, std::chrono::milliseconds(0), Database::Locks::kNone);
+    if (database.integer("PRAGMA application_id") != kApplicationId ||
+        database.integer("PRAGMA user_version") != Store::kSchema ||
+        database.text("SELECT sql FROM sqlite_master WHERE name = 'kernels'") != kCreateTable) {
+      return std::nullopt;
+    }
+    Statement statement(database, select_by_key());
+    return find_row(statement, fields, wish, [](const Row&, const std::string&) {});
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace attnjit::cache

@@ -1,0 +1,105 @@
+// Requests under each limit that a process may be put under: served, and never at the price of the process.
+#include <sys/resource.h>
+
+#include "cache/kernel_cache.h"
+#include "tests/cache/cache_trouble.h"
+
+namespace attnjit::cache {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int kKernels = 8;
+constexpr std::size_t kBytes = 30'000;
+
+bool set_limit(decltype(RLIMIT_FSIZE) which, rlim_t value) {
+  struct rlimit limit = {};
+  if (::getrlimit(which, &limit) != 0) return false;
+  limit.rlim_cur = value;
+  return ::setrlimit(which, &limit) == 0;
+}
+
+void get_all(WatchedCache& cache, int first) {
+  for (int number = first; number < first + kKernels; ++number) {
+    const Found found =
+        cache->get({sample_fields(number), {}, false}, [number] { return sample_entry(number, kNewCompiler, kBytes); });
+    EXPECT_EQ(found.entry->image, sample_entry(number, kNewCompiler, kBytes).image);
+  }
+}
+
+TEST(ResourceLimits, OfFileSizesKillsNobody) {
+  constexpr rlim_t kKiB = 1024;
+  for (const rlim_t kib : {0, 20, 100, 130, 330, 800}) {
+    SCOPED_TRACE(::testing::Message() << kib << " KiB");
+    TemporaryDirectory directory;
+    const auto limited = [&](int first) {
+      return run_child([&] {
+        return checked([&] {
+          ASSERT_TRUE(set_limit(RLIMIT_FSIZE, kib * kKiB));
+          WatchedCache cache(directory.path());
+          get_all(cache, first);
+          if (kib < 200) {
+            EXPECT_THAT(cache.warnings(), Contains(HasSubstr(kib < 130 ? "ulimit -f" : "not kept")));
+          }
+        });
+      });
+    };
+    EXPECT_EQ(limited(0), 0);  // a process that SIGXFSZ ended gives 1000 + its number
+    Store store(directory.path());
+    EXPECT_THAT(store.verify(), IsEmpty());
+    // And with a store that is larger than the limit lets a file be.
+    for (int number = 100; number < 112; ++number) store.put(sample_entry(number, kNewCompiler, kBytes));
+    EXPECT_EQ(limited(200), 0);
+    EXPECT_THAT(store.verify(), IsEmpty());
+    EXPECT_GE(store.stat().entries, 12);
+    if (HasFailure()) return;
+  }
+}
+
+TEST(ResourceLimits, OfFileSizesLetsAReaderRead) {
+  TemporaryDirectory directory;
+  {
+    Store store(directory.path());
+    for (int number = 0; number < kKernels; ++number) store.put(sample_entry(number, kNewCompiler, kBytes));
+  }
+  EXPECT_EQ(run_child([&] {
+              return checked([&] {
+                ASSERT_TRUE(set_limit(RLIMIT_FSIZE, 0));
+                WatchedCache cache(directory.path());
+                get_all(cache, 0);
+                EXPECT_EQ(cache->counters().store_hits, kKernels);
+                EXPECT_THAT(cache.warnings(), IsEmpty());
+              });
+            }),
+            0);
+}
+
+TEST(ResourceLimits, OfDescriptorsCostsTheStoreAtMost) {
+  TemporaryDirectory directory;
+  {
+    Store store(directory.path());
+    for (int number = 0; number < kKernels; ++number) store.put(sample_entry(number, kNewCompiler, kBytes));
+  }
+  for (int spare = 0; spare < 8; ++spare) {
+    SCOPED_TRACE(::testing::Message() << spare << " descriptors");
+    EXPECT_EQ(run_child([&] {
+                return checked([&] {
+                  const int next = ::dup(0);  // the lowest that is free
+                  ASSERT_GE(next, 0);
+                  ::close(next);
+                  ASSERT_TRUE(set_limit(RLIMIT_NOFILE, static_cast<rlim_t>(next + spare)));
+                  WatchedCache cache(directory.path());
+                  get_all(cache, 0);
+                  get_all(cache, 100);
+                });
+              }),
+              0);
+    Store store(directory.path());
+    EXPECT_THAT(store.verify(), IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace attnjit::cache
