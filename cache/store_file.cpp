@@ -159,7 +159,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
                     path_.string(), schema, Store::kSchema));
   }
   if (schema != Store::kSchema ||
-      database.text("SELECT sql FROM sqlite_master WHERE name = 'kernels'") != kCreateTable) {
+      database.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'kernels'") != kCreateTable) {
     damage_ = fmt::format("its table is not that of schema {}", Store::kSchema);
     return Condition::kDamaged;
   }
@@ -170,6 +170,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
       return Condition::kDamaged;
     }
   }
+  foreign_ = foreign_objects(database);
   if (database.text("PRAGMA journal_mode") == "wal") return Condition::kWriteAheadLog;
   return Condition::kSound;
 }
@@ -229,10 +230,9 @@ void StoreFile::set_aside() {
 /// Makes an empty file. O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in
 /// this process would drop SQLite's locks, so none is ever opened on a file that was there before.
 void StoreFile::create() const {
-  const unsigned mode = file_mode_in(path_.parent_path());
-  const FileDescriptor made(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  const FileDescriptor made(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (made.valid()) {
-    if (mode != 0600) (void)::fchmod(made.number(), mode);  // the umask may have taken the group's bits away
+    fit_into_folder(made.number(), path_.parent_path());
   } else if (errno != EEXIST) {
     throw system_error(path_, "cannot be created");
   }
@@ -267,6 +267,12 @@ Transaction::Transaction(StoreFile& file, Access access)
   if (is_there(with_suffix(file.path_, "-journal"))) lock_.make_exclusive();
   if (!file.connection_ || file.database().moved()) file.make_ready(lock_, StoreFile::Depth::kHeader);
   file.database().execute(access == Access::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
+  if (access == Access::kWrite && !file.foreign_.empty()) {
+    for (const std::string& line : drop_foreign_indexes(file.database())) {
+      file.reports_.push_back(fmt::format("{}: {}", file.path_.string(), line));
+    }
+    file.foreign_ = foreign_objects(file.database());
+  }
 }
 
 Transaction::~Transaction() {
