@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cache/row.h"
+#include "cache/vfs.h"
 
 namespace attnjit::cache {
 namespace {
@@ -286,6 +287,11 @@ Transaction::~Transaction() {
   }
 }
 
-void Transaction::commit() { file_.database().execute("COMMIT"); }
+void Transaction::commit() {
+  file_.database().execute("COMMIT");
+  if (const std::string remark = take_vfs_remark(); !remark.empty()) {
+    file_.reports_.push_back(fmt::format("{}: {}", file_.path_.string(), remark));
+  }
+}
 
 }  // namespace attnjit::cache

@@ -149,6 +149,9 @@ TEST_F(StoreTrust, FileThatAJournalNamesSurvives) {
       EXPECT_TRUE(fs::exists(named)) << name;
     }
     EXPECT_FALSE(fs::exists(journal_)) << name;
+    if (named.extension() == "") {
+      EXPECT_THAT(reports_, ElementsAre(HasSubstr("the journal names the file " + named.string())));
+    }
     Store store = open();
     EXPECT_TRUE(store.find(sample_fields(2), {})) << name;
     EXPECT_THAT(store.verify(), IsEmpty());

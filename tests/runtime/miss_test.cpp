@@ -298,7 +298,7 @@ TEST(MissText, WordsOfAShellAreQuoted) {
   // Names that are no UTF-8 reach the folder, and the host's callback as plain text.
   const Miss odd =
       runtime::describe_miss(plan, {}, {.store_path = "/a\xff/kernels.sqlite", .template_dir = ""}, MissPolicy::kError);
-  EXPECT_THAT(odd.command, HasSubstr(R"(--cache '/a'"$(printf '\377')"'' --arch)"));
+  EXPECT_THAT(odd.command, HasSubstr(R"x(--cache '/a'"$(printf '\377')"'' --arch)x"));
 }
 
 TEST_F(MissTest, CallbacksAreToldUtf8Only) {

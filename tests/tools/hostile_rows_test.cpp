@@ -134,5 +134,17 @@ TEST_F(HostileRow, VerifyTellsWhatIsNotTheLibrarysAndIsNoFault) {
   EXPECT_EQ(parse(run({"verify", "--json"}))["foreign"].size(), 2u);
 }
 
+TEST_F(HostileRow, DoctorNamesAFolderAboveThatOthersMayWrite) {
+  const auto doctor = [&] {
+    return run_program({ATTNJIT_COMMAND, "doctor"},
+                       {{"ATTNJIT_CACHE", folder_ / "cache"}, {"ATTNJIT_LIBCUDA", "/nonexistent/libcuda.so.1"}})
+        .out;
+  };
+  const std::string note = "note: " + std::filesystem::canonical(folder_.path()).string() + " (mode ";
+  EXPECT_THAT(doctor(), ::testing::Not(HasSubstr(note)));
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
+  EXPECT_THAT(doctor(), HasSubstr(note + "0777"));
+}
+
 }  // namespace
 }  // namespace attnjit::test
