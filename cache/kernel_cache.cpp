@@ -16,6 +16,7 @@
 
 #include "cache/key_lock.h"
 #include "cache/per_process.h"
+#include "cache/shown_text.h"
 #include "cache/store_tier.h"
 
 namespace attnjit::cache {
@@ -303,7 +304,7 @@ void KernelCache::Impl::warn_once(const char* kind, const std::string& message) 
     const std::lock_guard guard(mine.mutex);
     if (!mine.warned.insert(kind).second) return;
   }
-  if (options.warn) options.warn(message);
+  if (options.warn) options.warn(shown_lines(message));
 }
 
 KernelCache::KernelCache(KernelCacheOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -5,11 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
+#include <utility>
+
+#include "cache/folder_trust.h"
+#include "cache/store.h"
 
 namespace attnjit::cache {
 namespace {
@@ -38,35 +41,52 @@ bool make_directories(const fs::path& path) {
   return make_directories(path.parent_path()) && (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST);
 }
 
-bool in_our_groups(gid_t group) {
-  if (group == ::getegid()) return true;
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
-  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
-  return count > 0 && std::find(groups.begin(), groups.begin() + count, group) != groups.begin() + count;
+/// A folder that may be used, or why not.
+struct Place {
+  std::optional<std::string> refusal;
+  fs::path directory = {};  // free of a link at its end
+  bool read_only = false;
+};
+
+enum class Links { kFollowed, kRefused };
+
+/// Creates the directory if need be, and judges it. A link of this user or of root is as good as a name: nobody else
+/// says where it leads. Where everybody may make links, none is followed.
+Place prepare(fs::path directory, bool allow_group, Links links) {
+  if (!make_directories(directory)) return {fmt::format("cannot be created: {}", std::strerror(errno))};
+  struct stat status;
+  if (::lstat(directory.c_str(), &status) != 0) return {fmt::format("cannot be read: {}", std::strerror(errno))};
+  if (S_ISLNK(status.st_mode)) {
+    if (links == Links::kRefused || (status.st_uid != ::geteuid() && status.st_uid != 0)) {
+      return {fmt::format("is a symbolic link of user {}; name the directory that it points to", status.st_uid)};
+    }
+    std::error_code error;
+    directory = fs::canonical(directory, error);
+    if (error || ::lstat(directory.c_str(), &status) != 0) {
+      return {fmt::format("is a symbolic link to what cannot be read: {}", error.message())};
+    }
+  }
+  if (!S_ISDIR(status.st_mode)) return {"is not a directory"};
+  if (auto reason = why_no_trust_in_folder(status, allow_group)) return {std::move(reason)};
+  if (allow_group && (status.st_mode & S_IWGRP)) {
+    std::error_code error;
+    share_with_group(fs::canonical(directory, error), status.st_gid);
+  }
+  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) return {std::nullopt, directory};
+  const int why_not = errno;
+  // Kernels that are there are better than an empty place further down: the image was made with them.
+  const fs::path file = directory / Store::file_name();
+  if (::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0) return {std::nullopt, directory, /*read_only=*/true};
+  if (errno == EACCES && status.st_uid == 0) {
+    return {fmt::format("is root's and cannot be read: {}; chmod -R a+rX makes it readable", std::strerror(errno))};
+  }
+  return {fmt::format("cannot be written: {}", std::strerror(why_not))};
 }
 
-/// Creates the directory if need be. Returns why it must not or cannot be used, or nothing. Cubins are run
-/// with the rights of this process, so nobody else may be able to put one there.
-std::optional<std::string> prepare(const fs::path& directory, bool allow_group) {
-  if (!make_directories(directory)) return fmt::format("cannot be created: {}", std::strerror(errno));
-  struct stat status;
-  if (::lstat(directory.c_str(), &status) != 0) return fmt::format("cannot be read: {}", std::strerror(errno));
-  if (S_ISLNK(status.st_mode)) return "is a symbolic link; name the directory that it points to";
-  if (!S_ISDIR(status.st_mode)) return "is not a directory";
-  const unsigned mode = status.st_mode & 07777;
-  if (mode & S_IWOTH) return fmt::format("everybody may write to it (mode {:04o}); chmod o-w makes it usable", mode);
-  const bool shared = allow_group && (mode & S_IWGRP) && in_our_groups(status.st_gid);
-  if ((mode & S_IWGRP) && !allow_group) {
-    return fmt::format("its group may write to it (mode {:04o}); chmod g-w, or set ATTNJIT_CACHE_GROUP=1 to share it",
-                       mode);
-  }
-  if (status.st_uid != ::geteuid() && !shared) {
-    return fmt::format("belongs to user {}, this process runs as {}", status.st_uid, ::geteuid());
-  }
-  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
-    return fmt::format("cannot be written: {}", std::strerror(errno));
-  }
-  return std::nullopt;
+/// Takes the place; `name` is what it was found by.
+void use(Location& location, const Place& place, const char* name) {
+  location.directory = place.directory;
+  location.reason = place.read_only ? fmt::format("{} (read only: kernels compiled here are not kept)", name) : name;
 }
 
 /// The base of a place that is not made by us: a HOME that does not exist is no home, and whoever can rename
@@ -95,14 +115,12 @@ Location named_place(const std::string& value, const char* name, bool allow_grou
   }
   std::error_code error;
   const fs::path directory = without_trailing_slash(fs::absolute(value, error));
-  const std::optional<std::string> refusal =
-      error ? std::optional<std::string>(error.message()) : prepare(directory, allow_group);
-  if (!refusal) {
-    location.directory = directory;
-    location.reason = name;
+  const Place place = error ? Place{error.message()} : prepare(directory, allow_group, Links::kFollowed);
+  if (!place.refusal) {
+    use(location, place, name);
     return location;
   }
-  location.rejected.push_back(fmt::format("{}: {} {}", name, directory.string(), *refusal));
+  location.rejected.push_back(fmt::format("{}: {} {}", name, directory.string(), *place.refusal));
   location.reason = fmt::format("memory only, because {} names a place that cannot be used", name);
   return location;
 }
@@ -125,15 +143,14 @@ Location choose_location(const std::string& wanted, const Getenv& getenv) {
 
   Location location;
   const auto usable = [&](const char* name, const fs::path& base, const std::optional<std::string>& base_refusal,
-                          const fs::path& directory) {
-    const auto refusal = base_refusal ? base_refusal : prepare(directory, allow_group);
-    if (refusal) {
-      const fs::path& place = base_refusal ? base : directory;
-      location.rejected.push_back(fmt::format("{}: {} {}", name, place.string(), *refusal));
+                          const fs::path& directory, Links links = Links::kFollowed) {
+    const Place place = base_refusal ? Place{base_refusal} : prepare(directory, allow_group, links);
+    if (place.refusal) {
+      const fs::path& looked_at = base_refusal ? base : directory;
+      location.rejected.push_back(fmt::format("{}: {} {}", name, looked_at.string(), *place.refusal));
       return false;
     }
-    location.directory = directory;
-    location.reason = name;
+    use(location, place, name);
     return true;
   };
 
@@ -152,7 +169,8 @@ Location choose_location(const std::string& wanted, const Getenv& getenv) {
     location.rejected.push_back("HOME: is not set");
   }
   const fs::path base = temporary_base(getenv);
-  if (usable("temporary folder", base, refuse_base(base, true), temporary_directory(base))) return location;
+  if (usable("temporary folder", base, refuse_base(base, true), temporary_directory(base), Links::kRefused))
+    return location;
 
   location.reason = "memory only, because no place on disk can be used";
   return location;

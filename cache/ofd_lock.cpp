@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <thread>
 
+#include "cache/folder_trust.h"
+
 namespace attnjit::cache {
 namespace {
 
@@ -37,25 +39,19 @@ FileDescriptor::~FileDescriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
-unsigned file_mode_in(const std::filesystem::path& directory) {
-  struct stat status;
-  const bool shared = ::stat(directory.c_str(), &status) == 0 && (status.st_mode & S_IWGRP) != 0;
-  return shared ? 0660 : 0600;
-}
-
 FileDescriptor open_lock_file(const std::filesystem::path& path) {
-  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
   FileDescriptor opened(::open(path.c_str(), O_RDWR | kFlags));
   if (!opened.valid() && errno == ENOENT) {
-    const unsigned mode = file_mode_in(path.parent_path());
-    opened = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, mode));
-    // The umask may have taken the group's bits away.
-    if (opened.valid() && mode != 0600) (void)::fchmod(opened.number(), mode);
+    opened = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0600));
+    if (opened.valid()) fit_into_folder(opened.number(), path.parent_path());
     if (!opened.valid() && errno == EEXIST) {  // another process was quicker
       opened = FileDescriptor(::open(path.c_str(), O_RDWR | kFlags));
     }
   }
   if (!opened.valid()) opened = FileDescriptor(::open(path.c_str(), O_RDONLY | kFlags));
+  struct stat status;  // a pipe, a device: nothing of the kind is a lock file
+  if (opened.valid() && (::fstat(opened.number(), &status) != 0 || !S_ISREG(status.st_mode))) return {};
   return opened;
 }
 

@@ -32,14 +32,10 @@ class FileDescriptor {
   int number_ = -1;
 };
 
-/// Opens a lock file, creating it with mode 0600, or 0660 in a directory that is shared with a group. Never
-/// follows a symbolic link. Falls back to reading only, which is enough for shared locks; invalid if not even
-/// that is possible.
+/// Opens a lock file, creating it with mode 0600, or for the group in a directory that is shared with one. Never
+/// follows a symbolic link, and waits for no pipe. Falls back to reading only, which is enough for shared locks;
+/// invalid if not even that is possible.
 FileDescriptor open_lock_file(const std::filesystem::path& path);
-
-/// 0600, or 0660 where the directory may be written by its group (choose_location lets such a directory pass
-/// only when sharing was asked for by name).
-unsigned file_mode_in(const std::filesystem::path& directory);
 
 enum class LockMode { kShared, kExclusive };
 /// kUnavailable: the file system has no locks, or the descriptor does not allow this one.

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cache/shown_text.h"
+
 namespace attnjit::cache {
 namespace {
 
@@ -209,6 +211,12 @@ std::string fault_of(const Row& row) {
   return {};
 }
 
+std::string fault_of(const Row& row, const CompilerWish& wish) {
+  std::string fault = fault_of(row);
+  if (fault.empty() && wish.fault) fault = wish.fault(row.entry);
+  return fault;
+}
+
 std::string select_by_key() {
   return select_rows(true) + " WHERE key = ?1 ORDER BY compiler_major DESC, compiler_minor DESC, compiler DESC";
 }
@@ -221,7 +229,7 @@ std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, con
   while (statement.step()) {
     if (!wish.admits(read_compiler(statement))) continue;
     Row row = read_row(statement);
-    std::string fault = fault_of(row);
+    std::string fault = fault_of(row, wish);
     // A sound row of another key: the index is wrong, or a page has changed hands under a reader without locks.
     if (fault.empty() && row.entry.fields != fields) fault = "it is not the row of its key";
     if (fault.empty()) return std::move(row.entry);
@@ -232,8 +240,9 @@ std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, con
 
 std::string name_of(const Row& row) {
   const Entry& entry = row.entry;
-  return fmt::format("{} {} for {} by {} {}.{}", entry.fields.family, entry.fields.config, entry.fields.target,
-                     entry.compiler.name, entry.compiler.major, entry.compiler.minor);
+  // In one line, whatever a bad row says.
+  return shown_line(fmt::format("{} {} for {} by {} {}.{}", entry.fields.family, entry.fields.config,
+                                entry.fields.target, entry.compiler.name, entry.compiler.major, entry.compiler.minor));
 }
 
 }  // namespace attnjit::cache

@@ -53,6 +53,8 @@ std::string select_by_key();
 std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, const CompilerWish& wish,
                               const std::function<void(const Row&, const std::string& fault)>& on_bad);
 
+/// The same, and what the wish finds wrong with its entry.
+std::string fault_of(const Row& row, const CompilerWish& wish);
 /// For messages: "sm80_mha_varlen {...} for sm_90a by nvrtc 13.0".
 std::string name_of(const Row& row);
 

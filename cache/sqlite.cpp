@@ -7,14 +7,24 @@
 #include <atomic>
 #include <string>
 
+#include "cache/vfs.h"
+
 namespace attnjit::cache {
 namespace {
 
 [[noreturn]] void fail(sqlite3* handle, int code, std::string_view doing) {
   const char* file = handle ? sqlite3_db_filename(handle, "main") : nullptr;
-  throw SqliteError(
-      code, fmt::format("{}: {} (SQLite {} code {}, while: {})", file ? file : "kernel cache",
-                        handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code), sqlite3_libversion(), code, doing));
+  std::string message = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  if (const std::string remark = take_vfs_remark(); !remark.empty()) message += "; " + remark;
+  if ((code & 0xff) == SQLITE_INTERRUPT) message += ": a statement that ends on every sound file did not end";
+  throw SqliteError(code, fmt::format("{}: {} (SQLite {} code {}, while: {})", file ? shown_path(file) : "kernel cache",
+                                      message, sqlite3_libversion(), code, doing));
+}
+
+/// The folder of a file; a database in memory has none.
+std::optional<HeldFolder> folder_of(const std::filesystem::path& path) {
+  if (path == ":memory:") return std::nullopt;
+  return HeldFolder(path.has_parent_path() ? path.parent_path() : ".");
 }
 
 /// Who is inside SQLite: process id, whether that process must stay out, and the number of its threads inside.
@@ -72,26 +82,28 @@ bool SqliteError::calls_for_a_look() const {
   return means_damage() || (code_ & 0xff) == SQLITE_ERROR || code_ == SQLITE_READONLY_DBMOVED;
 }
 
-Database::Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout, Locks locks) {
+Database::Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout, Locks locks)
+    : folder_(folder_of(path)) {
+  const std::filesystem::path held = folder_ ? folder_->path_of(path.filename()) : path;
+  take_vfs_remark();
   // No SQLITE_OPEN_CREATE: SQLite would create with mode 0644. NOMUTEX: the owner serialises the use.
   constexpr int kFlags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
   const int code = locks == Locks::kTaken
-                       ? sqlite3_open_v2(path.c_str(), &handle_, kFlags | SQLITE_OPEN_READWRITE, nullptr)
-                       : sqlite3_open_v2(uri_without_locks(path).c_str(), &handle_,
-                                         kFlags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+                       ? sqlite3_open_v2(held.c_str(), &handle_, kFlags | SQLITE_OPEN_READWRITE, store_vfs())
+                       : sqlite3_open_v2(uri_without_locks(held).c_str(), &handle_,
+                                         kFlags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, store_vfs());
   if (code != SQLITE_OK) {
     const int extended = handle_ ? sqlite3_extended_errcode(handle_) : code;
-    const std::string message = fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
-                                            handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code), extended);
+    std::string message = fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
+                                      handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code), extended);
+    if (const std::string remark = take_vfs_remark(); !remark.empty()) message += "; " + remark;
     sqlite3_close(handle_);  // a failed open leaves a handle, too
     throw SqliteError(extended, message);
   }
   // Before any statement: even the first PRAGMA may meet a lock.
   sqlite3_busy_timeout(handle_, static_cast<int>(busy_timeout.count()));
-  sqlite3_extended_result_codes(handle_, 1);
-  // The file may have been written by others: no SQL that it carries is run with our rights.
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  harden(handle_);
+  steps_.watch(handle_);
 }
 
 Database::~Database() { sqlite3_close(handle_); }
@@ -101,6 +113,7 @@ void Database::wait_by(WaitBudget* const& budget) {
 }
 
 void Database::execute(const std::string& sql) {
+  steps_.restart();
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(handle_, code, sql);
 }
@@ -116,6 +129,7 @@ std::string Database::text(const std::string& sql) {
 }
 
 bool Database::moved() const {
+  if (folder_ && !folder_->bears_its_name()) return true;
   int moved = 0;
   sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   return moved != 0;
@@ -128,6 +142,7 @@ std::int64_t Database::changes() const { return sqlite3_changes(handle_); }
 std::int64_t Database::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle_); }
 
 Statement::Statement(Database& database, const std::string& sql) : database_(database) {
+  database_.statement_begins();
   const int code =
       sqlite3_prepare_v2(database.handle(), sql.c_str(), static_cast<int>(sql.size()) + 1, &handle_, nullptr);
   if (code != SQLITE_OK) fail(database.handle(), code, sql);
@@ -170,6 +185,7 @@ bool Statement::step() {
 }
 
 void Statement::reset() {
+  database_.statement_begins();
   sqlite3_reset(handle_);  // repeats the error of the last step, which was thrown already
   sqlite3_clear_bindings(handle_);
 }

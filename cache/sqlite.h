@@ -4,10 +4,13 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "cache/folder_trust.h"
+#include "cache/hardening.h"
 #include "cache/store.h"
 #include "cache/wait_budget.h"
 
@@ -55,8 +58,9 @@ class Database {
   /// a journal nor a write-ahead log is looked at.
   enum class Locks { kTaken, kNone };
 
-  /// Opens a file that exists, for reading and writing if permitted. Neither creates it nor follows a
-  /// symbolic link. Waits up to `busy_timeout` for locks, from the first statement on.
+  /// Opens a file that exists, for reading and writing if permitted, if its folder and the file may be trusted
+  /// (cache/folder_trust.h). Neither creates it nor follows a symbolic link. Waits up to `busy_timeout` for locks, from
+  /// the first statement on.
   Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout, Locks locks = Locks::kTaken);
   ~Database();
   Database(const Database&) = delete;
@@ -69,14 +73,18 @@ class Database {
   std::int64_t integer(const std::string& sql);
   std::string text(const std::string& sql);
 
-  /// The file no longer bears the name that it was opened by: renamed, replaced or deleted.
+  /// The file, or its folder, no longer bears the name that it was opened by: renamed, replaced or deleted.
   bool moved() const;
   bool in_transaction() const;
   std::int64_t changes() const;  // rows changed by the last statement
   std::int64_t last_insert_rowid() const;
   sqlite3* handle() const { return handle_; }
+  /// What is run from now on has all its steps (cache/hardening.h) before it.
+  void statement_begins() { steps_.restart(); }
 
  private:
+  std::optional<HeldFolder> folder_;  // before the connection, whose names lead through it
+  StepLimit steps_;
   sqlite3* handle_ = nullptr;
 };
 

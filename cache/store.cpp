@@ -9,6 +9,7 @@
 
 #include "cache/eviction.h"
 #include "cache/row.h"
+#include "cache/shown_text.h"
 #include "cache/store_transactions.h"
 #include "cache/unlocked_read.h"
 #include "cache/use_stamps.h"
@@ -42,7 +43,7 @@ struct BadRow {
 };
 
 /// Looks again, now with the right to write, and deletes the row unless it has been replaced meanwhile.
-void erase_if_bad(Database& database, const BadRow& bad) {
+void erase_if_bad(Database& database, const BadRow& bad, const CompilerWish& wish) {
   Row row;
   {
     Statement statement(database, select_rows(true) + kOfKeyAndCompiler);
@@ -50,13 +51,13 @@ void erase_if_bad(Database& database, const BadRow& bad) {
     if (!statement.step()) return;
     row = read_row(statement);
   }
-  if (!fault_of(row).empty()) erase_row(database, bad.key, bad.compiler);
+  if (!fault_of(row, wish).empty()) erase_row(database, bad.key, bad.compiler);
 }
 
 }  // namespace
 
 bool CompilerWish::admits(const CompilerId& compiler) const {
-  if (exactly) return compiler == *exactly;
+  if (exactly && compiler != *exactly) return false;
   return !accepts || accepts(compiler);
 }
 
@@ -70,7 +71,7 @@ struct Store::Impl {
       : on_repair(std::move(told)), max_bytes(limit), transactions(std::move(file), on_repair, counters, patience) {}
 
   std::optional<Entry> find(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget, Wait wait);
-  void drop(const std::vector<BadRow>& bad, WaitBudget& budget);
+  void drop(const std::vector<BadRow>& bad, const CompilerWish& wish, WaitBudget& budget);
 };
 
 std::optional<Entry> Store::Impl::find(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget,
@@ -85,18 +86,18 @@ std::optional<Entry> Store::Impl::find(const KeyFields& fields, const CompilerWi
         });
       },
       wait);
-  drop(bad, budget);
+  drop(bad, wish, budget);
   return entry;
 }
 
 /// Deletes what find() found bad, and tells of it.
-void Store::Impl::drop(const std::vector<BadRow>& bad, WaitBudget& budget) {
+void Store::Impl::drop(const std::vector<BadRow>& bad, const CompilerWish& wish, WaitBudget& budget) {
   for (const BadRow& row : bad) {
     ++counters.bad_rows;
     std::string outcome = "deleted";
     try {
       transactions.run(Access::kWrite, budget, [&](StoreFile& file) {
-        erase_if_bad(file.database(), row);
+        erase_if_bad(file.database(), row, wish);
         return true;
       });
     } catch (const StoreError& error) {
@@ -289,6 +290,15 @@ StoreStat Store::stat() {
   struct stat status;
   if (::stat(path().c_str(), &status) == 0) result.file_bytes = status.st_size;
   return result;
+}
+
+std::vector<std::string> Store::foreign_objects() const {
+  Session& session = impl_->transactions.session();
+  const std::lock_guard guard(session.mutex);
+  std::vector<std::string> names;
+  for (const ForeignObject& object : session.file.foreign())
+    names.push_back(shown_line(object.type + " " + object.name));
+  return names;
 }
 
 const StoreCounters& Store::counters() const { return impl_->counters; }

@@ -41,6 +41,9 @@ struct CompilerWish {
   std::optional<CompilerId> exactly = {};  // only this one
   /// Else the newest that this accepts (empty: any). Called inside a transaction: it must not use the store.
   std::function<bool(const CompilerId&)> accepts = {};
+  /// Why an entry is not what its key stands for, although it was stored so; empty if it is. Such a row is as bad as
+  /// one whose checksum is wrong. Called as `accepts` is.
+  std::function<std::string(const Entry&)> fault = {};
   bool admits(const CompilerId& compiler) const;
 };
 
@@ -113,6 +116,8 @@ class Store {
   /// what is least recently used until the file keeps `max_bytes` (0: no limit), and gives free pages back.
   GarbageReport collect_garbage(std::int64_t max_bytes, std::optional<std::int64_t> unused_since);
   StoreStat stat();
+  /// What the file held besides our table when it was opened, as "trigger NAME": never run, and no damage.
+  std::vector<std::string> foreign_objects() const;
   const StoreCounters& counters() const;
   const std::filesystem::path& path() const;
 

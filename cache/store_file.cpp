@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "cache/row.h"
+#include "cache/vfs.h"
 
 namespace attnjit::cache {
 namespace {
@@ -163,7 +164,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
                     path_.string(), schema, Store::kSchema));
   }
   if (schema != Store::kSchema ||
-      database.text("SELECT sql FROM sqlite_master WHERE name = 'kernels'") != kCreateTable) {
+      database.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'kernels'") != kCreateTable) {
     damage_ = fmt::format("its table is not that of schema {}", Store::kSchema);
     return Condition::kDamaged;
   }
@@ -174,6 +175,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
       return Condition::kDamaged;
     }
   }
+  foreign_ = foreign_objects(database);
   if (database.text("PRAGMA journal_mode") == "wal") return Condition::kWriteAheadLog;
   return Condition::kSound;
 }
@@ -240,10 +242,9 @@ void StoreFile::set_aside() {
 /// Makes an empty file. O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in
 /// this process would drop SQLite's locks, so none is ever opened on a file that was there before.
 void StoreFile::create() const {
-  const unsigned mode = file_mode_in(path_.parent_path());
-  const FileDescriptor made(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  const FileDescriptor made(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (made.valid()) {
-    if (mode != 0600) (void)::fchmod(made.number(), mode);  // the umask may have taken the group's bits away
+    fit_into_folder(made.number(), path_.parent_path());
   } else if (errno != EEXIST) {
     throw system_error(path_, "cannot be created");
   }
@@ -322,6 +323,11 @@ Transaction::Transaction(StoreFile& file, Access access)
   if (access == Access::kRead) return;
   try {
     file.keep_within_file_size_limit(access);
+    if (file.foreign_.empty()) return;
+    for (const std::string& line : drop_foreign_indexes(file.database())) {
+      file.reports_.push_back(fmt::format("{}: {}", file.path_.string(), line));
+    }
+    file.foreign_ = foreign_objects(file.database());
   } catch (...) {
     file.database().execute("ROLLBACK");  // there is no destructor for what is not made
     throw;
@@ -339,6 +345,11 @@ Transaction::~Transaction() {
   }
 }
 
-void Transaction::commit() { file_.database().execute("COMMIT"); }
+void Transaction::commit() {
+  file_.database().execute("COMMIT");
+  if (const std::string remark = take_vfs_remark(); !remark.empty()) {
+    file_.reports_.push_back(fmt::format("{}: {}", file_.path_.string(), remark));
+  }
+}
 
 }  // namespace attnjit::cache

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/foreign_objects.h"
 #include "cache/ofd_lock.h"
 #include "cache/sqlite.h"
 #include "cache/wait_budget.h"
@@ -32,6 +33,8 @@ class StoreFile {
   /// SELECT of all columns by key, newest compiler first; kept prepared because it is most of what is done.
   Statement& find_statement() { return *connection_->find; }
 
+  /// As they were when the file was opened.
+  const std::vector<ForeignObject>& foreign() const { return foreign_; }
   /// Whose patience the following transactions and repairs use up; it must outlive them.
   void wait_by(WaitBudget& budget) { budget_ = &budget; }
   /// Looks thoroughly at the file, after an error that calls for it, and replaces it if it is damaged.
@@ -87,6 +90,7 @@ class StoreFile {
   std::string damage_;
   dev_t device_ = 0;  // identity of the file that was looked at
   ino_t inode_ = 0;
+  std::vector<ForeignObject> foreign_;
   std::unique_ptr<Connection> connection_;
   FileDescriptor side_file_;
   WaitBudget* budget_ = nullptr;

@@ -25,13 +25,15 @@ std::unique_ptr<Store> StoreTier::open() {
             ? options_.locate()
             : options_.location;
     if (location.directory) {
-      return std::make_unique<Store>(
+      auto store = std::make_unique<Store>(
           *location.directory,
           [this](const std::string& report) {
             ++counters_.repairs;
             warn_("repair", report);
           },
           options_.max_bytes, Patience{.request = options_.lock_timeout, .read = options_.read_patience});
+      tell_foreign_objects(*store);
+      return store;
     }
     if (location.rejected.empty()) return nullptr;  // memory only, as was asked for
     // No place on disk would do: as much a failure as a file that cannot be opened, and nobody looks at `rejected`
@@ -49,6 +51,13 @@ std::unique_ptr<Store> StoreTier::open() {
   }
   failed(kind, "kernels are kept in memory only", why);
   return nullptr;
+}
+
+void StoreTier::tell_foreign_objects(const Store& store) {
+  const std::vector<std::string> foreign = store.foreign_objects();
+  if (foreign.empty()) return;
+  warn_("foreign", fmt::format("kernel cache: {}: holds {}{}, which this library did not make; nothing of it is run",
+                               store.path().string(), foreign.front(), foreign.size() > 1 ? " and more" : ""));
 }
 
 std::shared_ptr<const Entry> StoreTier::read(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget,

@@ -43,6 +43,7 @@ class StoreTier {
   Lookup look_up(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget);
   Lookup look_beside(const KeyFields& fields, const CompilerWish& wish);
   std::unique_ptr<Store> open();
+  void tell_foreign_objects(const Store& store);
   void failed(const char* kind, const char* consequence, const std::string& why);
 
   const KernelCacheOptions& options_;

@@ -19,7 +19,7 @@ std::optional<Entry> read_without_locks(const std::filesystem::path& file, const
     Database database(file, std::chrono::milliseconds(0), Database::Locks::kNone);
     if (database.integer("PRAGMA application_id") != kApplicationId ||
         database.integer("PRAGMA user_version") != Store::kSchema ||
-        database.text("SELECT sql FROM sqlite_master WHERE name = 'kernels'") != kCreateTable) {
+        database.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'kernels'") != kCreateTable) {
       return std::nullopt;
     }
     Statement statement(database, select_by_key());

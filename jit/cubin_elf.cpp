@@ -1,6 +1,7 @@
 #include "jit/cubin_elf.h"
 
 #include <elf.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -46,6 +47,15 @@ bool is_cubin_header(const Elf64_Ehdr& header) {
          header.e_shentsize == sizeof(Elf64_Shdr);
 }
 
+/// Where e_flags has the SM depends on the version of the ABI: 7 up to CUDA 12, 8 since CUDA 13 (LLVM's EF_CUDA_SM).
+std::optional<int> sm_of(const Elf64_Ehdr& header) {
+  switch (header.e_ident[EI_ABIVERSION]) {
+    case 7: return header.e_flags & 0xff;
+    case 8: return header.e_flags >> 8 & 0xff;
+    default: return std::nullopt;
+  }
+}
+
 /// Appends the kernels of one symbol table; false if the table is not all inside of the image.
 bool append_kernels(Bytes image, const Elf64_Shdr& symbols, const Elf64_Shdr& strings,
                     std::vector<std::string>& names) {
@@ -68,26 +78,39 @@ bool append_kernels(Bytes image, const Elf64_Shdr& symbols, const Elf64_Shdr& st
 
 CubinEntries read_cubin_entries(Bytes image) {
   const auto header = read<Elf64_Ehdr>(image, 0);
-  if (!header || !is_cubin_header(*header)) return {.names = {}, .problem = "no ELF header of a cubin"};
+  if (!header || !is_cubin_header(*header)) return {.names = {}, .problem = "no ELF header of a cubin", .sm = {}};
   const auto section = [&](std::uint64_t index) -> std::optional<Elf64_Shdr> {
     if (index >= header->e_shnum || header->e_shoff > image.size()) return std::nullopt;
     return read<Elf64_Shdr>(image, header->e_shoff + index * sizeof(Elf64_Shdr));
   };
 
   CubinEntries entries;
+  entries.sm = sm_of(*header);
   bool has_symbols = false;
   for (unsigned index = 0; index < header->e_shnum; ++index) {
     const auto symbols = section(index);
-    if (!symbols) return {.names = {}, .problem = "its section table ends outside of it"};
+    if (!symbols) return {.names = {}, .problem = "its section table ends outside of it", .sm = {}};
     if (symbols->sh_type != SHT_SYMTAB) continue;
     const auto strings = section(symbols->sh_link);
     if (!strings || !append_kernels(image, *symbols, *strings, entries.names)) {
-      return {.names = {}, .problem = "its symbol table ends outside of it"};
+      return {.names = {}, .problem = "its symbol table ends outside of it", .sm = {}};
     }
     has_symbols = true;
   }
   if (!has_symbols) entries.problem = "it has no symbol table";
   return entries;
+}
+
+std::string why_not_kernel(Bytes image, const std::string& entry, const Target& target) {
+  const CubinEntries entries = read_cubin_entries(image);
+  if (!entries.problem.empty()) return "it is no cubin: " + entries.problem;
+  if (entries.sm && *entries.sm != target.number()) {
+    return fmt::format("its cubin is of SM {}, not for {}", *entries.sm, target.name());
+  }
+  if (std::ranges::find(entries.names, entry) == entries.names.end()) {
+    return fmt::format("its cubin has no kernel {}", entry);
+  }
+  return {};
 }
 
 }  // namespace attnjit::jit

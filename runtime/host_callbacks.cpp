@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "cache/shown_text.h"
+
 namespace attnjit::runtime {
 namespace {
 
@@ -53,7 +55,7 @@ void has_thrown(Log& log, const char* what) noexcept {
 void tell(Log& log, LogLevel level, const std::string& message) noexcept {
   try {
     const CallbackStay stay;
-    log.call(level, message);
+    log.call(level, shown_lines(message));  // UTF-8, and nothing that commands a terminal
     return;
   } catch (const std::exception& error) {
     has_thrown(log, error.what());
@@ -66,7 +68,13 @@ void tell(Log& log, LogLevel level, const std::string& message) noexcept {
 }  // namespace
 
 void log_warnings_to_stderr(LogLevel level, const std::string& message) {
-  if (level == LogLevel::kWarning) std::fprintf(stderr, "attnjit: warning: %s\n", message.c_str());
+  if (level != LogLevel::kWarning) return;
+  std::string shown = "no memory to show it";
+  try {
+    shown = shown_lines(message);
+  } catch (const std::bad_alloc&) {
+  }
+  std::fprintf(stderr, "attnjit: warning: %s\n", shown.c_str());
 }
 
 bool inside_host_callback() { return callbacks_running > 0; }

@@ -6,9 +6,12 @@
 
 #include "attnjit/error.hpp"
 #include "cache/key.h"
+#include "cache/shown_text.h"
 #include "jit/compiler.h"
+#include "jit/cubin_elf.h"
 #include "runtime/driver.h"
 #include "runtime/host_callbacks.h"
+#include "runtime/load_result.h"
 #include "templates/shared/tile_counters.h"
 
 namespace attnjit::runtime {
@@ -37,17 +40,26 @@ jit::NvrtcSearch nvrtc_search(const KernelLoaderOptions& options) {
   return search;
 }
 
-/// The driver's words for "this cubin is not for me": made by a newer compiler, or for another SM.
-bool refuses_cubin(CUresult result) {
-  return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU ||
-         result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION || result == CUDA_ERROR_INVALID_SOURCE ||
-         result == CUDA_ERROR_JIT_COMPILER_NOT_FOUND;
-}
-
 /// Thrown within this file only, so that load() can try another compiler's cubin.
 struct CubinRefused {
   std::string reason;
 };
+
+/// Thrown within this file only: the driver failed over this cubin, and `error` is what the user is told where no other
+/// can be had.
+struct CubinFailed {
+  Error error;
+};
+
+void check_load(const Driver& driver, CUresult result, const char* call) {
+  if (refuses_cubin(result)) throw CubinRefused{driver.describe(result)};
+  try {
+    driver.check(result, call);
+  } catch (const Error& error) {
+    if (says_nothing_of_cubin(result)) throw;
+    throw CubinFailed{error};
+  }
+}
 
 /// Thrown within this file only, through the cache: no kernel for the target at hand, but one for the next.
 struct FoundForLaterTarget {
@@ -73,14 +85,13 @@ LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, cons
       }) {
   const CUresult loaded =
       driver.cuLibraryLoadData(&library_, entry.image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0);
-  if (refuses_cubin(loaded)) throw CubinRefused{driver.describe(loaded)};
-  driver.check(loaded, "cuLibraryLoadData");
+  check_load(driver, loaded, "cuLibraryLoadData");
   try {
-    driver.check(driver.cuLibraryGetKernel(&kernel_, library_, entry.entry_point.c_str()), "cuLibraryGetKernel");
-    const CUresult sized =
-        driver.cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, plan.smem_bytes, kernel_, device);
-    if (refuses_cubin(sized)) throw CubinRefused{driver.describe(sized)};
-    driver.check(sized, "cuKernelSetAttribute(MAX_DYNAMIC_SHARED_SIZE_BYTES)");
+    check_load(driver, driver.cuLibraryGetKernel(&kernel_, library_, entry.entry_point.c_str()), "cuLibraryGetKernel");
+    check_load(
+        driver,
+        driver.cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, plan.smem_bytes, kernel_, device),
+        "cuKernelSetAttribute(MAX_DYNAMIC_SHARED_SIZE_BYTES)");
   } catch (...) {
     driver.cuLibraryUnload(library_);
     throw;
@@ -190,18 +201,28 @@ cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   }
 }
 
-cache::CompilerWish KernelLoader::compiler_wish(const KernelPlan& plan, const std::string& key) {
+cache::CompilerWish KernelLoader::compiler_wish(const KernelPlan& plan, const cache::KeyFields& fields) {
+  cache::CompilerWish wish;
   if (options_.compiler == CompilerPolicy::kExact) {
     const jit::CompilerVersion version = nvrtc(plan.oldest_compiler).version();
-    return {.exactly = cache::CompilerId{kCompilerName, version.major, version.minor}, .accepts = {}};
+    wish.exactly = cache::CompilerId{kCompilerName, version.major, version.minor};
   }
-  return {.exactly = {},
-          .accepts = [this, key](const cache::CompilerId& compiler) { return !refused_.contains(key, compiler); }};
+  wish.accepts = [this, key = fields.key().hex()](const cache::CompilerId& compiler) {
+    return !refused_.contains(key, compiler);
+  };
+  // A checksum says that a row is as it was written, not that the right thing was written.
+  wish.fault = [&plan, target = jit::Target::parse(fields.target)](const cache::Entry& entry) {
+    const std::string wanted = plan.spec.entry();
+    if (entry.entry_point != wanted)
+      return fmt::format("its entry point is {}, not {}", shown_line(entry.entry_point), wanted);
+    return jit::why_not_kernel(entry.image, wanted, target);
+  };
+  return wish;
 }
 
 cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recompile) {
   cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile, .on_miss = {}};
-  request.wish = compiler_wish(plan, request.fields.key().hex());
+  request.wish = compiler_wish(plan, request.fields);
   request.alone = inside_host_callback();
   const HeldLogLines held;  // until no other thread waits for this one
   std::string trouble;
@@ -257,8 +278,8 @@ std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const Ke
   }
   for (std::size_t i = first; i < options_.targets.size(); ++i) {
     const cache::KeyFields fields = key_fields(plan, options_.targets[i]);
-    if (auto entry = cache_.find(
-            {.fields = fields, .wish = compiler_wish(plan, fields.key().hex()), .recompile = false, .on_miss = {}})) {
+    if (auto entry =
+            cache_.find({.fields = fields, .wish = compiler_wish(plan, fields), .recompile = false, .on_miss = {}})) {
       return entry;
     }
   }
@@ -268,7 +289,7 @@ std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const Ke
 bool KernelLoader::is_cached(const KernelPlan& plan) {
   const cache::KeyFields fields = key_fields(plan);
   const cache::KernelCache::Request request{
-      .fields = fields, .wish = compiler_wish(plan, fields.key().hex()), .recompile = false, .on_miss = {}};
+      .fields = fields, .wish = compiler_wish(plan, fields), .recompile = false, .on_miss = {}};
   return cache_.find(request) != nullptr || find_for_later_target(plan) != nullptr;
 }
 
@@ -359,6 +380,15 @@ std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
         throw Error(Status::kDriverError, fmt::format("{}. {}", message, kWhatServesThisDriver));
       }
       options_.log(LogLevel::kWarning, message + "; trying another compiler's");
+    } catch (const CubinFailed& failed) {
+      if (found.tier == cache::Tier::kCompiled) throw failed.error;
+      // Whatever is wrong with it, it was wrong for whoever stored it, too: nobody else is to meet it.
+      const std::string message =
+          fmt::format("the stored cubin of {} for {} that {} made cannot be loaded: {}", plan.spec.family,
+                      found.entry->fields.target, compiler_text(found.entry->compiler), failed.error.what());
+      refused_.add(found.entry->fields.key().hex(), found.entry->compiler, message);
+      cache_.evict(found.entry->fields, found.entry->compiler);
+      options_.log(LogLevel::kWarning, message + "; dropped");
     }
   }
 }

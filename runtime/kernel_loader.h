@@ -113,8 +113,8 @@ class KernelLoader {
  private:
   const std::string& source_digest(const jit::KernelSpec& spec) const;
   cache::KeyFields key_fields(const KernelPlan& plan, const jit::Target& target) const;
-  /// For the kernel of this key.
-  cache::CompilerWish compiler_wish(const KernelPlan& plan, const std::string& key);
+  /// For the kernel of these fields; `plan` must outlive it.
+  cache::CompilerWish compiler_wish(const KernelPlan& plan, const cache::KeyFields& fields);
   /// prepare(), whose error says what the driver refused before.
   cache::Found prepare_after_refusals(const KernelPlan& plan);
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);

@@ -7,20 +7,31 @@
 #include <filesystem>
 #include <utility>
 
+#include "cache/shown_text.h"
 #include "runtime/operator_config.h"
 
 namespace attnjit::runtime {
 namespace {
 
-/// The text as one word of a POSIX shell.
+/// The text as one word of a POSIX shell, in plain ASCII where it is no UTF-8: a host's callback is given nothing else.
 std::string quoted(const std::string& text) {
   const bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char letter) {
     return std::isalnum(letter) ||
            std::string_view("/._-+=:@").find(static_cast<char>(letter)) != std::string_view::npos;
   });
   if (plain) return text;
+  const bool printable = shown_line(text) == text;
   std::string result = "'";
-  for (const char letter : text) result += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  for (const char letter : text) {
+    if (letter == '\'') {
+      result += "'\\''";
+    } else if (!printable &&
+               (static_cast<unsigned char>(letter) >= 0x7f || static_cast<unsigned char>(letter) < 0x20)) {
+      result += fmt::format("'\"$(printf '\\{:03o}')\"'", static_cast<unsigned char>(letter));
+    } else {
+      result += letter;
+    }
+  }
   return result + "'";
 }
 
@@ -46,7 +57,7 @@ std::string where_text(const Miss& miss, const MissPlace& place) {
     case MissReason::kAbsent: break;
   }
   return "which is neither in memory nor in " +
-         (place.store_path.empty() ? "a cache file, because this Context has none" : place.store_path);
+         (place.store_path.empty() ? "a cache file, because this Context has none" : shown_line(place.store_path));
 }
 
 std::string advice_text(const Miss& miss, const MissPlace& place) {

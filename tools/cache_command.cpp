@@ -14,6 +14,7 @@
 #include "cache/store.h"
 #include "tools/cache_view.h"
 #include "tools/command.h"
+#include "tools/say.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
@@ -26,19 +27,19 @@ Exit list(const CacheArguments& arguments) {
   if (arguments.json) {
     Json rows = Json::array();
     for (const cache::Entry& entry : entries) rows.push_back(to_json(entry));
-    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"entries", std::move(rows)}}.dump(2));
+    say_json(Json{{"path", cache.path().string()}, {"entries", std::move(rows)}});
     return kExitOk;
   }
   if (entries.empty()) {
-    fmt::print("no kernels in {}\n", cache.path().string());
+    say("no kernels in {}\n", cache.path().string());
     return kExitOk;
   }
   constexpr const char* kRow = "{:<12}  {:<20}  {:<16}  {:<8}  {:<11}  {:>9}  {}\n";
-  fmt::print(kRow, "KEY", "CREATED", "FAMILY", "TARGET", "COMPILER", "COMPILED", "CONFIG");
+  say(kRow, "KEY", "CREATED", "FAMILY", "TARGET", "COMPILER", "COMPILED", "CONFIG");
   for (const cache::Entry& entry : entries) {
-    fmt::print(kRow, entry.fields.key().hex().substr(0, 12), time_text(entry.created_unix), entry.fields.family,
-               entry.fields.target, compiler_text(entry.compiler), seconds_text(entry.compile_seconds),
-               entry.fields.config + (entry.local ? "  (local templates)" : ""));
+    say(kRow, entry.fields.key().hex().substr(0, 12), time_text(entry.created_unix), shown_line(entry.fields.family),
+        shown_line(entry.fields.target), shown_line(compiler_text(entry.compiler)), seconds_text(entry.compile_seconds),
+        shown_line(entry.fields.config) + (entry.local ? "  (local templates)" : ""));
   }
   return kExitOk;
 }
@@ -59,32 +60,34 @@ Exit stat(const CacheArguments& arguments) {
                        {"schema", stat.schema},           {"entries", stat.entries},
                        {"image_bytes", stat.image_bytes}, {"file_bytes", stat.file_bytes},
                        {"max_bytes", max_bytes},          {"entries_by_target", Json(by_target)}};
-    fmt::print("{}\n", json.dump(2));
+    say_json(json);
     return kExitOk;
   }
-  fmt::print("path     {}{}\n", cache.path().string(), cache.store() ? "" : " (not there yet)");
-  fmt::print("schema   {}\n", stat.schema);
-  fmt::print("kernels  {}\n", stat.entries);
-  for (const auto& [target, count] : by_target) fmt::print("  {:<8} {}\n", target, count);
-  fmt::print("cubins   {}\n", bytes_text(stat.image_bytes));
-  fmt::print("file     {}, at most {}\n", bytes_text(stat.file_bytes), limit_text(max_bytes));
+  say("path     {}{}\n", cache.path().string(), cache.store() ? "" : " (not there yet)");
+  say("schema   {}\n", stat.schema);
+  say("kernels  {}\n", stat.entries);
+  for (const auto& [target, count] : by_target) say("  {:<8} {}\n", shown_line(target), count);
+  say("cubins   {}\n", bytes_text(stat.image_bytes));
+  say("file     {}, at most {}\n", bytes_text(stat.file_bytes), limit_text(max_bytes));
   return kExitOk;
 }
 
 Exit verify(const CacheArguments& arguments) {
   OpenCache cache(arguments);
-  std::vector<std::string> faults;
+  std::vector<std::string> faults, foreign;
   std::int64_t entries = 0;
   if (cache.store()) {
     entries = cache.store()->stat().entries;
     faults = cache.store()->verify();
+    foreign = cache.store()->foreign_objects();
   }
   faults.insert(faults.end(), cache.repairs().begin(), cache.repairs().end());
   if (arguments.json) {
-    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"entries", entries}, {"faults", faults}}.dump(2));
+    say_json(Json{{"path", cache.path().string()}, {"entries", entries}, {"faults", faults}, {"foreign", foreign}});
   } else {
-    for (const std::string& fault : faults) fmt::print("{}\n", fault);
-    fmt::print("{}: {} kernels, {} faults\n", cache.path().string(), entries, faults.size());
+    for (const std::string& fault : faults) say("{}\n", fault);
+    for (const std::string& object : foreign) say("not the library's, and never run: {}\n", shown_line(object));
+    say("{}: {} kernels, {} faults\n", cache.path().string(), entries, faults.size());
   }
   return faults.empty() ? kExitOk : kExitFailure;
 }
@@ -94,9 +97,9 @@ Exit clear(const CacheArguments& arguments) {
   const std::int64_t removed = cache.store() ? cache.store()->clear() : 0;
   cache.print_repairs();
   if (arguments.json) {
-    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"removed", removed}}.dump(2));
+    say_json(Json{{"path", cache.path().string()}, {"removed", removed}});
   } else {
-    fmt::print("{} kernels removed from {}\n", removed, cache.path().string());
+    say("{} kernels removed from {}\n", removed, cache.path().string());
   }
   return kExitOk;
 }
@@ -123,11 +126,11 @@ Exit collect_garbage(const GcArguments& arguments) {
     const Json json = {{"path", cache.path().string()},           {"removed_unused", report.unused_rows},
                        {"removed_for_size", report.evicted_rows}, {"max_bytes", max_bytes},
                        {"bytes_before", report.bytes_before},     {"bytes_after", report.bytes_after}};
-    fmt::print("{}\n", json.dump(2));
+    say_json(json);
   } else {
-    fmt::print("{} kernels removed from {}: {} not used for so long, {} for its size; {} now, {} before, at most {}\n",
-               report.unused_rows + report.evicted_rows, cache.path().string(), report.unused_rows, report.evicted_rows,
-               bytes_text(report.bytes_after), bytes_text(report.bytes_before), limit_text(max_bytes));
+    say("{} kernels removed from {}: {} not used for so long, {} for its size; {} now, {} before, at most {}\n",
+        report.unused_rows + report.evicted_rows, cache.path().string(), report.unused_rows, report.evicted_rows,
+        bytes_text(report.bytes_after), bytes_text(report.bytes_before), limit_text(max_bytes));
   }
   return kExitOk;
 }

@@ -19,6 +19,7 @@
 #include "tools/command.h"
 #include "tools/config_words.h"
 #include "tools/devices.h"
+#include "tools/say.h"
 
 namespace attnjit::tools {
 namespace {
@@ -91,8 +92,9 @@ Explanation explain(std::string operator_config, cache::KeyFields wanted, const 
 }
 
 std::string entry_text(const cache::Entry& entry) {
-  return fmt::format("{}, made {}, last used {}{}", compiler_text(entry.compiler), time_text(entry.created_unix),
-                     time_text(entry.last_used_unix), entry.local ? ", from local templates" : "");
+  return fmt::format("{}, made {}, last used {}{}", shown_line(compiler_text(entry.compiler)),
+                     time_text(entry.created_unix), time_text(entry.last_used_unix),
+                     entry.local ? ", from local templates" : "");
 }
 
 /// Why a field differs, where that is not plain from its values.
@@ -104,24 +106,23 @@ const char* remark(const std::string& field) {
 
 void print_text(const Explanation& explanation) {
   const cache::KeyFields& wanted = explanation.wanted;
-  fmt::print("{} for {}, key {}: {}\n  {}\n", wanted.family, wanted.target, wanted.key().hex().substr(0, 12),
-             explanation.rows.empty() ? "not cached" : "cached", wanted.config);
-  for (const cache::Entry* row : explanation.rows) fmt::print("  by {}\n", entry_text(*row));
+  say("{} for {}, key {}: {}\n  {}\n", wanted.family, wanted.target, wanted.key().hex().substr(0, 12),
+      explanation.rows.empty() ? "not cached" : "cached", wanted.config);
+  for (const cache::Entry* row : explanation.rows) say("  by {}\n", entry_text(*row));
   if (!explanation.in_place_of.empty()) {
-    fmt::print(
-        "  serves, slower, in place of {}, where no NVRTC builds that (miss policy and FallbackPolicy allowing)\n",
+    say("  serves, slower, in place of {}, where no NVRTC builds that (miss policy and FallbackPolicy allowing)\n",
         explanation.in_place_of);
   }
   if (!explanation.rows.empty()) return;
   if (explanation.nearest == nullptr) {
-    fmt::print("  the cache has no kernels\n");
+    say("  the cache has no kernels\n");
     return;
   }
   const cache::Entry& nearest = *explanation.nearest;
-  fmt::print("  nearest: {} ({}); it differs in\n", nearest.fields.key().hex().substr(0, 12), entry_text(nearest));
+  say("  nearest: {} ({}); it differs in\n", nearest.fields.key().hex().substr(0, 12), entry_text(nearest));
   for (const Difference& difference : explanation.differences) {
-    fmt::print("    {:<20} wanted {}, found {}{}\n", difference.field, difference.wanted.dump(),
-               difference.found.dump(), remark(difference.field));
+    say("    {:<20} wanted {}, found {}{}\n", shown_line(difference.field), json_text(difference.wanted),
+        json_text(difference.found), remark(difference.field));
   }
 }
 
@@ -217,7 +218,7 @@ Exit explain_cache(const ExplainArguments& arguments) {
     }
   }
   if (arguments.json) {
-    fmt::print("{}\n", Json{{"path", cache.path().string()}, {"cached", all_cached}, {"kernels", kernels}}.dump(2));
+    say_json(Json{{"path", cache.path().string()}, {"cached", all_cached}, {"kernels", kernels}});
   }
   return all_cached ? kExitOk : kExitFailure;
 }

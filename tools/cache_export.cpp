@@ -1,22 +1,25 @@
 // attnjit cache export: each kernel as a cubin file that cuobjdump and nvdisasm read, with a JSON file beside it.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cache/ofd_lock.h"
 #include "cache/store.h"
 #include "jit/target.h"
 #include "tools/cache_view.h"
 #include "tools/command.h"
+#include "tools/say.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
@@ -39,24 +42,51 @@ std::string base_name(const cache::Entry& entry) {
                      entry.compiler.major, entry.compiler.minor, entry.fields.key().hex().substr(0, 12));
 }
 
+/// A name that stays in its folder whatever a row says: no separators, no hidden file, no control characters.
+std::string safe_name(std::string name) {
+  for (char& letter : name) {
+    const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                       (letter >= '0' && letter <= '9') || letter == '_' || letter == '-' || letter == '.';
+    if (!plain) letter = '_';
+  }
+  constexpr std::size_t kLongest = 200;
+  if (name.size() > kLongest) name.erase(0, name.size() - kLongest);  // the key is at the end
+  if (name.starts_with('.')) name.front() = '_';
+  return name;
+}
+
+/// Writes beside the name, then takes its place: a link of that name is replaced, and what it leads to is not touched.
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  errno = 0;
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  if (!file) throw std::runtime_error(fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno)));
+  std::filesystem::path fresh = path;
+  fresh += fmt::format(".{}.new", ::getpid());
+  const auto check = [&](bool good) {
+    if (good) return;
+    const int error = errno;
+    ::unlink(fresh.c_str());
+    throw std::runtime_error(fmt::format("{} cannot be written: {}", path.string(), std::strerror(error)));
+  };
+  ::unlink(fresh.c_str());  // of a process with our number that was killed
+  const cache::FileDescriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  check(file.valid());
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.number(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    check(written >= 0);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  check(::rename(fresh.c_str(), path.c_str()) == 0);
 }
 
 /// Writes both files; the JSON as it is also listed.
 Json export_entry(const cache::Entry& entry, const std::filesystem::path& directory) {
-  const std::string name = base_name(entry);
+  const std::string name = safe_name(base_name(entry));
   Json json = to_json(entry);
   json["cubin"] = name + ".cubin";
   json["cubin_bytes"] = entry.image.size();
   json["log"] = entry.log;
   write_file(directory / (name + ".cubin"), {reinterpret_cast<const char*>(entry.image.data()), entry.image.size()});
   // A log is the compiler's bytes, which need not be UTF-8.
-  write_file(directory / (name + ".json"), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(directory / (name + ".json"), json_text(json, 2) + "\n");
   return json;
 }
 
@@ -88,14 +118,12 @@ Exit export_cache(const ExportArguments& arguments) {
   }
   cache.print_repairs();
   if (arguments.json) {
-    fmt::print("{}\n", Json{{"path", cache.path().string()},
-                            {"directory", directory.string()},
-                            {"left_out_local", local},
-                            {"kernels", std::move(kernels)}}
-                           .dump(2));
+    say_json(Json{{"path", cache.path().string()},
+                  {"directory", directory.string()},
+                  {"left_out_local", local},
+                  {"kernels", std::move(kernels)}});
   } else {
-    fmt::print(
-        "{} kernels of {} written to {}, {}{}\n", kernels.size(), cache.path().string(), directory.string(),
+    say("{} kernels of {} written to {}, {}{}\n", kernels.size(), cache.path().string(), directory.string(),
         bytes_text(bytes),
         local == 0 ? "" : fmt::format("; {} made from local templates left out (--local takes them too)", local));
   }

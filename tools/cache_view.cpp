@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "tools/cache_place.h"
+#include "tools/say.h"
 
 namespace attnjit::tools {
 
@@ -27,13 +28,17 @@ OpenCache::OpenCache(const CacheArguments& arguments) {
 std::vector<cache::Entry> OpenCache::entries() { return store_ ? store_->list() : std::vector<cache::Entry>{}; }
 
 void OpenCache::print_repairs() const {
-  for (const std::string& repair : repairs_) fmt::print(stderr, "attnjit: warning: {}\n", repair);
+  for (const std::string& repair : repairs_) say(stderr, "attnjit: warning: {}\n", repair);
 }
 
 std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} {}.{}", id.name, id.major, id.minor); }
 
 std::string time_text(std::int64_t unix_seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_seconds)));
+  const std::time_t time = unix_seconds;
+  std::tm calendar{};
+  // Of a row that nobody has checked, any number.
+  if (::gmtime_r(&time, &calendar) == nullptr) return fmt::format("second {}", unix_seconds);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", calendar);
 }
 
 Json to_json(const cache::Entry& entry) {

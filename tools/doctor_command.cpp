@@ -10,15 +10,18 @@
 
 #include "tools/command.h"
 #include "tools/findings.h"
+#include "tools/say.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
 namespace {
 
 /// Strings without quotes, anything else as JSON.
-std::string text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string text(const Json& value) {
+  return value.is_string() ? shown_line(value.get<std::string>()) : json_text(value);
+}
 
-void line(std::string_view title, const std::string& what) { fmt::print("{:<10} {}\n", title, what); }
+void line(std::string_view title, const std::string& what) { say("{:<10} {}\n", title, what); }
 
 void print_driver(const Json& driver) {
   line("driver", driver["error"].is_null() ? text(driver["name"]) : text(driver["error"]));
@@ -59,6 +62,7 @@ void print_cache(const Json& cache) {
     line("", "no kernels yet");
   }
   for (const Json& fault : cache["faults"]) line("", "fault: " + text(fault));
+  for (const Json& remark : cache["remarks"]) line("", "note: " + text(remark));
 }
 
 void print_templates(const Json& templates) {
@@ -89,7 +93,7 @@ void print_kernels(const Json& kernels) {
 Exit doctor(bool as_json) {
   const Json findings = find_out();
   if (as_json) {
-    fmt::print("{}\n", findings.dump(2));
+    say_json(findings);
     return kExitOk;
   }
   line("attnjit", text(findings["version"]));

@@ -16,6 +16,7 @@
 #include "tools/command.h"
 #include "tools/config_words.h"
 #include "tools/emulate_case.h"
+#include "tools/say.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
@@ -109,7 +110,7 @@ void print_trace(const std::vector<emulator::TraceEvent>& trace) {
     } else if (!first.detail.empty()) {
       what += fmt::format(" ({})", first.detail);
     }
-    fmt::print("  warp {:<2} {:<44} {}\n", first.warp, what, first.what == "exit" ? "" : to_string(first.site));
+    say("  warp {:<2} {:<44} {}\n", first.warp, what, first.what == "exit" ? "" : to_string(first.site));
     i += count;
   }
 }
@@ -149,17 +150,17 @@ Exit emulate(const Arguments& arguments) {
       continue;
     }
     for (const emulator::KernelRun& kernel : told ? std::vector<emulator::KernelRun>() : run.kernels) {
-      fmt::print("{}\n{} CTAs of {} threads with {} of shared memory, {}\n", kernel.object->name, kernel.grid.ctas,
-                 kernel.grid.threads, bytes_text(kernel.grid.smem_bytes), compiled_text(*kernel.object));
+      say("{}\n{} CTAs of {} threads with {} of shared memory, {}\n", kernel.object->name, kernel.grid.ctas,
+          kernel.grid.threads, bytes_text(kernel.grid.smem_bytes), compiled_text(*kernel.object));
       told = true;
     }
     print_trace(trace);
-    fmt::print("{}: copies land {}, seed {}{}{}: {:.0f} ms on the CPU; {}\n", judged.trouble.empty() ? "ok" : "WRONG",
-               to_string(completion), seed, arguments.race ? ", race check" : "",
-               run.kernels.empty() && judged.trouble.empty() ? " (nothing to launch)" : "", run.seconds() * 1e3,
-               judgement(judged));
+    say("{}: copies land {}, seed {}{}{}: {:.0f} ms on the CPU; {}\n", judged.trouble.empty() ? "ok" : "WRONG",
+        to_string(completion), seed, arguments.race ? ", race check" : "",
+        run.kernels.empty() && judged.trouble.empty() ? " (nothing to launch)" : "", run.seconds() * 1e3,
+        judgement(judged));
   }
-  if (arguments.json) fmt::print("{}\n", Json{{"ok", ok}, {"runs", runs}}.dump(2));
+  if (arguments.json) say_json(Json{{"ok", ok}, {"runs", runs}});
   return ok ? kExitOk : kExitFailure;
 }
 

@@ -12,6 +12,7 @@
 
 #include "attnjit/context.hpp"
 #include "attnjit/error.hpp"
+#include "cache/folder_trust.h"
 #include "cache/location.h"
 #include "cache/store.h"
 #include "jit/nvrtc.h"
@@ -103,13 +104,18 @@ Json find_cache() {
                {"entries", 0},
                {"file_bytes", 0},
                {"faults", Json::array()},
+               {"remarks", Json::array()},
                {"error", nullptr}};
+  if (location.directory) json["remarks"] = cache::remarks_on_parents(*location.directory);
   if (!location.directory || !std::filesystem::exists(*location.directory / cache::Store::file_name())) return json;
   json["exists"] = true;
   std::vector<std::string> repairs;
   try {
     cache::Store store(*location.directory, [&](const std::string& repair) { repairs.push_back(repair); });
     json["faults"] = store.verify();
+    for (const std::string& object : store.foreign_objects()) {
+      json["remarks"].push_back("the file holds a " + object + ", which is not the library's and is never run");
+    }
     const cache::StoreStat stat = store.stat();
     json["entries"] = stat.entries;
     json["file_bytes"] = stat.file_bytes;

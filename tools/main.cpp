@@ -15,13 +15,14 @@
 #include "attnjit/context.hpp"
 #include "attnjit/error.hpp"
 #include "tools/command.h"
+#include "tools/say.h"
 
 namespace {
 
 using namespace attnjit::tools;
 
 Exit complain(const std::string& message, Exit exit) {
-  fmt::print(stderr, "attnjit: {}\n", message);
+  say(stderr, "attnjit: {}\n", message);
   return exit;
 }
 

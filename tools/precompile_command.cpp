@@ -22,6 +22,7 @@
 #include "tools/devices.h"
 #include "tools/manifest.h"
 #include "tools/progress.h"
+#include "tools/say.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
@@ -112,7 +113,7 @@ void print_json(const Summary& summary, const std::vector<KernelReport>& reports
                        {"seconds", summary.seconds},
                        {"counters", Json::parse(attnjit::to_json(counters))}}},
                      {"kernels", std::move(kernels)}};
-  fmt::print("{}\n", json.dump(2));
+  say_json(json);
 }
 
 Exit precompile_cache(const Arguments& arguments) {
@@ -139,9 +140,9 @@ Exit precompile_cache(const Arguments& arguments) {
   if (arguments.json) {
     print_json(summary, reports, counters);
   } else {
-    fmt::print("kernels for {}: {} in the cache, {} compiled, {} waited for, {} failed, in {}; cache {}\n",
-               fmt::join(options.archs, ", "), summary.hits, summary.compiled, summary.waited, summary.failed,
-               seconds_text(summary.seconds), (directory / cache::Store::file_name()).string());
+    say("kernels for {}: {} in the cache, {} compiled, {} waited for, {} failed, in {}; cache {}\n",
+        fmt::join(options.archs, ", "), summary.hits, summary.compiled, summary.waited, summary.failed,
+        seconds_text(summary.seconds), (directory / cache::Store::file_name()).string());
   }
   return summary.failed == 0 ? kExitOk : kExitFailure;
 }

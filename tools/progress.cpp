@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "cache/shown_text.h"
 #include "tools/text.h"
 
 namespace attnjit::tools {
@@ -66,9 +67,9 @@ Progress::Progress(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) ==
 
 void Progress::write_line(const std::string& text) {
   if (terminal_) {
-    fmt::print(out_, "{}{}\n{}", kEraseLine, text, bar_);
+    fmt::print(out_, "{}{}\n{}", kEraseLine, shown_lines(text), bar_);
   } else {
-    fmt::print(out_, "{}\n", text);
+    fmt::print(out_, "{}\n", shown_lines(text));
   }
   std::fflush(out_);
 }

@@ -1,5 +1,7 @@
 #include "runtime/c_api/support.h"
 
+#include "cache/shown_text.h"
+
 namespace attnjit::c_api {
 namespace {
 
@@ -9,7 +11,7 @@ thread_local std::string last_text;
 
 attnjit_status failed(attnjit_status status, const char* text) noexcept {
   try {
-    last_text = text;
+    last_text = shown_lines(text);
   } catch (...) {
     last_text = "out of memory";  // short enough to be stored inside the string object: allocates nothing
   }

@@ -1,4 +1,5 @@
 // Places that cannot be used, from the environment to a kernel that is served nevertheless.
+#include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 #include <map>
 #include <thread>
 
+#include "cache/sqlite.h"
 #include "tests/cache/cache_trouble.h"
 
 namespace attnjit::cache {
@@ -100,10 +102,100 @@ TEST_F(CachePlaces, FolderThatCannotBeMade) {
 TEST_F(CachePlaces, FolderOfAnotherUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "giving a folder to another user needs root";
   fs::create_directory(root_ / "named");
+  ASSERT_EQ(::chown((root_ / "named").c_str(), kNobody - 1, kNobody), 0);
   EXPECT_EQ(0, run_child([&] {
               return checked([&] {
                 become_nobody();
-                expect_refused(named("named"), "belongs to user 0");
+                expect_refused(named("named"), "belongs to user 65533");
+              });
+            }));
+}
+
+/// A container's image: root has compiled, anybody reads.
+TEST_F(CachePlaces, FolderOfRootIsReadByAnybody) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  WatchedCache(named("named")).expect_serves(100);
+  const auto as_nobody = [&](const std::function<void()>& body) {
+    return run_child([&] {
+      return checked([&] {
+        become_nobody();
+        body();
+      });
+    });
+  };
+  EXPECT_EQ(0, as_nobody([&] { expect_refused(named("named"), "chmod -R a+rX"); }));
+  for (const char* file : {"kernels-v1.sqlite", "kernels-v1.lock", "compile.lock"}) {
+    ::chmod((root_ / "named" / file).c_str(), 0644);
+  }
+  for (const unsigned mode : {0755u, 0555u}) {
+    ::chmod((root_ / "named").c_str(), mode);
+    EXPECT_EQ(0, as_nobody([&] {
+                const Location location = named("named");
+                EXPECT_THAT(location.reason, HasSubstr("read only"));
+                WatchedCache cache(location);
+                EXPECT_EQ(cache.get(100), Tier::kStore);
+                EXPECT_THAT(cache.warnings(), IsEmpty());
+                EXPECT_THAT(cache->store()->verify(), IsEmpty());
+                EXPECT_EQ(cache->store()->list().size(), 3u);
+                EXPECT_EQ(cache.get(200), Tier::kCompiled);
+                EXPECT_THAT(cache.warnings(), ::testing::Contains(HasSubstr("not kept")).Times(1));
+              }));
+  }
+  // Nobody's own folder comes after it only where it holds nothing.
+  EXPECT_EQ(0, as_nobody([&] {
+              const Location next = choose({{"XDG_CACHE_HOME", root_ / "missing"}, {"TMPDIR", root_ / "temporary"}});
+              EXPECT_EQ(next.directory, root_ / "temporary" / "attnjit-65534");
+            }));
+  ::chmod((root_ / "named").c_str(), 0775);
+  EXPECT_EQ(0, as_nobody([&] { expect_refused(named("named"), "its group may write"); }));
+}
+
+/// No setgid bit on the folder, and members with other groups of their own: the files are the group's all the same.
+TEST_F(CachePlaces, GroupSharesWithoutSetgid) {
+  if (::geteuid() != 0) GTEST_SKIP() << "joining a group needs root";
+  constexpr gid_t kGroup = 65531;
+  fs::create_directory(root_ / "shared");
+  ASSERT_EQ(::chown((root_ / "shared").c_str(), 65530, kGroup), 0);
+  ::chmod((root_ / "shared").c_str(), 0770);
+  const auto as_member = [&](uid_t user, int first) {
+    return run_child([&] {
+      return checked([&] {
+        const gid_t group = kGroup;
+        ASSERT_EQ(::setgroups(1, &group), 0);
+        ASSERT_EQ(::setgid(user), 0);
+        ASSERT_EQ(::setuid(user), 0);
+        ::umask(077);
+        WatchedCache cache(choose({{"ATTNJIT_CACHE", root_ / "shared"}, {"ATTNJIT_CACHE_GROUP", "1"}}));
+        if (first > 100) {
+          EXPECT_EQ(cache.get(100), Tier::kStore);
+        }
+        cache.expect_serves(first);
+        EXPECT_THAT(cache.warnings(), IsEmpty());
+      });
+    });
+  };
+  EXPECT_EQ(0, as_member(65528, 100));
+  for (const auto& file : fs::directory_iterator(root_ / "shared")) {
+    struct stat status;
+    ASSERT_EQ(::stat(file.path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_gid, kGroup) << file.path();
+    EXPECT_EQ(status.st_mode & 0777, 0660u) << file.path();
+  }
+  EXPECT_EQ(0, as_member(65529, 200));
+  // The journal as well: who is killed must not keep it from the others.
+  EXPECT_EQ(0, run_child([&] {
+              return checked([&] {
+                const gid_t group = kGroup;
+                ASSERT_EQ(::setgroups(1, &group), 0);
+                ASSERT_EQ(::setgid(65528), 0);
+                ASSERT_EQ(::setuid(65528), 0);
+                choose({{"ATTNJIT_CACHE", root_ / "shared"}, {"ATTNJIT_CACHE_GROUP", "1"}});
+                Database database(root_ / "shared" / "kernels-v1.sqlite", std::chrono::milliseconds(0));
+                database.execute("BEGIN IMMEDIATE; DELETE FROM kernels");
+                struct stat status;
+                ASSERT_EQ(::stat((root_ / "shared" / "kernels-v1.sqlite-journal").c_str(), &status), 0);
+                EXPECT_EQ(status.st_gid, kGroup);
+                EXPECT_EQ(status.st_mode & 0777, 0660u);
               });
             }));
 }
@@ -114,10 +206,14 @@ TEST_F(CachePlaces, FolderThatOthersMayWrite) {
   expect_refused(named("named"), "everybody may write");
 }
 
-TEST_F(CachePlaces, SymbolicLink) {
+TEST_F(CachePlaces, SymbolicLinkIsFollowed) {
   fs::create_directory(root_ / "target");
+  ::chmod((root_ / "target").c_str(), 0700);
   fs::create_directory_symlink(root_ / "target", root_ / "named");
-  expect_refused(named("named"), "symbolic link");
+  WatchedCache(named("named")).expect_serves();
+  WatchedCache next(named("named"));
+  EXPECT_EQ(next.get(100), Tier::kStore);
+  EXPECT_THAT(next.warnings(), IsEmpty());
 }
 
 TEST_F(CachePlaces, WithoutHomeAndXdgTheTemporaryFolderServes) {
@@ -193,8 +289,9 @@ TEST_F(CachePlaces, ReadOnlyFileSystem) {
     fs::create_directory(place / "cache");
     WatchedCache(place / "cache").expect_serves();
     ASSERT_EQ(::mount("none", place.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0) << std::strerror(errno);
-    // By name it is refused, else the next place is taken.
-    expect_refused(named("mounted/cache"), "Read-only file system");
+    expect_refused(named("mounted/other"), "Read-only file system");
+    EXPECT_EQ(WatchedCache(named("mounted/cache")).get(100), Tier::kStore);
+    // Where it holds no kernels, the next place is taken.
     const Location next = choose({{"XDG_CACHE_HOME", place}, {"HOME", root_ / "home"}});
     EXPECT_EQ(next.directory, root_ / "home/.cache/attnjit");
     // A cache that stays on it reads what there is, and tells once that nothing is kept.

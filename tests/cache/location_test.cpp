@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <map>
@@ -133,16 +134,43 @@ TEST_F(LocationTest, GroupMayWriteOnlyWhenAskedFor) {
   EXPECT_EQ(named(root_ / "named", "1").directory, root_ / "named");
 }
 
-TEST_F(LocationTest, SymbolicLinkIsRefusedWithOrWithoutSlash) {
+TEST_F(LocationTest, OwnSymbolicLinkIsFollowedWithOrWithoutSlash) {
   fs::create_directory(root_ / "target");
   ::chmod(in_root("target").c_str(), 0700);
   fs::create_directory_symlink(root_ / "target", root_ / "link");
-  for (const char* spelling : {"link", "link/", "link//"}) {
-    const Location location = named(in_root(spelling));
-    EXPECT_EQ(location.directory, std::nullopt) << spelling;
-    EXPECT_THAT(location.rejected, ElementsAre(HasSubstr("symbolic link")));
+  for (const char* spelling : {"link", "link/", "link//", "target//"}) {
+    EXPECT_EQ(named(in_root(spelling)).directory, root_ / "target") << spelling;
   }
-  EXPECT_EQ(named(in_root("target//")).directory, root_ / "target");
+  ::chmod(in_root("target").c_str(), 0777);
+  EXPECT_THAT(named(in_root("link")).rejected, ElementsAre(HasSubstr("everybody may write")));
+  fs::remove(root_ / "target");
+  EXPECT_THAT(named(in_root("link")).rejected, ElementsAre(HasSubstr("symbolic link to what cannot be read")));
+}
+
+TEST_F(LocationTest, SymbolicLinkAtTheDefaultPlaceIsFollowed) {
+  fs::create_directories(root_ / "home/.cache");
+  fs::create_directory(root_ / "disk");
+  ::chmod(in_root("disk").c_str(), 0700);
+  fs::create_directory_symlink(root_ / "disk", root_ / "home/.cache/attnjit");
+  EXPECT_EQ(choose_location("", environment({{"HOME", in_root("home")}})).directory, root_ / "disk");
+}
+
+TEST_F(LocationTest, SymbolicLinkInTheTemporaryFolderIsRefused) {
+  fs::create_directory(root_ / "target");
+  ::chmod(in_root("target").c_str(), 0700);
+  fs::create_directory_symlink(root_ / "target", temporary_);
+  const Location location = choose_location("", environment({{"TMPDIR", in_root("temporary")}}));
+  EXPECT_EQ(location.directory, std::nullopt);
+  EXPECT_THAT(location.rejected.back(), HasSubstr("symbolic link"));
+}
+
+TEST_F(LocationTest, SymbolicLinkOfAnotherUserIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "giving a link to another user needs root";
+  fs::create_directory(root_ / "target");
+  ::chmod(in_root("target").c_str(), 0700);
+  fs::create_directory_symlink(root_ / "target", root_ / "link");
+  ASSERT_EQ(::lchown(in_root("link").c_str(), 65534, 65534), 0);
+  EXPECT_THAT(named(in_root("link")).rejected, ElementsAre(HasSubstr("symbolic link of user 65534")));
 }
 
 TEST_F(LocationTest, FileIsRefused) {

@@ -9,6 +9,7 @@
 #include <limits>
 #include <thread>
 
+#include "cache/folder_trust.h"
 #include "tests/cache/support.h"
 
 namespace attnjit::cache {
@@ -159,6 +160,8 @@ TEST(Store, FilesArePrivateUnlessTheDirectoryIsShared) {
 
   TemporaryDirectory shared;
   ASSERT_EQ(::chmod(shared.path().c_str(), 0770), 0);
+  EXPECT_THROW(Store{shared.path()}, StoreError) << "nobody asked for sharing by name";
+  share_with_group(shared.path(), ::getegid());
   Store(shared.path()).put(sample_entry());
   EXPECT_EQ(mode_of(shared / "kernels-v1.sqlite"), 0660u);
   EXPECT_EQ(mode_of(shared / "kernels-v1.lock"), 0660u);

@@ -104,7 +104,7 @@ CUresult library_load(CUlibrary* library, const void* image, CUjit_option*, void
   const std::lock_guard lock(mutex);
   if (fake_state.cubins_to_refuse > 0) {
     --fake_state.cubins_to_refuse;
-    return CUDA_ERROR_NO_BINARY_FOR_GPU;
+    return fake_state.refusal;
   }
   *library = reinterpret_cast<CUlibrary>(static_cast<std::uintptr_t>(++fake_state.libraries_loaded));
   images[*library] = fake_state.read_image ? fake_state.read_image(image) : "";

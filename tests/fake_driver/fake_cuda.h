@@ -41,9 +41,10 @@ struct State {
   std::map<std::string, std::size_t> parameter_bytes;  // of the parameter that a launch records, by entry
   /// Stands in for the GPU: called at each launch with the kernel's one parameter, after it was recorded.
   std::function<void(const Launch&, void* parameter)> on_launch;
-  int cubins_to_refuse = 0;  // the next so many cuLibraryLoadData calls refuse
   /// Says which cubin this is, for the launches of its kernels.
   std::function<std::string(const void* image)> read_image;
+  int cubins_to_refuse = 0;  // the next so many cuLibraryLoadData calls refuse, in these words:
+  CUresult refusal = CUDA_ERROR_NO_BINARY_FOR_GPU;
   std::vector<Launch> launches;
   std::vector<Allocation> allocations;
   bool out_of_memory = false;

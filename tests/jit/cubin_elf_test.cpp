@@ -51,6 +51,22 @@ TEST(CubinElf, AGlobalFunctionWithoutTheEntryBitIsNoKernel) {
   EXPECT_THAT(entries.names, IsEmpty());
 }
 
+/// By its header, whichever version of the ABI this machine's NVRTC writes.
+TEST(CubinElf, SaysWhyACubinIsNotTheKernelThatIsWanted) {
+  for (const char* const name : {"sm_80", "sm_90a", "sm_100"}) {
+    const Target target = Target::parse(name);
+    const std::vector<unsigned char> image = tiny_cubin(name);
+    EXPECT_EQ(read_cubin_entries(image).sm, target.number());
+    EXPECT_EQ(why_not_kernel(image, "attnjit_tiny", target), "");
+    EXPECT_THAT(why_not_kernel(image, "attnjit_other", target), HasSubstr("no kernel attnjit_other"));
+    EXPECT_THAT(why_not_kernel(image, "attnjit_tiny", Target::parse("sm_86")), HasSubstr(", not for sm_86"));
+  }
+  std::vector<unsigned char> image = tiny_cubin("sm_80");
+  image[8] = 99;  // a version of the ABI that nobody knows: nothing can be said of its SM
+  EXPECT_EQ(why_not_kernel(image, "attnjit_tiny", Target::parse("sm_90a")), "");
+  EXPECT_THAT(why_not_kernel({}, "attnjit_tiny", Target::parse("sm_90a")), HasSubstr("no cubin"));
+}
+
 TEST(CubinElf, SaysWhyBytesAreNoCubin) {
   EXPECT_THAT(read_cubin_entries({}).problem, HasSubstr("no ELF header"));
   const std::vector<unsigned char> garbage(4096, 0xa5);

@@ -295,6 +295,20 @@ TEST(MissText, WordsOfAShellAreQuoted) {
   EXPECT_THAT(miss.command,
               ::testing::StartsWith("ATTNJIT_TEMPLATE_DIR=/src/templates attnjit precompile-cache --cache "
                                     "'/home/a b/it'\\''s' --arch"));
+  // Names that are no UTF-8 reach the folder, and the host's callback as plain text.
+  const Miss odd =
+      runtime::describe_miss(plan, {}, {.store_path = "/a\xff/kernels.sqlite", .template_dir = ""}, MissPolicy::kError);
+  EXPECT_THAT(odd.command, HasSubstr(R"x(--cache '/a'"$(printf '\377')"'' --arch)x"));
+}
+
+TEST_F(MissTest, CallbacksAreToldUtf8Only) {
+  ContextOptions odd = options();
+  odd.cache_path = directory_ / "\xff\x1b[2J";
+  std::filesystem::create_directory(odd.cache_path);
+  std::filesystem::permissions(odd.cache_path, std::filesystem::perms::all);
+  const Context context(odd);
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_THAT(warnings_.front(), HasSubstr("\\xff\\u001b[2J everybody may write"));
 }
 
 // ---- counters

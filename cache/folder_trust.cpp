@@ -1,0 +1,157 @@
+#include "cache/folder_trust.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "cache/store.h"
+
+namespace attnjit::cache {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kDescriptors[] = "/proc/self/fd/";
+
+bool in_our_groups(gid_t group) {
+  if (group == ::getegid()) return true;
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
+  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  return count > 0 && std::find(groups.begin(), groups.begin() + count, group) != groups.begin() + count;
+}
+
+/// Folders that are shared, each with the group that it was shared with. A list that only grows, without a mutex: a
+/// forked child would inherit that locked.
+struct Shared {
+  const fs::path folder;
+  const gid_t group;
+  const Shared* next;
+};
+std::atomic<const Shared*> shared_folders{nullptr};
+
+bool is_shared(const fs::path& folder, gid_t group) {
+  for (const Shared* shared = shared_folders.load(); shared; shared = shared->next) {
+    if (shared->folder == folder && shared->group == group) return true;
+  }
+  return false;
+}
+
+bool same_file(const struct stat& a, dev_t device, ino_t inode) { return a.st_dev == device && a.st_ino == inode; }
+
+}  // namespace
+
+std::optional<std::string> why_no_trust_in_folder(const struct stat& folder, bool shared_with_group) {
+  const unsigned mode = folder.st_mode & 07777;
+  if (mode & S_IWOTH) return fmt::format("everybody may write to it (mode {:04o}); chmod o-w makes it usable", mode);
+  if ((mode & S_IWGRP) && !shared_with_group) {
+    return fmt::format("its group may write to it (mode {:04o}); chmod g-w, or set ATTNJIT_CACHE_GROUP=1 to share it",
+                       mode);
+  }
+  const bool shared = (mode & S_IWGRP) && in_our_groups(folder.st_gid);
+  // What root made and nobody else may change is a container's image: everybody may read it.
+  const bool roots = folder.st_uid == 0 && !(mode & S_IWGRP);
+  if (folder.st_uid == ::geteuid() || shared || roots) return std::nullopt;
+  return fmt::format("belongs to user {}, this process runs as {}", folder.st_uid, ::geteuid());
+}
+
+std::optional<std::string> why_no_trust_in_file(const struct stat& file, const struct stat& folder) {
+  if (!S_ISREG(file.st_mode)) return "is not a regular file; remove it or choose another directory";
+  const unsigned mode = file.st_mode & 07777;
+  if (mode & S_IWOTH) return fmt::format("everybody may write to it (mode {:04o}); chmod o-w makes it usable", mode);
+  // A folder that its group may write to is only trusted where that was asked for.
+  const bool groups_own = (folder.st_mode & S_IWGRP) && file.st_gid == folder.st_gid;
+  if ((mode & S_IWGRP) && !groups_own) {
+    const std::string cure = folder.st_mode & S_IWGRP ? fmt::format("chgrp {}", folder.st_gid) : "chmod g-w";
+    return fmt::format("its group {} may write to it (mode {:04o}); {} makes it usable", file.st_gid, mode, cure);
+  }
+  if (file.st_uid != ::geteuid() && file.st_uid != 0 && file.st_uid != folder.st_uid && !groups_own) {
+    return fmt::format("belongs to user {} and group {}, this process runs as {}{}", file.st_uid, file.st_gid,
+                       ::geteuid(),
+                       folder.st_mode & S_IWGRP ? "; chmod g+s on the folder gives it the right group" : "");
+  }
+  // Who can give a file a second name cannot be kept from it by the folder. That cannot matter where root alone may
+  // write, and some file systems of container images keep equal files once.
+  const bool only_roots = file.st_uid == 0 && folder.st_uid == 0 && !(folder.st_mode & S_IWGRP) && ::geteuid() != 0;
+  if (file.st_nlink != 1 && !only_roots) {
+    return fmt::format("has {} names (hard links); copy it in place of the link, or remove it", file.st_nlink);
+  }
+  return std::nullopt;
+}
+
+void share_with_group(const fs::path& folder, gid_t group) {
+  if (is_shared(folder, group)) return;
+  auto* const fresh = new Shared{folder, group, shared_folders.load()};
+  while (!shared_folders.compare_exchange_weak(fresh->next, fresh)) {
+  }
+}
+
+void fit_into_folder(int descriptor, const fs::path& folder) {
+  struct stat status;
+  if (::stat(folder.c_str(), &status) != 0 || !(status.st_mode & S_IWGRP)) return;
+  (void)::fchmod(descriptor, 0660);  // the umask may have taken the group's bits away
+  struct stat made;
+  if (::fstat(descriptor, &made) == 0 && made.st_gid != status.st_gid) {
+    (void)::fchown(descriptor, static_cast<uid_t>(-1), status.st_gid);
+  }
+}
+
+HeldFolder::HeldFolder(fs::path folder) : folder_(std::move(folder)) {
+  // O_PATH: enough to look up names, and needs no right to list them. Closing it drops no lock of a file.
+  descriptor_ = FileDescriptor(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status;
+  if (!descriptor_.valid() || ::fstat(descriptor_.number(), &status) != 0) {
+    throw StoreError(fmt::format("{}: cannot be opened: {}", folder_.string(), std::strerror(errno)));
+  }
+  if (const auto reason = why_no_trust_in_folder(status, is_shared(folder_, status.st_gid))) {
+    throw StoreError(fmt::format("{}: {}", folder_.string(), *reason));
+  }
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+  const std::string by_descriptor = kDescriptors + std::to_string(descriptor_.number());
+  by_descriptor_ = ::stat(by_descriptor.c_str(), &status) == 0 && same_file(status, device_, inode_);
+}
+
+fs::path HeldFolder::path_of(const fs::path& name) const {
+  if (!by_descriptor_) return folder_ / name;
+  return fs::path(kDescriptors + std::to_string(descriptor_.number())) / name;
+}
+
+bool HeldFolder::bears_its_name() const {
+  struct stat status;
+  return ::lstat(folder_.c_str(), &status) == 0 && same_file(status, device_, inode_);
+}
+
+std::vector<std::string> remarks_on_parents(const fs::path& folder) {
+  std::vector<std::string> remarks;
+  std::error_code error;
+  for (fs::path parent = fs::canonical(folder, error); !error && parent != parent.root_path();) {
+    parent = parent.parent_path();
+    struct stat status;
+    if (::stat(parent.c_str(), &status) != 0) break;
+    const unsigned mode = status.st_mode & 07777;
+    const bool writable = (mode & (S_IWGRP | S_IWOTH)) && !(mode & S_ISVTX);
+    const bool owned = status.st_uid == ::geteuid() || status.st_uid == 0;
+    if (!writable && owned) continue;
+    remarks.push_back(
+        fmt::format("{} (mode {:04o}, user {}) may be written by others, who can exchange the cache folder; an "
+                    "exchanged one is not used",
+                    parent.string(), mode, status.st_uid));
+  }
+  return remarks;
+}
+
+std::string shown_path(const fs::path& path) {
+  std::error_code error;
+  if (!path.native().starts_with(kDescriptors)) return path.string();
+  const fs::path folder = fs::read_symlink(path.parent_path(), error);
+  return error ? path.string() : (folder / path.filename()).string();
+}
+
+}  // namespace attnjit::cache

@@ -1,0 +1,192 @@
+#include "cache/vfs.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "cache/folder_trust.h"
+#include "cache/store.h"
+
+namespace attnjit::cache {
+namespace {
+
+constexpr std::string_view kJournal = "-journal";
+constexpr std::string_view kWriteAheadLog = "-wal";
+constexpr std::string_view kSharedMemory = "-shm";
+
+/// Without a destructor: a thread may outlive this library's.
+thread_local std::array<char, 512> remark_text{};
+
+void remark(std::string_view text) noexcept {
+  const std::size_t size = std::min(text.size(), remark_text.size() - 1);
+  std::memcpy(remark_text.data(), text.data(), size);
+  remark_text[size] = '\0';
+}
+
+/// A VFS in front of `base`. SQLite hands `vfs` back to each method.
+struct Guard {
+  sqlite3_vfs vfs;  // first, so that a pointer to it is one to the whole
+  sqlite3_vfs* base;
+  std::string name;
+};
+
+sqlite3_vfs* base_of(sqlite3_vfs* vfs) { return reinterpret_cast<Guard*>(vfs)->base; }
+
+bool belongs_to_a_database(std::string_view name) { return name.ends_with(kJournal) || name.ends_with(kWriteAheadLog); }
+
+bool was_there(const struct stat& file) { return file.st_mode != 0; }
+
+/// Whether the file of this name may be opened, as far as can be told without opening it. One that is not there may.
+bool may_be_opened(const std::string& name, struct stat& file) {
+  file = {};
+  if (::lstat(name.c_str(), &file) != 0) return true;  // SQLite finds out by itself, and tells
+  struct stat folder;
+  if (::stat(std::filesystem::path(name).parent_path().c_str(), &folder) != 0) return true;
+  const auto reason = why_no_trust_in_file(file, folder);
+  if (reason) remark(fmt::format("{}: {}", shown_path(name), *reason));
+  return !reason;
+}
+
+/// A journal that this process makes is for the whole group where the folder is, as the database is.
+void give_to_group(const std::string& name) {
+  struct stat folder;
+  if (::stat(std::filesystem::path(name).parent_path().c_str(), &folder) != 0 || !(folder.st_mode & S_IWGRP)) return;
+  // By name, since the descriptor is SQLite's. A failure shows in the look that follows.
+  (void)::lchown(name.c_str(), static_cast<uid_t>(-1), folder.st_gid);
+}
+
+/// Looks at what bears the name now that it is open: it may have been replaced since the first look.
+bool is_what_was_looked_at(sqlite3_file* opened, const std::string& name, const struct stat& before) {
+  struct stat after;
+  if (!may_be_opened(name, after)) return false;
+  int moved = 0;
+  opened->pMethods->xFileControl(opened, SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (!moved && (!was_there(before) || (before.st_dev == after.st_dev && before.st_ino == after.st_ino))) return true;
+  remark(fmt::format("{}: was replaced while it was being opened", shown_path(name)));
+  return false;
+}
+
+int refuse(sqlite3_file* file) noexcept {
+  file->pMethods = nullptr;
+  return SQLITE_CANTOPEN;
+}
+
+int open_checked(sqlite3_vfs* vfs, const char* given, sqlite3_file* file, int flags, int* flags_out) {
+  constexpr int kOurs = SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL;
+  const std::string name = given;
+  if (!(flags & kOurs)) {
+    remark(fmt::format("{}: is no file of the kernel cache; it was not opened", name));
+    return refuse(file);
+  }
+  struct stat before, unused;
+  // The shared memory of a write-ahead log is opened below this VFS, together with the log.
+  if (!may_be_opened(name, before) ||
+      ((flags & SQLITE_OPEN_WAL) &&
+       !may_be_opened(name.substr(0, name.size() - kWriteAheadLog.size()).append(kSharedMemory), unused))) {
+    return refuse(file);
+  }
+  const int code = base_of(vfs)->xOpen(base_of(vfs), given, file, flags, flags_out);
+  if (code != SQLITE_OK) return code;
+  if (!was_there(before)) give_to_group(name);
+  if (is_what_was_looked_at(file, name, before)) return code;
+  if (file->pMethods) file->pMethods->xClose(file);
+  return refuse(file);
+}
+
+int vfs_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* flags_out) {
+  file->pMethods = nullptr;
+  // A file without a name is one that SQLite makes for itself and deletes as it opens it.
+  if (!name) return base_of(vfs)->xOpen(base_of(vfs), name, file, flags, flags_out);
+  try {
+    return open_checked(vfs, name, file, flags, flags_out);
+  } catch (const std::exception&) {  // memory
+    return refuse(file);
+  }
+}
+
+int vfs_delete(sqlite3_vfs* vfs, const char* name, int sync_directory) {
+  if (belongs_to_a_database(name)) return base_of(vfs)->xDelete(base_of(vfs), name, sync_directory);
+  return SQLITE_IOERR_DELETE;
+}
+
+/// To SQLite a super-journal that is not there means that its transaction has ended, and the journal that names it
+/// goes.
+int vfs_access(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
+  if (belongs_to_a_database(name)) return base_of(vfs)->xAccess(base_of(vfs), name, flags, result);
+  *result = 0;
+  try {
+    remark(
+        fmt::format("the journal names the file {}, which is none of the kernel cache; the journal was ignored", name));
+  } catch (const std::exception&) {  // memory
+  }
+  return SQLITE_OK;
+}
+
+/// Names come resolved from HeldFolder, and must not be looked at again: what they lead through may have changed.
+int vfs_full_pathname(sqlite3_vfs*, const char* name, int size, char* result) {
+  const std::size_t needed = std::strlen(name) + 1;
+  if (needed > static_cast<std::size_t>(size)) return SQLITE_CANTOPEN;
+  std::memcpy(result, name, needed);
+  return SQLITE_OK;
+}
+
+std::unique_ptr<Guard> guard_of(sqlite3_vfs* base) {
+  auto guard = std::make_unique<Guard>(Guard{*base, base, {}});
+  // Its address, because another copy of this library in the process has a VFS of its own.
+  guard->name = fmt::format("attnjit-{}", fmt::ptr(guard.get()));
+  guard->vfs.zName = guard->name.c_str();
+  guard->vfs.pNext = nullptr;
+  guard->vfs.xOpen = vfs_open;
+  guard->vfs.xDelete = vfs_delete;
+  guard->vfs.xAccess = vfs_access;
+  guard->vfs.xFullPathname = vfs_full_pathname;
+  if (sqlite3_vfs_register(&guard->vfs, /*makeDflt=*/0) != SQLITE_OK) {
+    throw StoreError("SQLite does not take the VFS of the kernel cache");
+  }
+  return guard;
+}
+
+std::mutex guards_mutex;
+/// Never freed: a connection may be open still when the process ends, or when this library is unloaded.
+std::vector<std::unique_ptr<Guard>>& guards() {
+  static auto* const all = new std::vector<std::unique_ptr<Guard>>;
+  return *all;
+}
+
+/// SQLite must not keep pointers into a library that is unloaded.
+struct Unregister {
+  ~Unregister() {
+    for (const auto& guard : guards()) sqlite3_vfs_unregister(&guard->vfs);
+  }
+};
+
+}  // namespace
+
+const char* store_vfs() {
+  static const Unregister at_exit;
+  sqlite3_vfs* const base = sqlite3_vfs_find(nullptr);
+  if (!base) throw StoreError("SQLite has no VFS");
+  const std::lock_guard lock(guards_mutex);
+  for (const auto& guard : guards()) {
+    if (guard->base == base) return guard->name.c_str();
+  }
+  return guards().emplace_back(guard_of(base))->name.c_str();
+}
+
+std::string take_vfs_remark() {
+  std::string text = remark_text.data();
+  remark_text[0] = '\0';
+  return text;
+}
+
+}  // namespace attnjit::cache
