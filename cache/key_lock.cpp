@@ -1,11 +1,8 @@
 #include "cache/key_lock.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "cache/key_holder.h"
-#include "cache/ofd_lock.h"
 
 namespace attnjit::cache {
 namespace {
@@ -47,14 +44,12 @@ LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::mill
 }  // namespace
 
 KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout)
-    : owner_pid_(::getpid()), offset_(byte_of(key)) {
-  FileDescriptor file = open_lock_file(lock_path);
-  if (!file.valid()) return;
-  switch (lock_while_progress(file.number(), offset_, timeout, waited_)) {
+    : file_(open_lock_file(lock_path)), offset_(byte_of(key)) {
+  if (!file_.valid()) return;
+  switch (lock_while_progress(file_.number(), offset_, timeout, waited_)) {
     case LockResult::kHeld:
       outcome_ = Outcome::kHeld;
-      note_holder(file.number(), offset_);
-      descriptor_ = file.release();
+      note_holder(file_.number(), offset_);
       break;
     case LockResult::kTimedOut: outcome_ = Outcome::kTimedOut; break;
     case LockResult::kUnavailable: outcome_ = Outcome::kUnavailable; break;
@@ -62,10 +57,8 @@ KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::ch
 }
 
 KeyLock::~KeyLock() {
-  if (descriptor_ < 0) return;
-  // In a forked child this is the parent's lock: unlocking would drop it for both, closing drops it for none.
-  if (::getpid() == owner_pid_) unlock_byte(descriptor_, offset_);
-  ::close(descriptor_);
+  // In a forked child this is the parent's lock: unlocking would drop it for both.
+  if (outcome_ == Outcome::kHeld && !file_.inherited()) unlock_byte(file_.number(), offset_);
 }
 
 }  // namespace attnjit::cache

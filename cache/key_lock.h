@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "cache/key.h"
+#include "cache/ofd_lock.h"
 
 namespace attnjit::cache {
 
@@ -30,8 +31,7 @@ class KeyLock {
   bool waited() const { return waited_; }
 
  private:
-  int descriptor_ = -1;
-  long owner_pid_ = 0;
+  FileDescriptor file_;
   unsigned long long offset_ = 0;
   Outcome outcome_ = Outcome::kUnavailable;
   bool waited_ = false;

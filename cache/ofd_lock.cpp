@@ -36,10 +36,12 @@ int try_lock(int descriptor, LockMode mode, std::uint64_t offset) {
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
-  if (number_ >= 0) ::close(number_);
+  if (number_ >= 0) process::close_if_own(number_, owner_);
 }
 
-FileDescriptor open_lock_file(const std::filesystem::path& path) {
+namespace {
+
+FileDescriptor open_unwatched(const std::filesystem::path& path) {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
   FileDescriptor opened(::open(path.c_str(), O_RDWR | kFlags));
   if (!opened.valid() && errno == ENOENT) {
@@ -53,6 +55,19 @@ FileDescriptor open_lock_file(const std::filesystem::path& path) {
   struct stat status;  // a pipe, a device: nothing of the kind is a lock file
   if (opened.valid() && (::fstat(opened.number(), &status) != 0 || !S_ISREG(status.st_mode))) return {};
   return opened;
+}
+
+}  // namespace
+
+FileDescriptor open_lock_file(const std::filesystem::path& path) {
+  for (;;) {
+    const std::uint64_t forks = process::forks_begun();
+    FileDescriptor opened = open_unwatched(path);
+    if (!opened.valid()) return opened;
+    process::close_in_children(opened.number());
+    // A child that was forked between these lines shares this one's locks: another one is opened, which it has not.
+    if (process::forks_begun() == forks) return opened;
+  }
 }
 
 LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::chrono::milliseconds timeout, Pace pace,

@@ -11,25 +11,31 @@
 #include <filesystem>
 #include <utility>
 
+#include "process/fork.h"
+
 namespace attnjit::cache {
 
+/// A forked child has none of it: open_lock_file()'s are closed there when it begins, so their numbers may be anything.
 class FileDescriptor {
  public:
   FileDescriptor() = default;
-  explicit FileDescriptor(int number) : number_(number) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  explicit FileDescriptor(int number) : number_(number), owner_(process::own_id()) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)), owner_(other.owner_) {}
   FileDescriptor& operator=(FileDescriptor&& other) noexcept {
     std::swap(number_, other.number_);
+    std::swap(owner_, other.owner_);
     return *this;
   }
   ~FileDescriptor();
 
   bool valid() const { return number_ >= 0; }
   int number() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
+  /// From the process that this one was forked from.
+  bool inherited() const { return owner_ != process::own_id(); }
 
  private:
   int number_ = -1;
+  std::uint32_t owner_ = 0;
 };
 
 /// Opens a lock file, creating it with mode 0600, or for the group in a directory that is shared with one. Never

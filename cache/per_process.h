@@ -7,12 +7,13 @@
 // the parent's work).
 #pragma once
 
-#include <unistd.h>
-
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
+
+#include "process/fork.h"
 
 namespace attnjit::cache {
 
@@ -21,26 +22,26 @@ class PerProcess {
  public:
   using Make = std::function<std::unique_ptr<T>()>;
 
-  explicit PerProcess(Make make) : make_(std::move(make)), node_(new Node{::getpid(), make_()}) {}
+  explicit PerProcess(Make make) : make_(std::move(make)), node_(new Node{process::own_id(), make_()}) {}
   ~PerProcess() {
     Node* node = node_.load();
-    if (node->pid == ::getpid()) delete node;
+    if (node->process == process::own_id()) delete node;
   }
   PerProcess(const PerProcess&) = delete;
   PerProcess& operator=(const PerProcess&) = delete;
 
   T& get() {
     Node* node = node_.load(std::memory_order_acquire);
-    if (node->pid == ::getpid()) return *node->value;
+    if (node->process == process::own_id()) return *node->value;
     // No mutex here: one that guarded this would itself be inherited. Threads of the child race, one wins.
-    auto fresh = std::make_unique<Node>(Node{::getpid(), make_()});
+    auto fresh = std::make_unique<Node>(Node{process::own_id(), make_()});
     if (node_.compare_exchange_strong(node, fresh.get(), std::memory_order_acq_rel)) node = fresh.release();
     return *node->value;
   }
 
  private:
   struct Node {
-    pid_t pid;
+    std::uint32_t process;
     std::unique_ptr<T> value;
   };
   Make make_;

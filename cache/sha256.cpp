@@ -1,6 +1,7 @@
 #include "cache/sha256.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 
@@ -115,8 +116,11 @@ Sha256::Compress Sha256::portable() { return compress_portably; }
 
 Sha256::Compress Sha256::of_x86() {
 #ifdef ATTNJIT_HAS_X86
-  static const bool has_it = processor_has_sha();
-  if (has_it) return compress_by_x86;
+  // Not a function-local constant, whose making would be under a lock: asking twice is no harm.
+  static constinit std::atomic<int> known{0};
+  int has_it = known.load(std::memory_order_relaxed);
+  if (has_it == 0) known.store(has_it = processor_has_sha() ? 1 : -1, std::memory_order_relaxed);
+  if (has_it > 0) return compress_by_x86;
 #endif
   return nullptr;
 }

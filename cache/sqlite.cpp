@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <string>
 
 #include "cache/vfs.h"
+#include "process/fork.h"
 
 namespace attnjit::cache {
 namespace {
@@ -27,13 +26,7 @@ std::optional<HeldFolder> folder_of(const std::filesystem::path& path) {
   return HeldFolder(path.has_parent_path() ? path.parent_path() : ".");
 }
 
-/// Who is inside SQLite: process id, whether that process must stay out, and the number of its threads inside.
-/// One word, so that the first look after a fork is one atomic step.
-std::atomic<std::uint64_t> stays{0};
-constexpr std::uint64_t kForkedAmidst = std::uint64_t{1} << 31;
-constexpr std::uint64_t kCount = kForkedAmidst - 1;
-std::uint64_t own_process() { return static_cast<std::uint64_t>(::getpid()) << 32; }
-std::uint64_t process_of(std::uint64_t word) { return word >> 32 << 32; }
+constinit process::Occupancy inside_sqlite;
 
 /// The path as a URI that SQLite opens without locks.
 std::string uri_without_locks(const std::filesystem::path& path) {
@@ -52,23 +45,15 @@ int wait_for_lock(void* budget, int tries) { return (*static_cast<WaitBudget* co
 }  // namespace
 
 SqliteStay::SqliteStay() {
-  const std::uint64_t own = own_process();
-  std::uint64_t seen = stays.load();
-  std::uint64_t next;
-  do {
-    const bool inherited = process_of(seen) != own;
-    const bool forked_amidst = (seen & kForkedAmidst) || (inherited && (seen & kCount));
-    next = forked_amidst ? own | kForkedAmidst : inherited ? own + 1 : seen + 1;
-  } while (!stays.compare_exchange_weak(seen, next));
-  if (next & kForkedAmidst) {
-    throw StoreError("this process was forked while another thread was using SQLite; it must do without");
+  if (!inside_sqlite.enter()) {
+    throw StoreError(
+        "this process was forked while another thread was using SQLite, so it must do without: fork while no thread "
+        "makes "
+        "or destroys Contexts and operators, or start another program (exec)");
   }
 }
 
-SqliteStay::~SqliteStay() {
-  // A thread that forks inside leaves in both processes, but it is counted in one.
-  if (process_of(stays.load()) == own_process()) --stays;
-}
+SqliteStay::~SqliteStay() { inside_sqlite.leave(); }
 
 bool SqliteError::means_damage() const {
   const int primary = code_ & 0xff;
@@ -106,7 +91,10 @@ Database::Database(const std::filesystem::path& path, std::chrono::milliseconds 
   steps_.watch(handle_);
 }
 
-Database::~Database() { sqlite3_close(handle_); }
+Database::~Database() {
+  const process::Stay stay(inside_sqlite);
+  if (stay.entered()) sqlite3_close(handle_);  // else a lock of SQLite's may be held for ever
+}
 
 void Database::wait_by(WaitBudget* const& budget) {
   sqlite3_busy_handler(handle_, wait_for_lock, const_cast<WaitBudget**>(&budget));

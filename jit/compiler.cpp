@@ -9,6 +9,7 @@
 #include "attnjit/error.hpp"
 #include "jit/cubin_elf.h"
 #include "jit/nvrtc_library.h"
+#include "process/exit.h"
 
 namespace attnjit::jit {
 namespace {
@@ -51,6 +52,18 @@ std::vector<std::string> options_for(CompilerVersion version, const CompileReque
   return texts;
 }
 
+/// Whether a compile has come to its end, of this process.
+constinit std::atomic<bool> nvrtc_is_set_up{false};
+
+/// While NVRTC compiles for the first time it registers what destroys its data at exit: four functions, between its
+/// passes 1 and 2 of 56, and 45 and 46 (13.0). So the handler that has to run before them is registered again at each
+/// pass. What is left is an exit() during one of these two passes.
+void watch_exit_of_first_compile() {
+  static constinit std::atomic<int> times{0};
+  constexpr int kEnough = 2000;  // many threads may compile for the first time at once
+  if (!nvrtc_is_set_up.load(std::memory_order_relaxed) && times.fetch_add(1) < kEnough) process::watch_exit();
+}
+
 /// What NVRTC asks between its passes, on whichever thread a pass runs. Once it said stop it keeps saying so, as
 /// NVRTC demands: time only grows.
 struct Deadline {
@@ -58,8 +71,9 @@ struct Deadline {
   std::atomic<bool> stopped = false;
 
   static int should_stop(void* payload, void*) {
+    watch_exit_of_first_compile();
     auto& deadline = *static_cast<Deadline*>(payload);
-    if (Clock::now() < deadline.end) return 0;
+    if (Clock::now() < deadline.end && !process::exiting()) return 0;
     deadline.stopped = true;
     return 1;
   }
@@ -96,7 +110,10 @@ class Program {
     }
     std::vector<const char*> texts;
     for (const std::string& option : options) texts.push_back(option.c_str());
-    return functions_.compile_program(program_, static_cast<int>(texts.size()), texts.data());
+    const nvrtcResult result = functions_.compile_program(program_, static_cast<int>(texts.size()), texts.data());
+    watch_exit_of_first_compile();
+    if (result == NVRTC_SUCCESS) nvrtc_is_set_up = true;
+    return result;
   }
 
   std::string log() const {
@@ -157,7 +174,8 @@ class Job {
     if (result == NVRTC_SUCCESS) return;
     // A fault of the source that was found before is the better news.
     if (deadline.stopped && log_.find("error:") == std::string::npos) {
-      fail(fmt::format("it was stopped at its deadline of {} s", seconds(request_.deadline)));
+      fail(process::exiting() ? "it was stopped because this process exits"
+                              : fmt::format("it was stopped at its deadline of {} s", seconds(request_.deadline)));
     }
     fail(nvrtc_.error_text(result));
   }
@@ -225,6 +243,7 @@ std::string code_options() { return std::string(kCodeOptions); }
 
 Cubin compile(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request) {
   const auto begin = Clock::now();
+  const NvrtcStay stay;
   check_target(nvrtc, request.target);
   Job job(nvrtc, templates, request, Output::kCubin);
   job.run();
@@ -240,6 +259,7 @@ Cubin compile(const Nvrtc& nvrtc, const Templates& templates, const CompileReque
 }
 
 std::string compile_to_ptx(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request) {
+  const NvrtcStay stay;
   check_target(nvrtc, request.target);
   Job job(nvrtc, templates, request, Output::kPtx);
   job.run();

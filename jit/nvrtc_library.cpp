@@ -9,10 +9,15 @@
 #include <mutex>
 #include <system_error>
 
+#include "attnjit/error.hpp"
+#include "process/exit.h"
+
 namespace attnjit::jit {
 namespace {
 
 namespace fs = std::filesystem;
+
+constinit process::Occupancy inside_nvrtc;
 
 /// What this process has opened, by dlopen's handle, which is the same for every path of one file.
 struct Registry {
@@ -107,7 +112,17 @@ std::string load(void* handle, NvrtcLibrary& library) {
 
 }  // namespace
 
+NvrtcStay::NvrtcStay() : stay_(inside_nvrtc) {
+  if (stay_.entered()) return;
+  throw Error(
+      Status::kNoCompiler,
+      "this process was forked while another thread was compiling with NVRTC, which is of no use in such a child: "
+      "compile ahead of time (attnjit precompile-cache), fork while nothing is compiled, or start another program "
+      "(exec)");
+}
+
 std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path) {
+  const NvrtcStay stay;
   Registry& opened = registry();
   const std::scoped_lock lock(opened.mutex);
   auto library = std::make_shared<NvrtcLibrary>();
@@ -125,11 +140,13 @@ std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path) 
   }
   if (const fs::path real = path_of(handle); !real.empty()) library->path = real.string();
   library->problem = load(handle, *library);
+  process::watch_exit();  // before what it has registered to be destroyed at exit
   opened.libraries.insert_or_assign(handle, library);
   return library;
 }
 
 bool opened_only_here(const std::string& path) {
+  const NvrtcStay stay;
   Registry& opened = registry();
   const std::scoped_lock lock(opened.mutex);
   const auto known = opened.libraries.find(open_shared_object(path, RTLD_NOLOAD));

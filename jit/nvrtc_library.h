@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "jit/nvrtc.h"
+#include "process/fork.h"
 
 namespace attnjit::jit {
 
@@ -27,6 +28,16 @@ struct Nvrtc::Functions {
   decltype(&nvrtcGetPTX) get_ptx = nullptr;
   /// Null where this NVRTC lacks it: then a compile has no deadline.
   decltype(&nvrtcSetFlowCallback) set_flow_callback = nullptr;
+};
+
+/// A thread's stay inside libnvrtc, or in opening one. Throws Error(kNoCompiler) in a process that was forked while
+/// another thread was there: its locks may be held by a thread that the child does not have.
+class NvrtcStay {
+ public:
+  NvrtcStay();
+
+ private:
+  process::Stay stay_;
 };
 
 struct NvrtcLibrary {

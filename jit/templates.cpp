@@ -10,6 +10,7 @@
 #include "attnjit/error.hpp"
 #include "jit/cpp_text.h"
 #include "jit/embedded_files.h"
+#include "process/made_once.h"
 
 namespace attnjit::jit {
 namespace {
@@ -109,15 +110,15 @@ class ClosureWalk {
 }  // namespace
 
 const Templates& Templates::embedded() {
-  static const Templates templates = [] {
+  static constinit process::MadeOnce<Templates> templates;
+  return templates.get([] {
     Templates made;
     for (std::size_t i = 0; i < kEmbeddedFileCount; ++i) {
       const EmbeddedFile& file = kEmbeddedFiles[i];
       made.files_.emplace(file.name, std::string(reinterpret_cast<const char*>(file.text), file.size));
     }
     return made;
-  }();
-  return templates;
+  });
 }
 
 Templates Templates::from_directory(const fs::path& directory) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "runtime/context_impl.h"
 #include "runtime/driver.h"
 #include "runtime/host_callbacks.h"
+#include "runtime/library_call.h"
 
 namespace attnjit {
 namespace {
@@ -106,6 +108,8 @@ bool environment_flag(const char* name) {
 }  // namespace
 
 Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
+  static constinit std::atomic<bool> exit_is_watched{false};
+  if (!exit_is_watched.exchange(true)) process::watch_exit();
   options_.debug_checks |= environment_flag("ATTNJIT_DEBUG_CHECKS");
   options_.log = options_.log ? runtime::guard_log(std::move(options_.log)) : runtime::log_warnings_to_stderr;
   options_.miss_callback = runtime::guard_miss(std::move(options_.miss_callback));
@@ -135,16 +139,34 @@ Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
     driver.check(driver.cuDeviceGetAttribute(&features_.sm_count, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, *device_),
                  "cuDeviceGetAttribute(MULTIPROCESSOR_COUNT)");
   }
-  loader_.emplace(runtime::KernelLoaderOptions{.targets = std::move(targets),
-                                               .device = device_,
-                                               .cache_path = options_.cache_path,
-                                               .compiler = options_.compiler,
-                                               .nvrtc_path = options_.nvrtc_path,
-                                               .template_dir = options_.template_dir,
-                                               .log = options_.log,
-                                               .on_miss = on_miss,
-                                               .miss_callback = options_.miss_callback,
-                                               .cache_max_bytes = cache_max_bytes});
+  loader_ =
+      std::make_unique<runtime::KernelLoader>(runtime::KernelLoaderOptions{.targets = std::move(targets),
+                                                                           .device = device_,
+                                                                           .cache_path = options_.cache_path,
+                                                                           .compiler = options_.compiler,
+                                                                           .nvrtc_path = options_.nvrtc_path,
+                                                                           .template_dir = options_.template_dir,
+                                                                           .log = options_.log,
+                                                                           .on_miss = on_miss,
+                                                                           .miss_callback = options_.miss_callback,
+                                                                           .cache_max_bytes = cache_max_bytes});
+}
+
+Context::Impl::~Impl() {
+  const process::NoCancellation no_cancellation;
+  // What another thread was changing when this process was forked is left as it is.
+  if (loader_ && loader_->forked_amidst()) (void)loader_.release();
+}
+
+void Context::Impl::check_generation() const {
+  if (generation_ == process::generation()) [[likely]]
+    return;
+  throw Error(
+      Status::kDriverError,
+      fmt::format("this process was forked after its Context of device {} was made, and CUDA does not work in "
+                  "such a child: make the Context in the child, before which the parent must not have used CUDA "
+                  "(multiprocessing's \"spawn\")",
+                  options_.device));
 }
 
 CUcontext Context::Impl::primary_context() {
@@ -157,6 +179,7 @@ CUcontext Context::Impl::primary_context() {
 }
 
 Context::Impl::CurrentContext::CurrentContext(Impl& impl) : impl_(impl) {
+  impl.check_generation();
   const runtime::Driver& driver = runtime::Driver::get();
   CUdevice device = 0;
   const CUresult result = driver.cuCtxGetDevice(&device);
@@ -186,13 +209,16 @@ Context::Impl::CurrentContext::~CurrentContext() {
   runtime::Driver::get().cuCtxPopCurrent(&popped);
 }
 
-Context::Context(ContextOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
+Context::Context(ContextOptions options)
+    : impl_(runtime::library_call([&] { return std::make_shared<Impl>(std::move(options)); })) {}
 const std::string& Context::arch() const noexcept { return impl_->arch(); }
 int Context::device() const noexcept { return impl_->options().device; }
 void Context::freeze(MissPolicy policy) {
   runtime::check_miss_policy("the policy of freeze()", policy);
-  impl_->loader().set_miss_policy(policy);
-  impl_->loader().cache().flush_uses();
+  runtime::library_call([&] {
+    impl_->loader().set_miss_policy(policy);
+    impl_->loader().cache().flush_uses();
+  });
 }
 MissPolicy Context::miss_policy() const noexcept { return impl_->loader().miss_policy(); }
 CacheCounters Context::counters() const { return impl_->loader().counters(); }

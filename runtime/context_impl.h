@@ -4,6 +4,7 @@
 
 #include <cuda.h>
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,6 +18,9 @@ namespace attnjit {
 class ATTNJIT_LOCAL Context::Impl {
  public:
   explicit Impl(ContextOptions options);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   const ContextOptions& options() const { return options_; }
   const std::string& arch() const { return arch_; }
@@ -40,12 +44,14 @@ class ATTNJIT_LOCAL Context::Impl {
 
  private:
   CUcontext primary_context();
+  void check_generation() const;
 
   ContextOptions options_;
   std::string arch_;
+  std::uint32_t generation_ = process::generation();
   std::optional<CUdevice> device_;
   runtime::SmFeatures features_;
-  std::optional<runtime::KernelLoader> loader_;
+  std::unique_ptr<runtime::KernelLoader> loader_;
   std::once_flag primary_once_;
   CUcontext primary_ = nullptr;
 };

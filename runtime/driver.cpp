@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "attnjit/error.hpp"
+#include "process/fork.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -22,7 +23,15 @@ const Driver& Driver::get() {
   // here, so the lock is taken only until there is a driver.
   static std::atomic<const Driver*> driver = nullptr;
   if (const Driver* const opened = driver.load(std::memory_order_acquire)) return *opened;
-  static std::mutex mutex;
+  static constinit process::Occupancy opening;
+  static constinit std::mutex mutex;
+  const process::Stay stay(opening);
+  if (!stay.entered()) {
+    throw Error(
+        Status::kNoDriver,
+        "this process was forked while another thread was opening the CUDA driver, which is of no use in such a "
+        "child: fork before the first Context of a device, or start another program (exec)");
+  }
   const std::lock_guard lock(mutex);
   if (driver.load(std::memory_order_relaxed) == nullptr) driver.store(new Driver(), std::memory_order_release);
   return *driver.load(std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include "jit/cubin_elf.h"
 #include "runtime/driver.h"
 #include "runtime/host_callbacks.h"
+#include "runtime/library_call.h"
 #include "runtime/load_result.h"
 #include "templates/shared/tile_counters.h"
 
@@ -189,6 +190,10 @@ cache::Entry KernelLoader::compile(const KernelPlan& plan, const cache::KeyField
 }
 
 cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
+  return loader_call(calls_, [&] { return prepare_for_some_target(plan, recompile); });
+}
+
+cache::Found KernelLoader::prepare_for_some_target(const KernelPlan& plan, bool recompile) {
   for (;;) {
     try {
       return prepare_for_target(plan, recompile);
@@ -327,7 +332,7 @@ CacheCounters KernelLoader::counters() const {
 
 cache::Found KernelLoader::prepare_after_refusals(const KernelPlan& plan) {
   try {
-    return prepare(plan);
+    return prepare_for_some_target(plan, /*recompile=*/false);
   } catch (const Error& error) {
     const std::string refused = refused_.reason(key_fields(plan).key().hex());
     if (error.status() != Status::kNoCompiler || refused.empty()) throw;
@@ -336,6 +341,10 @@ cache::Found KernelLoader::prepare_after_refusals(const KernelPlan& plan) {
 }
 
 std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
+  return loader_call(calls_, [&] { return find_or_load(plan); });
+}
+
+std::shared_ptr<const LoadedKernel> KernelLoader::find_or_load(const KernelPlan& plan) {
   if (!options_.device) {
     throw Error(Status::kInvalidArgument, "this Context has no device: kernels can be compiled and cached, not loaded");
   }

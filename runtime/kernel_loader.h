@@ -17,6 +17,7 @@
 #include "jit/nvrtc.h"
 #include "jit/target.h"
 #include "jit/templates.h"
+#include "process/fork.h"
 #include "runtime/compilers.h"
 #include "runtime/kernel_plan.h"
 #include "runtime/miss.h"
@@ -91,6 +92,8 @@ class KernelLoader {
   /// prepare(), then loads it into the driver; each kernel of this loader is loaded once.
   std::shared_ptr<const LoadedKernel> load(const KernelPlan& plan);
 
+  /// Whether this process was forked while another thread was inside: then not even the destructor may run.
+  bool forked_amidst() const { return calls_.forked_amidst(); }
   bool has_device() const { return options_.device.has_value(); }
   void set_miss_policy(MissPolicy policy) { miss_policy_ = policy; }
   MissPolicy miss_policy() const { return miss_policy_; }
@@ -117,12 +120,15 @@ class KernelLoader {
   cache::CompilerWish compiler_wish(const KernelPlan& plan, const cache::KeyFields& fields);
   /// prepare(), whose error says what the driver refused before.
   cache::Found prepare_after_refusals(const KernelPlan& plan);
+  cache::Found prepare_for_some_target(const KernelPlan& plan, bool recompile);
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
   void on_miss(const KernelPlan& plan, const cache::KeyFields& fields, const std::string& store_trouble);
   std::shared_ptr<const cache::Entry> find_for_later_target(const KernelPlan& plan);
   bool fall_back_to_next_target();
+  std::shared_ptr<const LoadedKernel> find_or_load(const KernelPlan& plan);
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
 
+  mutable process::Occupancy calls_;  // that use what follows
   KernelLoaderOptions options_;
   Compilers compilers_;
   std::shared_ptr<const jit::Templates> templates_;

@@ -6,6 +6,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
+#include "process/made_once.h"
 #include "runtime/kernels/sm80_mha_varlen.h"
 #include "runtime/kernels/sm90_mha_varlen.h"
 #include "runtime/operator_config.h"
@@ -45,12 +46,14 @@ std::string asked_for(const MhaVarlenConfig& config, KeyMasking masking) {
 }  // namespace
 
 const std::vector<MhaVarlenFamily>& mha_varlen_families() {
-  static const std::vector<MhaVarlenFamily> families{
-      // NVRTC 12.8 serializes its wgmma instructions, whatever the config.
-      {"sm90_mha_varlen", sm90_mha_varlen_refusal, make_sm90_mha_varlen, {12, 9}},
-      {"sm80_mha_varlen", sm80_mha_varlen_refusal, make_sm80_mha_varlen},
-  };
-  return families;
+  static constinit process::MadeOnce<std::vector<MhaVarlenFamily>> families;
+  return families.get([] {
+    return std::vector<MhaVarlenFamily>{
+        // NVRTC 12.8 serializes its wgmma instructions, whatever the config.
+        {"sm90_mha_varlen", sm90_mha_varlen_refusal, make_sm90_mha_varlen, {12, 9}},
+        {"sm80_mha_varlen", sm80_mha_varlen_refusal, make_sm80_mha_varlen},
+    };
+  });
 }
 
 std::unique_ptr<MhaVarlenKernels> choose_mha_varlen(const MhaVarlenConfig& config, const SmFeatures& features,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "attnjit/error.hpp"
+#include "process/made_once.h"
 #include "runtime/kernels/sm80_mla_decode.h"
 #include "runtime/operator_config.h"
 
@@ -33,10 +34,12 @@ class NamedMlaDecodeKernels final : public MlaDecodeKernels {
 }  // namespace
 
 const std::vector<MlaDecodeFamily>& mla_decode_families() {
-  static const std::vector<MlaDecodeFamily> families{
-      {"sm80_mla_decode", "sm80_mla_combine", sm80_mla_decode_refusal, make_sm80_mla_decode},
-  };
-  return families;
+  static constinit process::MadeOnce<std::vector<MlaDecodeFamily>> families;
+  return families.get([] {
+    return std::vector<MlaDecodeFamily>{
+        {"sm80_mla_decode", "sm80_mla_combine", sm80_mla_decode_refusal, make_sm80_mla_decode},
+    };
+  });
 }
 
 std::unique_ptr<MlaDecodeKernels> choose_mla_decode(const MlaDecodeConfig& config, const SmFeatures& features) {

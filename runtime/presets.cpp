@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "attnjit/error.hpp"
+#include "process/made_once.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -94,16 +95,19 @@ Operators mla_operators(const MlaDims& dims, Attention attention = Attention::kD
 }  // namespace
 
 const std::vector<Preset>& presets() {
-  static const std::vector<Preset> all = {
-      {"deepseek-v2-lite", "DeepSeek-V2-Lite: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
-      {"deepseek-v3", "DeepSeek-V3, R1 and the sparse V3.2: MLA, qk 128 + 64, v 128, latent 512",
-       mla_operators({128, 64, 128, 512}, Attention::kSparse)},
-      {"kimi-k2", "Kimi K2: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
-      {"glm-5", "GLM-5: MLA, qk 192 + 64, v 256, latent 512", mla_operators({192, 64, 256, 512}, Attention::kSparse)},
-      {"minicpm3", "MiniCPM3: MLA, qk 64 + 32, v 64, latent 256", mla_operators({64, 32, 64, 256})},
-      {"mistral-small-4", "Mistral Small 4: MLA, qk 64 + 64, v 128, latent 256", mla_operators({64, 64, 128, 256})},
-  };
-  return all;
+  static constinit process::MadeOnce<std::vector<Preset>> all;
+  return all.get([] {
+    return std::vector<Preset>{
+        {"deepseek-v2-lite", "DeepSeek-V2-Lite: MLA, qk 128 + 64, v 128, latent 512",
+         mla_operators({128, 64, 128, 512})},
+        {"deepseek-v3", "DeepSeek-V3, R1 and the sparse V3.2: MLA, qk 128 + 64, v 128, latent 512",
+         mla_operators({128, 64, 128, 512}, Attention::kSparse)},
+        {"kimi-k2", "Kimi K2: MLA, qk 128 + 64, v 128, latent 512", mla_operators({128, 64, 128, 512})},
+        {"glm-5", "GLM-5: MLA, qk 192 + 64, v 256, latent 512", mla_operators({192, 64, 256, 512}, Attention::kSparse)},
+        {"minicpm3", "MiniCPM3: MLA, qk 64 + 32, v 64, latent 256", mla_operators({64, 32, 64, 256})},
+        {"mistral-small-4", "Mistral Small 4: MLA, qk 64 + 64, v 128, latent 256", mla_operators({64, 64, 128, 256})},
+    };
+  });
 }
 
 const Preset& preset(std::string_view name) {

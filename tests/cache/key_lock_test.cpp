@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -141,6 +142,22 @@ TEST_F(KeyLockTest, ChildThatDestroysItsCopyLeavesTheParentsLock) {
   ASSERT_EQ(0, run_child([&] { return held.reset(), 0; }));
   EXPECT_FALSE(free_elsewhere(0));
   EXPECT_EQ(lock(0)->outcome(), Outcome::kTimedOut);
+}
+
+/// The child shares the open file, and so its locks: it has to let go of it.
+TEST_F(KeyLockTest, AChildThatLivesOnDoesNotKeepTheLockOfAParentThatWasKilled) {
+  Signal holds, stop;
+  const pid_t parent = start_child([&] {
+    const auto held = lock(0);
+    const pid_t child = start_child([&] { return stop.take(), 0; });
+    holds.give();
+    return wait_for(child);
+  });
+  holds.take();
+  ::kill(parent, SIGKILL);
+  EXPECT_EQ(wait_for(parent), 1000 + SIGKILL);
+  EXPECT_EQ(lock(0, 5s)->outcome(), Outcome::kHeld);
+  stop.give();
 }
 
 TEST_F(KeyLockTest, ParentLetsGoEvenWhileAChildHasACopy) {

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
 #include "attnjit/attnjit.hpp"
 #include "tests/cache/support.h"
 
@@ -27,5 +31,21 @@ inline ContextOptions compile_only(const std::string& cache_path = ":memory:") {
   options.cache_path = cache_path;
   return options;
 }
+
+/// The NVRTC of endless_nvrtc.c, installed in a folder, and what says that a compile is inside.
+class EndlessNvrtc {
+ public:
+  EndlessNvrtc() {
+    std::filesystem::copy_file(ENDLESS_NVRTC, folder_ / "libnvrtc.so.13");
+    std::filesystem::copy_file(ENDLESS_NVRTC, folder_ / "libnvrtc-builtins.so.13.1");
+    setenv("ATTNJIT_TEST_NVRTC_INSIDE", std::to_string(inside_.giving_end()).c_str(), 1);
+  }
+  std::string path() const { return folder_ / "libnvrtc.so.13"; }
+  void wait_until_inside() { inside_.take(); }
+
+ private:
+  TemporaryDirectory folder_;
+  Signal inside_;
+};
 
 }  // namespace attnjit::process

@@ -1,0 +1,104 @@
+#include "process/fork.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+namespace attnjit::process {
+namespace {
+
+constexpr int kGenerationShift = 22;  // process ids are below 2^22
+std::atomic<std::uint32_t> forks_survived{0};
+std::atomic<std::uint64_t> begun{0};
+
+/// Descriptors that a child closes. Slots are never given back to the system: a fork may look at them at any time.
+struct Slots {
+  static constexpr int kCount = 64;
+  std::atomic<int> descriptors[kCount] = {};  // plus one; 0: free
+  std::atomic<Slots*> next{nullptr};
+};
+constinit Slots watched;
+
+void unwatch(int descriptor) {
+  for (Slots* slots = &watched; slots != nullptr; slots = slots->next.load()) {
+    for (std::atomic<int>& slot : slots->descriptors) {
+      int taken = descriptor + 1;
+      if (slot.compare_exchange_strong(taken, 0)) return;
+    }
+  }
+}
+
+void before_fork() { begun.fetch_add(1); }
+
+void in_child() {
+  forks_survived.fetch_add(1);
+  for (Slots* slots = &watched; slots != nullptr; slots = slots->next.load()) {
+    for (std::atomic<int>& slot : slots->descriptors) {
+      if (const int taken = slot.exchange(0); taken != 0) ::close(taken - 1);
+    }
+  }
+}
+
+/// When the library is loaded: before there is anything to be forked amidst.
+[[maybe_unused]] const int registered = ::pthread_atfork(before_fork, nullptr, in_child);
+
+constexpr std::uint64_t kForkedAmidst = std::uint64_t{1} << 31;
+constexpr std::uint64_t kCount = kForkedAmidst - 1;
+std::uint64_t own_word() { return std::uint64_t{own_id()} << 32; }
+std::uint64_t id_of(std::uint64_t word) { return word >> 32 << 32; }
+
+}  // namespace
+
+std::uint32_t generation() { return forks_survived.load(std::memory_order_relaxed); }
+
+std::uint32_t own_id() { return static_cast<std::uint32_t>(::getpid()) ^ generation() << kGenerationShift; }
+
+bool Occupancy::enter() {
+  const std::uint64_t own = own_word();
+  std::uint64_t seen = word_.load();
+  std::uint64_t next;
+  do {
+    const bool inherited = id_of(seen) != own;
+    const bool amidst = (seen & kForkedAmidst) || (inherited && (seen & kCount));
+    next = amidst ? own | kForkedAmidst : inherited ? own + 1 : seen + 1;
+  } while (!word_.compare_exchange_weak(seen, next));
+  return !(next & kForkedAmidst);
+}
+
+void Occupancy::leave() {
+  // A thread that forks inside leaves in both processes, but it is counted in one.
+  if (id_of(word_.load()) == own_word() && (word_.load() & kCount)) --word_;
+}
+
+bool Occupancy::forked_amidst() const {
+  const std::uint64_t seen = word_.load();
+  return (seen & kForkedAmidst) || (id_of(seen) != own_word() && (seen & kCount));
+}
+
+std::uint64_t forks_begun() { return begun.load(); }
+
+void close_in_children(int descriptor) {
+  for (Slots* slots = &watched;;) {
+    for (std::atomic<int>& slot : slots->descriptors) {
+      int free = 0;
+      if (slot.load(std::memory_order_relaxed) == 0 && slot.compare_exchange_strong(free, descriptor + 1)) return;
+    }
+    Slots* next = slots->next.load();
+    if (next == nullptr) {
+      auto* const fresh = new Slots;
+      if (slots->next.compare_exchange_strong(next, fresh)) {
+        next = fresh;
+      } else {
+        delete fresh;
+      }
+    }
+    slots = next;
+  }
+}
+
+void close_if_own(int descriptor, std::uint32_t owner) {
+  if (owner != own_id()) return;
+  unwatch(descriptor);  // first: its number may be another file's as soon as it is closed
+  ::close(descriptor);
+}
+
+}  // namespace attnjit::process

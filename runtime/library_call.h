@@ -1,0 +1,45 @@
+// What stands around every call of a host that may wait or compile: no cancellation, the exit of the process, and
+// forks.
+#pragma once
+
+#include "attnjit/error.hpp"
+#include "process/exit.h"
+#include "process/fork.h"
+#include "process/no_cancellation.h"
+
+namespace attnjit::runtime {
+
+/// Runs `body`. Calls nest.
+template <class Body>
+auto library_call(const Body& body) {
+  const process::NoCancellation no_cancellation;
+  process::LibraryStay stay;
+  if (!stay.entered()) {
+    throw Error(
+        Status::kInternal,
+        "this process is exiting: nothing is compiled or loaded any more; join the threads that use the library "
+        "before exit() or the end of main()");
+  }
+  try {
+    return body();
+  } catch (...) {
+    stay.fails();
+    throw;
+  }
+}
+
+/// One that uses a loader, which may not be used in a child that was forked while another thread used it.
+template <class Body>
+auto loader_call(process::Occupancy& loader, const Body& body) {
+  return library_call([&] {
+    const process::Stay stay(loader);
+    if (!stay.entered()) {
+      throw Error(Status::kInternal,
+                  "this process was forked while another thread was making an operator of this Context, so the child "
+                  "cannot use it: make a Context of its own in the child, or fork while no operator is being made");
+    }
+    return body();
+  });
+}
+
+}  // namespace attnjit::runtime

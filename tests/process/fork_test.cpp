@@ -1,0 +1,140 @@
+// Children that are forked while threads are inside the library: whatever they use ends soon, well or with an error
+// that says what to do.
+#include <signal.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "process/fork.h"
+#include "tests/process/support.h"
+
+namespace attnjit::process {
+namespace {
+
+/// 0, or what was thrown, of making an operator; `forked` says whether that told of a fork.
+Status status_of(const Context& context, bool causal, bool* forked) {
+  try {
+    const MhaVarlen op(context, small_config(causal));
+    return Status::kOk;
+  } catch (const Error& error) {
+    *forked = std::string(error.what()).find("forked") != std::string::npos;
+    return error.status();
+  }
+}
+
+TEST(Fork, AmidACompileLeavesTheChildWhatWasNotInUse) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path();
+  ASSERT_EQ(0, run_child([&] {  // here no NVRTC is used
+              return MhaVarlen(Context(compile_only(path)), small_config()), 0;
+            }));
+  EXPECT_EQ(0, run_child([&] {
+              EndlessNvrtc nvrtc;
+              ContextOptions options = compile_only();
+              options.nvrtc_path = nvrtc.path();
+              std::optional<Context> used(options);
+              const Context idle(compile_only(path));
+              std::thread([&] {
+                const Context mine = *used;
+                const MhaVarlen op(mine, small_config());
+              }).detach();
+              nvrtc.wait_until_inside();
+              const int status = run_child(
+                  [&] {
+                    bool forked = false;
+                    if (status_of(*used, true, &forked) != Status::kInternal || !forked) return 1;
+                    used.reset();
+                    // NVRTC is not to be used here, and kernels that exist are.
+                    if (status_of(Context(options), true, &forked) != Status::kNoCompiler || !forked) return 2;
+                    if (status_of(idle, true, &forked) != Status::kOk) return 3;
+                    if (status_of(Context(compile_only(path)), true, &forked) != Status::kOk) return 4;
+                    // Nor for a child of the child.
+                    return run_child([&] {
+                      return status_of(Context(options), true, &forked) == Status::kNoCompiler && forked ? 0 : 5;
+                    });
+                  },
+                  20);
+              ::_exit(status);
+              return 0;
+            }));
+}
+
+/// Warm: they open and close the store, and load from it.
+TEST(Fork, AtAnyMomentOfThreadsThatMakeAndDestroyContexts) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path();
+  const auto options = [&] {
+    ContextOptions result = compile_only(path);
+    result.on_miss = MissPolicy::kError;
+    result.log = [](LogLevel, const std::string&) {};
+    return result;
+  };
+  ASSERT_EQ(0, run_child([&] { return MhaVarlen(Context(compile_only(path)), small_config()), 0; }));
+  EXPECT_EQ(0, run_child([&] {
+              const Context shared(options());
+              std::atomic<bool> stop = false;
+              std::vector<std::thread> threads;
+              for (int i = 0; i < 3; ++i) {
+                threads.emplace_back([&] {
+                  while (!stop) {
+                    const Context own(options());
+                    const MhaVarlen op(own, small_config());
+                    const MhaVarlen of_shared(shared, small_config());
+                  }
+                });
+              }
+              const auto use = [](const Context& context) {
+                bool forked = false;
+                const Status status = status_of(context, true, &forked);
+                // Without a store, whose SQLite was in use, there is no kernel.
+                return status == Status::kOk || status == Status::kCacheMiss || forked;
+              };
+              const unsigned seed = std::random_device()();
+              std::minstd_rand random(seed);
+              std::vector<pid_t> children;
+              for (int i = 0; i < 24; ++i) {
+                std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+                children.push_back(start_child(
+                    [&] {
+                      std::optional<Context> copy(shared);
+                      if (!use(*copy)) return 1;
+                      copy.reset();
+                      return use(Context(options())) ? 0 : 2;
+                    },
+                    20));
+              }
+              int worst = 0;
+              for (const pid_t child : children) worst = std::max(worst, wait_for(child));
+              stop = true;
+              for (std::thread& thread : threads) thread.join();
+              if (worst != 0) ::dprintf(2, "seed %u\n", seed);
+              return worst > 255 ? 255 : worst;
+            }));
+}
+
+TEST(Occupancy, IsOfOneProcess) {
+  Occupancy place;
+  ASSERT_TRUE(place.enter());
+  EXPECT_EQ(0, run_child([&] {
+              if (!place.forked_amidst() || place.enter() || place.enter()) return 1;
+              place.leave();
+              return place.forked_amidst() ? 0 : 2;
+            }));
+  place.leave();
+  EXPECT_EQ(0, run_child([&] {
+              if (place.forked_amidst() || !place.enter()) return 1;
+              place.leave();
+              return 0;
+            }));
+  EXPECT_FALSE(place.forked_amidst());
+}
+
+TEST(Fork, GivesTheChildAnotherId) {
+  const std::uint32_t mine = own_id();
+  EXPECT_EQ(0, run_child([&] { return own_id() != mine && generation() > 0 ? 0 : 1; }));
+  EXPECT_EQ(own_id(), mine);
+}
+
+}  // namespace
+}  // namespace attnjit::process
