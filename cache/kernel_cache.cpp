@@ -16,6 +16,7 @@
 
 #include "cache/key_lock.h"
 #include "cache/per_process.h"
+#include "cache/shared_compiles.h"
 #include "cache/shown_text.h"
 #include "cache/store_tier.h"
 
@@ -23,7 +24,6 @@ namespace attnjit::cache {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using EntryPointer = std::shared_ptr<const Entry>;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -60,9 +60,9 @@ class Memory {
   std::map<std::array<std::uint8_t, 32>, std::vector<EntryPointer>> rows_;
 };
 
-/// What makes two requests one: who asks for another compiler, or insists on compiling, must not be given
-/// (nor be failed by) the work of another.
-using FlightId = std::tuple<std::array<std::uint8_t, 32>, std::optional<CompilerId>, bool>;
+FlightId flight_of(const KernelCache::Request& request, const Key& key) {
+  return {key.bytes, request.wish.exactly, request.recompile};
+}
 using Flight = std::shared_future<EntryPointer>;
 
 /// What a process knows. A forked child starts with none of it: the compiles that it would see under way are
@@ -118,7 +118,7 @@ KernelCache::Impl::Impl(KernelCacheOptions given)
 Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
   const auto start = Clock::now();
   const Key key = request.fields.key();
-  const FlightId id{key.bytes, request.wish.exactly, request.recompile};
+  const FlightId id = flight_of(request, key);
   Tables& mine = tables.get();
   bool waited = false;
   for (;;) {
@@ -197,6 +197,10 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
       ++counters.store_hits;
       return {std::move(entry), Tier::kStore};
     }
+    if (EntryPointer entry = shared_compiles::find(flight_of(request, key), request.wish)) {
+      ++counters.memory_hits;
+      return {std::move(entry), Tier::kMemory};
+    }
     ++counters.misses;
     if (request.on_miss) {
       request.on_miss(trouble);
@@ -213,11 +217,19 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
       return {std::move(entry), waited ? Tier::kWaited : Tier::kStore};
     }
   }
-  EntryPointer entry = compile_now(request, compile);
+  // Without the key's lock other Contexts of this process are not waited for, nor is there a store to meet them at.
+  const bool compiles_apart =
+      request.alone || request.recompile || (lock && lock->outcome() == KeyLock::Outcome::kHeld);
+  bool waited = false;
+  const auto compile_here = [&] { return compile_now(request, compile); };
+  EntryPointer entry = compiles_apart ? compile_here()
+                                      : shared_compiles::get(flight_of(request, key), request.wish, compile_here,
+                                                             &waited, counters.wait_nanoseconds);
   // Before the lock is let go, for those who wait for it. Whatever becomes of this, our own bytes are used: a
   // read after the write may find nothing on a network file system.
   store_tier.write(*entry, budget);
-  return {std::move(entry), Tier::kCompiled};
+  if (waited) ++counters.waits;
+  return {std::move(entry), waited ? Tier::kWaited : Tier::kCompiled};
 }
 
 EntryPointer KernelCache::Impl::find_in_memory(const Request& request, const Key& key) {

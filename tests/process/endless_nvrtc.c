@@ -14,7 +14,12 @@ struct _nvrtcProgram {
 
 static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
 static int destroyed; /* atomic */
-static void destroy(void) { __atomic_store_n(&destroyed, 1, __ATOMIC_SEQ_CST); }
+static int compiling; /* atomic */
+static void destroy(void) {
+  __atomic_store_n(&destroyed, 1, __ATOMIC_SEQ_CST);
+  /* So that a compile that was not stopped does meet it: it aborts. */
+  for (int i = 0; i < 10000 && __atomic_load_n(&compiling, __ATOMIC_SEQ_CST); ++i) usleep(500);
+}
 static void destroy_at_exit(void) { atexit(destroy); }
 /* When it is loaded. */
 __attribute__((constructor)) static void load(void) { destroy_at_exit(); }
@@ -57,11 +62,13 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count, const char* con
   (void)count, (void)options;
   pthread_mutex_lock(&inside);
   pthread_once(&first, destroy_at_exit); /* NVRTC registers some of it late, too */
+  __atomic_store_n(&compiling, 1, __ATOMIC_SEQ_CST);
   if (told != NULL && write(atoi(told), "x", 1) != 1) abort();
   while (!program->should_stop(program->payload, NULL)) {
     if (__atomic_load_n(&destroyed, __ATOMIC_SEQ_CST)) abort();
     usleep(500);
   }
+  __atomic_store_n(&compiling, 0, __ATOMIC_SEQ_CST);
   pthread_mutex_unlock(&inside);
   return NVRTC_ERROR_COMPILATION;
 }
