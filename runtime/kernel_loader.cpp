@@ -69,8 +69,6 @@ struct FoundForLaterTarget {
 
 }  // namespace
 
-// ---- LoadedKernel
-
 LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device,
                            const LogCallback& log)
     : driver_(driver),
@@ -125,8 +123,6 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream, La
                             ctas, threads_, smem_bytes_, driver_.describe(result), driver_.version_name()));
   }
 }
-
-// ---- KernelLoader
 
 KernelLoader::KernelLoader(KernelLoaderOptions options)
     : options_(std::move(options)),
@@ -192,7 +188,6 @@ cache::Entry KernelLoader::compile(const KernelPlan& plan, const cache::KeyField
 cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   return loader_call(calls_, [&] { return prepare_for_some_target(plan, recompile); });
 }
-
 cache::Found KernelLoader::prepare_for_some_target(const KernelPlan& plan, bool recompile) {
   for (;;) {
     try {
@@ -343,7 +338,6 @@ cache::Found KernelLoader::prepare_after_refusals(const KernelPlan& plan) {
 std::shared_ptr<const LoadedKernel> KernelLoader::load(const KernelPlan& plan) {
   return loader_call(calls_, [&] { return find_or_load(plan); });
 }
-
 std::shared_ptr<const LoadedKernel> KernelLoader::find_or_load(const KernelPlan& plan) {
   if (!options_.device) {
     throw Error(Status::kInvalidArgument, "this Context has no device: kernels can be compiled and cached, not loaded");
