@@ -33,7 +33,7 @@ constexpr std::int64_t mask_tile_words(std::int64_t words) { return (words + 63)
 /// One call. Tq tokens, B sequences; queries of sequence b are the rows cu_seqlens_q[b] to cu_seqlens_q[b + 1].
 struct MaskFromTopkParams {
   Tensor topk_indices{};  ///< int32 [Tq, topk], topk any number; the row stride is free, the columns contiguous
-  Tensor cu_seqlens_q{};  ///< int32 [B + 1], from 0 to Tq, not decreasing
+  Tensor cu_seqlens_q{};  ///< int32 [B + 1], within 0 and Tq, not decreasing; rows of no sequence stay as they are
   /// int32 [B]: keys of each request. Not given: all positions that the mask has bits for are valid.
   Tensor seq_lens{};
   /// Out, int32 [Tq, words], see mask_words(); positions from 32 * words on are dropped. Row stride free, columns

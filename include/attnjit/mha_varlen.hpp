@@ -35,8 +35,9 @@ struct MhaVarlenConfig {
 /// One call. T tokens, B sequences, H query heads, Hk key/value heads with H % Hk == 0.
 ///
 /// Columns are contiguous, and rows of q, k, v and out start at multiples of 16 bytes; other strides are free
-/// and may be 0 for inputs. Tokens of sequence b are rows cu_seqlens[b] to cu_seqlens[b + 1]. Sequences of
-/// length 0 are normal; a row that sees no key gets out = 0 and lse = -inf.
+/// and may be 0 for inputs. Tokens of sequence b are rows cu_seqlens[b] to cu_seqlens[b + 1]. Rows of no
+/// sequence, before the first or behind the last, do not matter and are not written: a slice of cu_seqlens serves a
+/// part of a batch. Sequences of length 0 are normal; a row that sees no key gets out = 0 and lse = -inf.
 struct MhaVarlenParams {
   Tensor q{};             ///< [Tq, H, dqk], or q_nope and q_pe instead
   Tensor q_nope{};        ///< [Tq, H, dqk - P]
@@ -49,8 +50,8 @@ struct MhaVarlenParams {
   Tensor lse{};           ///< optional, float32 [Tq, H] with any strides (by default stored as [H, Tq]): natural
                           ///< logarithm of sum_j exp(softmax_scale * <q, k_j>)
   Tensor out_scale{};     ///< kFloat8E4M3 output: float32 [1], > 0; out = e4m3(clamp(o / out_scale, -448, 448))
-  Tensor cu_seqlens_q{};  ///< int32 [B + 1], from 0 to Tq, not decreasing
-  Tensor cu_seqlens_k{};  ///< int32 [B + 1], from 0 to Tk, not decreasing
+  Tensor cu_seqlens_q{};  ///< int32 [B + 1], within 0 and Tq, not decreasing
+  Tensor cu_seqlens_k{};  ///< int32 [B + 1], within 0 and Tk, not decreasing
   int max_seqlen_q = 0;   ///< upper bounds of the lengths; the caller's promise, which debug_checks checks
   int max_seqlen_k = 0;
   float softmax_scale = 0;  ///< finite, > 0

@@ -68,7 +68,8 @@ struct MlaDecodeParams {
   Tensor kv_indices{};   ///< int32 [any]
   Tensor seq_lens{};     ///< int32 [B]: keys of a sequence in this cache, this call's new tokens included
 
-  Tensor cu_seqlens_q{};  ///< of packed tokens: int32 [B + 1], from 0 to Tq, not decreasing
+  Tensor cu_seqlens_q{};  ///< of packed tokens: int32 [B + 1], within 0 and Tq, not decreasing; rows of no sequence
+                          ///< stay as they are
   int max_seqlen_q = 0;   ///< of packed tokens: upper bound of a sequence's number; else ignored
 
   Tensor out{};        ///< [B, s_q, H, R], out_dtype

@@ -162,15 +162,36 @@ TEST_F(Command, OneKernelThatFailsFailsTheRunAndNoOther) {
   EXPECT_THAT(result.err, HasSubstr("failed: "));
 }
 
-TEST_F(Command, AFullDiskIsAFailure) {
-  // A limit on file sizes stands in for a full disk: the empty database fits, no kernel does.
-  std::vector<std::string> words = {
-      "sh",     "-c",   "trap '' XFSZ; ulimit -f 40; exec \"$@\"", "sh", ATTNJIT_COMMAND, "precompile-cache",
-      "--arch", "sm_80"};
-  words.insert(words.end(), kSmall.begin(), kSmall.end());
-  const CommandResult result = run_program(words, environment_);
+class LimitedCommand : public Command {
+ protected:
+  /// With a limit on file sizes, in blocks of 512 bytes.
+  CommandResult precompile_within(int blocks, const std::vector<std::string>& config) {
+    std::vector<std::string> words = {"sh",
+                                      "-c",
+                                      "ulimit -f " + std::to_string(blocks) + "; exec \"$@\"",
+                                      "sh",
+                                      ATTNJIT_COMMAND,
+                                      "precompile-cache",
+                                      "--arch",
+                                      "sm_80"};
+    words.insert(words.end(), config.begin(), config.end());
+    return run_program(words, environment_);
+  }
+};
+
+TEST_F(LimitedCommand, ALimitThatIsTooSmallForAnyStoreIsSaid) {
+  const CommandResult result = precompile_within(40, kSmall);
   EXPECT_EQ(result.status, 1) << result.out;
-  EXPECT_THAT(result.err, AllOf(HasSubstr("attnjit: warning: "), HasSubstr("did not keep it")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("attnjit: warning: "), HasSubstr("the limit of file sizes (20480 bytes")));
+}
+
+/// As on a disk that gets full: the first of two kernels fits, and the second does not.
+TEST_F(LimitedCommand, AStoreThatKeepsOnlyAPartIsAFailure) {
+  const CommandResult result =
+      precompile_within(256, {"--config", "operator=mla_prefill", "head_dim_qk=64", "head_dim_v=64"});
+  EXPECT_EQ(result.status, 1) << result.out;
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("attnjit: warning: "), HasSubstr("disk is full"), HasSubstr("did not keep it")));
 }
 
 TEST_F(Command, WrongUseOfPrecompileCache) {
