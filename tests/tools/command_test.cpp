@@ -39,6 +39,13 @@ class Command : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return precompile(std::move(words), terminal);
   }
+  /// With a limit on file sizes, in blocks of 512 bytes.
+  CommandResult precompile_within(int blocks, const std::vector<std::string>& more) const {
+    std::vector<std::string> words = {"sh", "-c", "ulimit -f $0; exec \"$@\"", std::to_string(blocks), ATTNJIT_COMMAND};
+    words.insert(words.end(), {"precompile-cache", "--arch", "sm_80"});
+    words.insert(words.end(), more.begin(), more.end());
+    return run_program(words, environment_);
+  }
   static json parse(const CommandResult& result) {
     json parsed = json::parse(result.out, nullptr, /*allow_exceptions=*/false);
     EXPECT_TRUE(parsed.is_object()) << "stdout: " << result.out << "\nstderr: " << result.err;
@@ -162,31 +169,14 @@ TEST_F(Command, OneKernelThatFailsFailsTheRunAndNoOther) {
   EXPECT_THAT(result.err, HasSubstr("failed: "));
 }
 
-class LimitedCommand : public Command {
- protected:
-  /// With a limit on file sizes, in blocks of 512 bytes.
-  CommandResult precompile_within(int blocks, const std::vector<std::string>& config) {
-    std::vector<std::string> words = {"sh",
-                                      "-c",
-                                      "ulimit -f " + std::to_string(blocks) + "; exec \"$@\"",
-                                      "sh",
-                                      ATTNJIT_COMMAND,
-                                      "precompile-cache",
-                                      "--arch",
-                                      "sm_80"};
-    words.insert(words.end(), config.begin(), config.end());
-    return run_program(words, environment_);
-  }
-};
-
-TEST_F(LimitedCommand, ALimitThatIsTooSmallForAnyStoreIsSaid) {
+TEST_F(Command, ALimitThatIsTooSmallForAnyStoreIsSaid) {
   const CommandResult result = precompile_within(40, kSmall);
   EXPECT_EQ(result.status, 1) << result.out;
   EXPECT_THAT(result.err, AllOf(HasSubstr("attnjit: warning: "), HasSubstr("the limit of file sizes (20480 bytes")));
 }
 
 /// As on a disk that gets full: the first of two kernels fits, and the second does not.
-TEST_F(LimitedCommand, AStoreThatKeepsOnlyAPartIsAFailure) {
+TEST_F(Command, AStoreThatKeepsOnlyAPartIsAFailure) {
   const CommandResult result =
       precompile_within(256, {"--config", "operator=mla_prefill", "head_dim_qk=64", "head_dim_v=64"});
   EXPECT_EQ(result.status, 1) << result.out;
