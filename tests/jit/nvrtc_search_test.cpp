@@ -165,6 +165,9 @@ TEST_F(NvrtcSearchTest, OneThatCouldNotBeUsedIsTriedAgain) {
 }
 
 TEST_F(NvrtcSearchTest, WithoutADescriptorLeftNobodyIsToldToInstallCuda) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "UBSan opens a pipe to look at an object, and takes one that it cannot look at for a wrong one";
+#endif
   const fs::path file = install(FAKE_NVRTC_13_1, "crowded", "libnvrtc.so.13", "libnvrtc-builtins.so.13.1");
   const NvrtcSearch search{.explicit_path = file.string(), .wheel_roots = {}, .driver_cuda_major = {}};
   struct rlimit before = {};
