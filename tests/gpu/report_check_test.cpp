@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <iterator>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -162,6 +164,19 @@ TEST_F(ReportCheck, AnotherLaunchIsAFault) {
   EXPECT_THAT(faults, Contains(HasSubstr("2 calls differ")));
   EXPECT_THAT(faults, Contains(HasSubstr("a call, a new call")));
   EXPECT_THAT(check_launches(report_, {}), Contains(HasSubstr(family_ + ": no recorded call launches it")));
+}
+
+TEST_F(ReportCheck, ARunTakesInTheRecordingOfItsOwnBuildOnly) {
+  Recording recording{.calls = {{"a call", "5"}}, .families = {{family_, "6"}}, .sources = host_digest()};
+  EXPECT_THAT(check_launches(report_, recording), testing::Not(IsEmpty()));
+  const std::string path = testing::TempDir() + "attnjit_recording_test.json";
+  write_recording(path, recording);
+  add_recording(report_, read_recording(path));
+  EXPECT_THAT(check_launches(report_, recording), IsEmpty());
+  recording.sources = "0";
+  write_recording(path, recording);
+  EXPECT_THROW(read_recording(path), std::runtime_error);
+  std::remove(path.c_str());
 }
 
 TEST_F(ReportCheck, AFailureOrNoTestIsAFault) {
