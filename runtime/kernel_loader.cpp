@@ -287,10 +287,11 @@ std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const Ke
 }
 
 bool KernelLoader::is_cached(const KernelPlan& plan) {
-  const cache::KeyFields fields = key_fields(plan);
-  const cache::KernelCache::Request request{
-      .fields = fields, .wish = compiler_wish(plan, fields), .recompile = false, .on_miss = {}};
-  return cache_.find(request) != nullptr || find_for_later_target(plan) != nullptr;
+  return loader_call(calls_, [&] {
+    const cache::KeyFields fields = key_fields(plan);
+    return cache_.find({.fields = fields, .wish = compiler_wish(plan, fields), .on_miss = {}}) != nullptr ||
+           find_for_later_target(plan) != nullptr;
+  });
 }
 
 void KernelLoader::count_fallback(const std::string& warning) {
