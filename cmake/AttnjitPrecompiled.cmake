@@ -27,3 +27,17 @@ function(attnjit_quick target)
     target_compile_options(${target} PRIVATE -O0)
   endif()
 endfunction()
+
+# Nor is the command where tests alone run it; CLI11 and JSON make it the slowest part of a build.
+set(attnjit_command_quick)
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(attnjit_command_quick QUICK)
+endif()
+
+# What the command and the benchmark programs are compiled with.
+function(attnjit_command_options target)
+  if(attnjit_command_quick)
+    attnjit_quick(${target})
+  endif()
+  attnjit_precompile(${target} attnjit_command_headers)
+endfunction()
