@@ -182,6 +182,34 @@ TEST(NvrtcOpening, KeepsNoThreadWaitingThatNeedsNoCompiler) {
   opens.join();
 }
 
+TEST(NvrtcOpening, ASearchInVainIsNotRepeatedByEachRequest) {
+  const std::filesystem::path place = install_nvrtc(STAND_IN_NVRTC_12_8, "12.8");
+  const std::filesystem::path away = program_folder() / "away.so";
+  std::filesystem::rename(place, away);
+  jit::NvrtcSearch search;
+  search.explicit_path = place.string();
+  const auto error_of = [](runtime::Compilers& compilers, jit::CompilerVersion oldest) -> std::string {
+    try {
+      compilers.get(oldest);
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Status::kNoCompiler);
+      return error.what();
+    }
+  };
+  const LogCallback no_log = [](LogLevel, const std::string&) {};
+  runtime::Compilers patient(search, no_log, std::chrono::hours(1));
+  runtime::Compilers eager(search, no_log, std::chrono::milliseconds(0));
+  const std::string first = error_of(patient, jit::kOldestNvrtc);
+  EXPECT_THAT(first, HasSubstr(place.string()));
+  EXPECT_EQ(error_of(eager, jit::kOldestNvrtc), first);
+
+  std::filesystem::rename(away, place);
+  EXPECT_EQ(error_of(patient, jit::kOldestNvrtc), first) << "it was looked for again at once";
+  EXPECT_EQ(error_of(eager, jit::kOldestNvrtc), "");
+  EXPECT_THAT(error_of(eager, {12, 9}), HasSubstr("it needs NVRTC 12.9, and NVRTC 12.8"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Api, CompilerChoice, testing::Values(Api::kCpp, Api::kC),
                          [](const auto& test) { return to_string(test.param); });
 
