@@ -269,6 +269,23 @@ TEST_F(StoreTrust, FolderThatIsExchangedUnderARunningProcess) {
   expect_same(store.find(sample_fields(1), {}).value(), sample_entry(1));
 }
 
+TEST_F(StoreTrust, FolderOfOursInThePlaceOfTheOldOneIsFollowed) {
+  const fs::path ours = directory_ / "ours";
+  const fs::path next = directory_ / "next";
+  for (const fs::path& folder : {ours, next}) {
+    fs::create_directory(folder);
+    fs::permissions(folder, static_cast<fs::perms>(0700));
+  }
+  Store(next).put(sample_entry(2));
+  Store store(ours);
+  store.put(sample_entry(1));
+  fs::rename(ours, directory_ / "away");
+  fs::rename(next, ours);
+  EXPECT_FALSE(store.find(sample_fields(1), {}));
+  EXPECT_TRUE(store.find(sample_fields(2), {}));
+  EXPECT_EQ(descriptor_flags(ours / "kernels-v1.lock").size(), 1u) << "it locks in the folder that is gone";
+}
+
 TEST_F(StoreTrust, NothingIsMadeInAFolderThatWasPutInThePlaceOfOurs) {
   const fs::path ours = directory_ / "ours";
   fs::create_directory(ours);
