@@ -11,6 +11,7 @@ Each file of tests/fixes is a list of entries:
     from   text that occurs in it exactly once; a list is joined by line ends
     to     what takes the fix back when it stands in its place
     tests  {program: filter of GoogleTest}: the tests that are expected to fail then
+    repeat  optional: how often they are run, where it takes luck to meet the fault
 
 or of {"row": ..., "why_not": ...}, for a row whose rule no edit takes back. Every row of the tables of faults in
 docs/testing.md has an entry of either kind, so that the list cannot fall behind.
@@ -81,7 +82,7 @@ def names_a_test(pattern, tests):
 
 def faults_of_edit(root, entry, tests, programs):
     name = f"{entry['listing']}: {entry.get('id', entry)}"
-    if set(entry) != KEYS | {"listing"}:
+    if set(entry) - {"repeat"} != KEYS | {"listing"}:
         return [f"{name}: has {sorted(set(entry) - {'listing'})}, not {sorted(KEYS)}"]
     path = root / entry["file"]
     if not path.is_file():
