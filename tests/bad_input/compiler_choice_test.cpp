@@ -11,6 +11,7 @@
 
 #include "jit/nvrtc.h"
 #include "runtime/context_impl.h"
+#include "runtime/operator_config.h"
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 #include "tests/fake_driver/fake_cuda.h"
@@ -105,6 +106,23 @@ TEST_P(CompilerChoice, ARefusalIsOfOneKernelAndEndsWithItsReplacement) {
   const ScopedEnvironment frozen("ATTNJIT_ON_MISS", "error");
   const Outcome outcome = make(nvrtc_);
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
+}
+
+/// The row that takes the refused one's place is as good as any.
+TEST_P(CompilerChoice, ARefusalIsForgottenOnceTheReplacementLoads) {
+  ASSERT_EQ(make(nvrtc_).status, Status::kOk);
+  reset_device();
+  fake_cuda::state().cubins_to_refuse = 1;
+  ContextOptions options;
+  options.cache_path = cache_.string();
+  options.nvrtc_path = nvrtc_;
+  const Context context(options);
+  const MhaVarlenConfig config{.head_dim_qk = 64, .head_dim_v = 64, .rope_dim = 0};
+  const MhaVarlen op(context, config);
+  EXPECT_EQ(context.counters().refused_cubins, 1);
+  for (const runtime::KernelPlan& plan : runtime::plans(config, context.impl()->features())) {
+    EXPECT_TRUE(context.impl()->loader().is_cached(plan));
+  }
 }
 
 TEST_P(CompilerChoice, AFrozenContextSaysWhatTheDriverRefused) {
