@@ -92,16 +92,6 @@ void share_with_group(const fs::path& folder, gid_t group) {
   }
 }
 
-void fit_into_folder(int descriptor, const fs::path& folder) {
-  struct stat status;
-  if (::stat(folder.c_str(), &status) != 0 || !(status.st_mode & S_IWGRP)) return;
-  (void)::fchmod(descriptor, 0660);  // the umask may have taken the group's bits away
-  struct stat made;
-  if (::fstat(descriptor, &made) == 0 && made.st_gid != status.st_gid) {
-    (void)::fchown(descriptor, static_cast<uid_t>(-1), status.st_gid);
-  }
-}
-
 HeldFolder::HeldFolder(fs::path folder) : folder_(std::move(folder)) {
   // O_PATH: enough to look up names, and needs no right to list them. Closing it drops no lock of a file.
   descriptor_ = FileDescriptor(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -126,6 +116,45 @@ fs::path HeldFolder::path_of(const fs::path& name) const {
 bool HeldFolder::bears_its_name() const {
   struct stat status;
   return ::lstat(folder_.c_str(), &status) == 0 && same_file(status, device_, inode_);
+}
+
+bool HeldFolder::look_at(const fs::path& name, struct stat& file) const {
+  return ::fstatat(descriptor_.number(), name.c_str(), &file, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool HeldFolder::has(const fs::path& name) const {
+  struct stat file;
+  return look_at(name, file);
+}
+
+FileDescriptor HeldFolder::open(const fs::path& name, int flags) const {
+  return FileDescriptor(::openat(descriptor_.number(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC));
+}
+
+FileDescriptor HeldFolder::create(const fs::path& name, int flags) const {
+  FileDescriptor made(
+      ::openat(descriptor_.number(), name.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  struct stat folder, file;
+  if (!made.valid() || ::fstat(descriptor_.number(), &folder) != 0 || !(folder.st_mode & S_IWGRP)) return made;
+  (void)::fchmod(made.number(), 0660);  // the umask may have taken the group's bits away
+  if (::fstat(made.number(), &file) == 0 && file.st_gid != folder.st_gid) {
+    (void)::fchown(made.number(), static_cast<uid_t>(-1), folder.st_gid);
+  }
+  return made;
+}
+
+bool HeldFolder::rename(const fs::path& from, const fs::path& to) const {
+  return ::renameat(descriptor_.number(), from.c_str(), descriptor_.number(), to.c_str()) == 0;
+}
+
+bool HeldFolder::remove(const fs::path& name) const { return ::unlinkat(descriptor_.number(), name.c_str(), 0) == 0; }
+
+std::optional<std::string> HeldFolder::why_no_trust_in(int descriptor) const {
+  struct stat folder, file;
+  if (::fstat(descriptor_.number(), &folder) != 0 || ::fstat(descriptor, &file) != 0) {
+    return fmt::format("cannot be looked at: {}", std::strerror(errno));
+  }
+  return why_no_trust_in_file(file, folder);
 }
 
 std::vector<std::string> remarks_on_parents(const fs::path& folder) {

@@ -26,10 +26,6 @@ std::optional<std::string> why_no_trust_in_file(const struct stat& file, const s
 /// life of the process. `folder` is free of symbolic links.
 void share_with_group(const std::filesystem::path& folder, gid_t group);
 
-/// Makes a new file as accessible as its folder demands: to the group of a folder that its group may write to, whatever
-/// the umask and the group of this process, so that no setgid bit is needed.
-void fit_into_folder(int descriptor, const std::filesystem::path& folder);
-
 /// A folder that was found to be trusted, held by a descriptor: names below it stay names in this folder, whatever its
 /// own name is given to meanwhile. Where there is no /proc, the names are looked up by path.
 class HeldFolder {
@@ -41,6 +37,18 @@ class HeldFolder {
   std::filesystem::path path_of(const std::filesystem::path& name) const;
   /// Whether the name that it was opened by still is this folder's.
   bool bears_its_name() const;
+
+  /// What follows goes by the descriptor, and says by errno why it failed. No symbolic link at a name is followed.
+  bool look_at(const std::filesystem::path& name, struct stat& file) const;
+  bool has(const std::filesystem::path& name) const;
+  FileDescriptor open(const std::filesystem::path& name, int flags) const;
+  /// A file that was not there, with mode 0600: as accessible as the folder demands, to the group of one that its group
+  /// may write to, whatever the umask and the group of this process, so that no setgid bit is needed.
+  FileDescriptor create(const std::filesystem::path& name, int flags) const;
+  bool rename(const std::filesystem::path& from, const std::filesystem::path& to) const;
+  bool remove(const std::filesystem::path& name) const;
+  /// Why an open file of this folder must not be used; nothing if it may be.
+  std::optional<std::string> why_no_trust_in(int descriptor) const;
 
  private:
   std::filesystem::path folder_;

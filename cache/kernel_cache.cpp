@@ -279,8 +279,8 @@ std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key, WaitBudget&
                             path.string(), options.lock_timeout.count() / 1000.0));
       break;
     case KeyLock::Outcome::kUnavailable:
-      warn_once("lock",
-                fmt::format("{}: cannot be locked; several processes may compile the same kernel", path.string()));
+      warn_once("lock", fmt::format("{}: cannot be locked ({}); several processes may compile the same kernel",
+                                    path.string(), lock->why_not()));
       break;
   }
   return lock;

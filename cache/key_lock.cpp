@@ -44,7 +44,7 @@ LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::mill
 }  // namespace
 
 KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout)
-    : file_(open_lock_file(lock_path)), offset_(byte_of(key)) {
+    : file_(open_lock_file(lock_path, &why_not_)), offset_(byte_of(key)) {
   if (!file_.valid()) return;
   switch (lock_while_progress(file_.number(), offset_, timeout, waited_)) {
     case LockResult::kHeld:
@@ -52,7 +52,7 @@ KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::ch
       note_holder(file_.number(), offset_);
       break;
     case LockResult::kTimedOut: outcome_ = Outcome::kTimedOut; break;
-    case LockResult::kUnavailable: outcome_ = Outcome::kUnavailable; break;
+    case LockResult::kUnavailable: why_not_ = "locks fail on its file system"; break;
   }
 }
 

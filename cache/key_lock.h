@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <string>
 
 #include "cache/key.h"
 #include "cache/ofd_lock.h"
@@ -28,9 +29,12 @@ class KeyLock {
   KeyLock& operator=(const KeyLock&) = delete;
 
   Outcome outcome() const { return outcome_; }
+  /// Of kUnavailable, in words.
+  const std::string& why_not() const { return why_not_; }
   bool waited() const { return waited_; }
 
  private:
+  std::string why_not_;
   FileDescriptor file_;
   unsigned long long offset_ = 0;
   Outcome outcome_ = Outcome::kUnavailable;

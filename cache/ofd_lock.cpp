@@ -1,14 +1,17 @@
 #include "cache/ofd_lock.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <optional>
 #include <thread>
 
 #include "cache/folder_trust.h"
+#include "cache/store.h"
 
 namespace attnjit::cache {
 namespace {
@@ -41,32 +44,45 @@ FileDescriptor::~FileDescriptor() {
 
 namespace {
 
-FileDescriptor open_unwatched(const std::filesystem::path& path) {
-  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-  FileDescriptor opened(::open(path.c_str(), O_RDWR | kFlags));
+FileDescriptor open_unwatched(const HeldFolder& folder, const std::filesystem::path& name, std::string* why_not) {
+  constexpr int kFlags = O_NOCTTY | O_NONBLOCK;
+  FileDescriptor opened = folder.open(name, O_RDWR | kFlags);
   if (!opened.valid() && errno == ENOENT) {
-    opened = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0600));
-    if (opened.valid()) fit_into_folder(opened.number(), path.parent_path());
-    if (!opened.valid() && errno == EEXIST) {  // another process was quicker
-      opened = FileDescriptor(::open(path.c_str(), O_RDWR | kFlags));
-    }
+    opened = folder.create(name, O_RDWR | kFlags);
+    if (!opened.valid() && errno == EEXIST) opened = folder.open(name, O_RDWR | kFlags);  // another one was quicker
   }
-  if (!opened.valid()) opened = FileDescriptor(::open(path.c_str(), O_RDONLY | kFlags));
-  struct stat status;  // a pipe, a device: nothing of the kind is a lock file
-  if (opened.valid() && (::fstat(opened.number(), &status) != 0 || !S_ISREG(status.st_mode))) return {};
-  return opened;
+  if (!opened.valid()) opened = folder.open(name, O_RDONLY | kFlags);
+  std::optional<std::string> refusal;
+  if (!opened.valid()) {
+    refusal = fmt::format("cannot be opened: {}", std::strerror(errno));
+  } else {
+    refusal = folder.why_no_trust_in(opened.number());
+  }
+  if (!refusal) return opened;
+  if (why_not) *why_not = std::move(*refusal);
+  return {};
 }
 
 }  // namespace
 
-FileDescriptor open_lock_file(const std::filesystem::path& path) {
+FileDescriptor open_lock_file(const HeldFolder& folder, const std::filesystem::path& name, std::string* why_not) {
   for (;;) {
     const std::uint64_t forks = process::forks_begun();
-    FileDescriptor opened = open_unwatched(path);
+    FileDescriptor opened = open_unwatched(folder, name, why_not);
     if (!opened.valid()) return opened;
     process::close_in_children(opened.number());
     // A child that was forked between these lines shares this one's locks: another one is opened, which it has not.
     if (process::forks_begun() == forks) return opened;
+  }
+}
+
+FileDescriptor open_lock_file(const std::filesystem::path& path, std::string* why_not) {
+  try {
+    const HeldFolder folder(path.has_parent_path() ? path.parent_path() : ".");
+    return open_lock_file(folder, path.filename(), why_not);
+  } catch (const StoreError& error) {
+    if (why_not) *why_not = error.what();
+    return {};
   }
 }
 

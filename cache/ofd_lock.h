@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <utility>
 
 #include "process/fork.h"
@@ -38,10 +39,16 @@ class FileDescriptor {
   std::uint32_t owner_ = 0;
 };
 
-/// Opens a lock file, creating it with mode 0600, or for the group in a directory that is shared with one. Never
-/// follows a symbolic link, and waits for no pipe. Falls back to reading only, which is enough for shared locks;
-/// invalid if not even that is possible.
-FileDescriptor open_lock_file(const std::filesystem::path& path);
+class HeldFolder;
+
+/// Opens a lock file of a folder, creating it with mode 0600, or for the group in a directory that is shared with one.
+/// Never follows a symbolic link, and waits for no pipe. Falls back to reading only, which is enough for shared locks;
+/// invalid if not even that is possible, or if the file must not be trusted (cache/folder_trust.h): what others may
+/// lock, they may hold, and a second name may be that of a file which is written to. `*why_not` says so.
+FileDescriptor open_lock_file(const HeldFolder& folder, const std::filesystem::path& name,
+                              std::string* why_not = nullptr);
+/// The same where the folder has to be found first, and must be trusted, too.
+FileDescriptor open_lock_file(const std::filesystem::path& path, std::string* why_not = nullptr);
 
 enum class LockMode { kShared, kExclusive };
 /// kUnavailable: the file system has no locks, or the descriptor does not allow this one.

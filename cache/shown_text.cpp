@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "attnjit/error.hpp"
+
 namespace attnjit {
 namespace {
 
@@ -61,5 +63,7 @@ std::string shown(std::string_view text, bool whole_lines) {
 
 std::string shown_line(std::string_view text) { return shown(text, /*whole_lines=*/false); }
 std::string shown_lines(std::string_view text) { return shown(text, /*whole_lines=*/true); }
+
+Error::Error(Status status, const std::string& message) : std::runtime_error(shown_lines(message)), status_(status) {}
 
 }  // namespace attnjit

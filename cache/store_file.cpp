@@ -28,16 +28,14 @@ constexpr std::uint64_t kGateByte = 1;
 
 std::filesystem::path with_suffix(std::filesystem::path path, const char* suffix) { return path += suffix; }
 
-bool is_there(const std::filesystem::path& path) { return ::access(path.c_str(), F_OK) == 0; }
-
 StoreError system_error(const std::filesystem::path& path, const char* what) {
   return StoreError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
 
-/// rename(), and if there is nothing to rename, then nothing may be left from an earlier time either.
-bool rename_or_clear(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0) return true;
-  return errno == ENOENT && (::unlink(to.c_str()) == 0 || errno == ENOENT);
+/// A rename, and if there is nothing to rename, then nothing may be left from an earlier time either.
+bool rename_or_clear(const HeldFolder& folder, const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (folder.rename(from, to)) return true;
+  return errno == ENOENT && (folder.remove(to) || errno == ENOENT);
 }
 
 }  // namespace
@@ -56,7 +54,14 @@ void StoreFile::Connection::get_ready() {
 }
 
 StoreFile::StoreFile(std::filesystem::path path, std::vector<std::string>& reports)
-    : path_(std::move(path)), reports_(reports) {}
+    : path_(std::move(path)), name_(path_.filename()), reports_(reports) {}
+
+/// The folder is judged when it is held, before anything is made in it or looked up.
+void StoreFile::hold_folder() {
+  if (!folder_ || !folder_->bears_its_name()) folder_.emplace(path_.parent_path());
+}
+
+bool StoreFile::has(const char* suffix) const { return folder_->has(with_suffix(name_, suffix)); }
 
 // ---- the side lock -------------------------------------------------------------------------------
 
@@ -71,6 +76,7 @@ void StoreFile::SideLock::make_exclusive() {
 void StoreFile::SideLock::take(LockMode mode) {
   mode_ = mode;
   owner_pid_ = ::getpid();
+  file_.hold_folder();
   file_.open_side_file();
   if (!file_.side_file_.valid()) return;  // a place without room for our lock still has SQLite's
   const int side_file = file_.side_file_.number();
@@ -105,13 +111,13 @@ void StoreFile::SideLock::let_go() {
 /// Opens the side file, again if another file bears the name by now: processes that lock different files do
 /// not exclude each other.
 void StoreFile::open_side_file() {
-  const std::filesystem::path side_path = std::filesystem::path(path_).replace_extension(".lock");
+  const std::filesystem::path side_name = std::filesystem::path(name_).replace_extension(".lock");
   struct stat opened, named;
-  if (side_file_.valid() && ::fstat(side_file_.number(), &opened) == 0 && ::lstat(side_path.c_str(), &named) == 0 &&
+  if (side_file_.valid() && ::fstat(side_file_.number(), &opened) == 0 && folder_->look_at(side_name, named) &&
       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) {
     return;
   }
-  side_file_ = open_lock_file(side_path);
+  side_file_ = open_lock_file(*folder_, side_name);
 }
 
 // ---- recognising the file ------------------------------------------------------------------------
@@ -120,7 +126,7 @@ StoreFile::Condition StoreFile::look(Depth depth) {
   connection_.reset();
   damage_.clear();
   struct stat status;
-  if (::lstat(path_.c_str(), &status) != 0) {
+  if (!folder_->look_at(name_, status)) {
     if (errno == ENOENT) return Condition::kMissing;
     throw system_error(path_, "cannot be looked at");
   }
@@ -223,31 +229,26 @@ void StoreFile::repair() {
 /// happened; a later one takes its place, so that they do not pile up.
 void StoreFile::set_aside() {
   struct stat status;
-  if (::lstat(path_.c_str(), &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) {
+  if (!folder_->look_at(name_, status) || status.st_dev != device_ || status.st_ino != inode_) {
     // Only possible where there are no locks: another process has replaced the file meanwhile.
     throw StoreError(fmt::format("{}: was replaced while it was being repaired", path_.string()));
   }
-  const std::filesystem::path aside = with_suffix(path_, ".bad");
+  const std::filesystem::path aside = with_suffix(name_, ".bad");
   // The companions go first: a journal left behind would be rolled back into the new file.
   for (const char* suffix : {"-journal", "-wal", "-shm"}) {
-    if (!rename_or_clear(with_suffix(path_, suffix), with_suffix(aside, suffix))) {
+    if (!rename_or_clear(*folder_, with_suffix(name_, suffix), with_suffix(aside, suffix))) {
       throw system_error(with_suffix(path_, suffix), "cannot be renamed aside");
     }
   }
-  if (::rename(path_.c_str(), aside.c_str()) != 0) throw system_error(path_, "cannot be renamed aside");
-  reports_.push_back(fmt::format("{}: damaged ({}); kept as {}, a new one was started", path_.string(), damage_,
-                                 aside.filename().string()));
+  if (!folder_->rename(name_, aside)) throw system_error(path_, "cannot be renamed aside");
+  reports_.push_back(
+      fmt::format("{}: damaged ({}); kept as {}, a new one was started", path_.string(), damage_, aside.string()));
 }
 
 /// Makes an empty file. O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in
 /// this process would drop SQLite's locks, so none is ever opened on a file that was there before.
 void StoreFile::create() const {
-  const FileDescriptor made(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (made.valid()) {
-    fit_into_folder(made.number(), path_.parent_path());
-  } else if (errno != EEXIST) {
-    throw system_error(path_, "cannot be created");
-  }
+  if (!folder_->create(name_, O_RDWR).valid() && errno != EEXIST) throw system_error(path_, "cannot be created");
 }
 
 void StoreFile::initialise() const {
@@ -296,8 +297,8 @@ void StoreFile::keep_within_file_size_limit(Access access) {
   if (access == Access::kRead) {
     // What a reader may have to write: a new file, or what a journal takes back.
     struct stat status;
-    const std::int64_t size = ::stat(path_.c_str(), &status) == 0 ? status.st_size : 0;
-    const bool writes = size == 0 || is_there(with_suffix(path_, "-journal")) || is_there(with_suffix(path_, "-wal"));
+    const std::int64_t size = folder_->look_at(name_, status) ? status.st_size : 0;
+    const bool writes = size == 0 || has("-journal") || has("-wal");
     if (writes && std::max(size, kSpare) > bytes - kSpare) refuse();
     return;
   }
@@ -314,9 +315,9 @@ Transaction::Transaction(StoreFile& file, Access access)
   file.keep_within_file_size_limit(Access::kRead);
   // A journal that is there although we hold the lock was left by a process that died. Rolling it back
   // writes.
-  if (is_there(with_suffix(file.path_, "-journal"))) lock_.make_exclusive();
+  if (file.has("-journal")) lock_.make_exclusive();
   // The log is there as long as a connection in that mode is, be it ours, which follows when another program switches.
-  if (!file.connection_ || file.database().moved() || is_there(with_suffix(file.path_, "-wal"))) {
+  if (!file.connection_ || file.database().moved() || file.has("-wal")) {
     file.make_ready(lock_, StoreFile::Depth::kHeader, access);
   }
   file.database().execute(access == Access::kRead ? "BEGIN" : "BEGIN IMMEDIATE");

@@ -11,9 +11,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cache/folder_trust.h"
 #include "cache/foreign_objects.h"
 #include "cache/ofd_lock.h"
 #include "cache/sqlite.h"
@@ -82,10 +84,14 @@ class StoreFile {
   void create() const;
   void initialise() const;
   void leave_write_ahead_log();
+  void hold_folder();
   void open_side_file();
+  bool has(const char* suffix) const;  // a file that is named for the database
   void keep_within_file_size_limit(Access access);
 
-  std::filesystem::path path_;
+  std::filesystem::path path_;  // for messages, and for SQLite
+  std::filesystem::path name_;
+  std::optional<HeldFolder> folder_;
   std::vector<std::string>& reports_;
   std::string damage_;
   dev_t device_ = 0;  // identity of the file that was looked at

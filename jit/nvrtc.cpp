@@ -85,7 +85,7 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
   if (!limited.empty()) {
     return fmt::format(
         "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nThis process has come to a limit ({}): "
-        "raise it (ulimit -a shows them), or close what is not needed; it is tried again by the next kernel",
+        "raise it (ulimit -a shows them), or close what is not needed; it is tried again some seconds from now",
         places, limited);
   }
   return fmt::format(

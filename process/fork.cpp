@@ -29,8 +29,11 @@ void unwatch(int descriptor) {
 
 void before_fork() { begun.fetch_add(1); }
 
+thread_local constinit Stay* innermost = nullptr;
+
 void in_child() {
   forks_survived.fetch_add(1);
+  Stay::keep_own();
   for (Slots* slots = &watched; slots != nullptr; slots = slots->next.load()) {
     for (std::atomic<int>& slot : slots->descriptors) {
       if (const int taken = slot.exchange(0); taken != 0) ::close(taken - 1);
@@ -72,6 +75,30 @@ void Occupancy::leave() {
 bool Occupancy::forked_amidst() const {
   const std::uint64_t seen = word_.load();
   return (seen & kForkedAmidst) || (id_of(seen) != own_word() && (seen & kCount));
+}
+
+void Occupancy::keep_own(std::uint64_t own) {
+  const std::uint64_t seen = word_.load();
+  if (id_of(seen) == own_word()) return;  // done, for an inner stay of the thread
+  const bool amidst = (seen & kForkedAmidst) || (seen & kCount) > own;
+  word_ = own_word() | (amidst ? kForkedAmidst : own);
+}
+
+Stay::Stay(Occupancy& place) : place_(place), entered_(place.enter()), outer_(innermost) { innermost = this; }
+
+Stay::~Stay() {
+  innermost = outer_;
+  if (entered_) place_.leave();
+}
+
+void Stay::keep_own() {
+  for (const Stay* stay = innermost; stay != nullptr; stay = stay->outer_) {
+    std::uint64_t own = 0;
+    for (const Stay* other = stay; other != nullptr; other = other->outer_) {
+      own += other->entered_ && &other->place_ == &stay->place_;
+    }
+    stay->place_.keep_own(own);
+  }
 }
 
 std::uint64_t forks_begun() { return begun.load(); }

@@ -27,25 +27,30 @@ class Occupancy {
   [[nodiscard]] bool enter();
   void leave();
   bool forked_amidst() const;
+  /// In a child, of the thread that forked: `own` of those inside are its own stays, which go on in the child.
+  void keep_own(std::uint64_t own);
 
  private:
   std::atomic<std::uint64_t> word_{0};  // own_id(), whether it was forked amidst, number of threads inside
 };
 
-/// A thread's stay. `entered()` is false where the constructor's enter() was.
+/// A thread's stay; stays nest. `entered()` is false where the constructor's enter() was. A child that the thread
+/// itself forks, in a callback of the host say, has the thread, so that nothing is unusable to it for the thread's own
+/// stays.
 class Stay {
  public:
-  explicit Stay(Occupancy& place) : place_(place), entered_(place.enter()) {}
-  ~Stay() {
-    if (entered_) place_.leave();
-  }
+  explicit Stay(Occupancy& place);
+  ~Stay();
   Stay(const Stay&) = delete;
   Stay& operator=(const Stay&) = delete;
   bool entered() const { return entered_; }
+  /// In a child, for all stays of the thread that forked.
+  static void keep_own();
 
  private:
   Occupancy& place_;
-  bool entered_;
+  const bool entered_;
+  Stay* const outer_;  // of the thread
 };
 
 /// Children that are forked from now on close the descriptor: else one that lives on would keep an OFD lock of a parent

@@ -220,6 +220,14 @@ int ArgumentCheck::count(const char* of_what, std::int64_t value) const {
   return static_cast<int>(value);
 }
 
+void ArgumentCheck::longest(const char* name, std::int64_t value) const {
+  if (value == -1) [[unlikely]] {
+    fail(fmt::format("{} is not given; it must be an upper bound of the sequences' lengths, 0 where all are empty",
+                     name));
+  }
+  not_negative(name, value);
+}
+
 void ArgumentCheck::not_negative(const char* name, std::int64_t value) const {
   if (value < 0) [[unlikely]]
     fail(fmt::format("{} is {}; it must be 0 or more", name, value));

@@ -40,6 +40,8 @@ class ArgumentCheck {
   /// softmax_scale * log2(e), which kernels take.
   float softmax_scale_log2(float scale) const;
   void not_negative(const char* name, std::int64_t value) const;
+  /// An upper bound of the sequences' lengths. One that was forgotten is -1, since 0 is a bound: of empty sequences.
+  void longest(const char* name, std::int64_t value) const;
   /// Of sequences, tokens and the like, which kernels count in 32 bits.
   int count(const char* of_what, std::int64_t value) const;
 

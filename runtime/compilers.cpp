@@ -12,6 +12,26 @@ std::shared_ptr<const jit::Nvrtc> Compilers::opened(jit::CompilerVersion oldest)
   return found == opened_.end() ? nullptr : found->second;
 }
 
+/// A search in vain looks at every place and opens what is there: not again for each request.
+std::shared_ptr<const jit::Nvrtc> Compilers::search(jit::CompilerVersion oldest) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto failed = failed_.find(oldest);
+    if (failed != failed_.end() && std::chrono::steady_clock::now() < failed->second.until) {
+      throw Error(Status::kNoCompiler, failed->second.message);
+    }
+  }
+  jit::NvrtcSearch search = search_;
+  search.oldest = oldest;
+  try {
+    return jit::Nvrtc::open(search);
+  } catch (const Error& error) {
+    const std::lock_guard lock(mutex_);
+    failed_.insert_or_assign(oldest, Failure{error.what(), std::chrono::steady_clock::now() + pause_});
+    throw;
+  }
+}
+
 const jit::Nvrtc& Compilers::get(jit::CompilerVersion oldest) {
   const jit::Nvrtc* usual = nullptr;
   if (oldest > jit::kOldestNvrtc) {
@@ -24,10 +44,8 @@ const jit::Nvrtc& Compilers::get(jit::CompilerVersion oldest) {
     // Opening takes a tenth of a second, and threads that need no compiler do not wait for it.
     const std::lock_guard opening(opening_);
     if (const auto other = opened(oldest)) return *other;
-    jit::NvrtcSearch search = search_;
-    search.oldest = oldest;
     try {
-      nvrtc = jit::Nvrtc::open(search);
+      nvrtc = search(oldest);
     } catch (const Error& error) {
       if (usual == nullptr) throw;
       throw jit::CompilerTooOld(

@@ -82,8 +82,9 @@ bool inside_host_callback() { return callbacks_running > 0; }
 LogCallback guard_log(LogCallback log) {
   return [log = std::make_shared<Log>(std::move(log))](LogLevel level, const std::string& message) {
     if (inside_host_callback()) return log_warnings_to_stderr(level, message);
-    if (held_lines != nullptr) {
+    if (holders > 0) {
       try {
+        if (held_lines == nullptr) held_lines = new std::vector<Line>;
         held_lines->push_back({log, level, message});
         return;
       } catch (const std::bad_alloc&) {  // told at once, then
@@ -102,13 +103,10 @@ MissCallback guard_miss(MissCallback miss) {
   };
 }
 
-HeldLogLines::HeldLogLines() {
-  if (holders == 0) held_lines = new std::vector<Line>;
-  ++holders;
-}
+HeldLogLines::HeldLogLines() { ++holders; }
 
 HeldLogLines::~HeldLogLines() {
-  if (--holders > 0) return;
+  if (--holders > 0 || held_lines == nullptr) return;
   const std::unique_ptr<std::vector<Line>> lines(std::exchange(held_lines, nullptr));
   for (const Line& line : *lines) tell(*line.log, line.level, line.message);
 }

@@ -3,6 +3,7 @@
 #include "attnjit/error.hpp"
 #include "jit/target.h"
 #include "runtime/fallback.h"
+#include "runtime/host_callbacks.h"
 #include "runtime/kernels/mask_from_topk.h"
 #include "runtime/masked_mha_call.h"
 #include "runtime/masked_mha_impl.h"
@@ -30,6 +31,7 @@ void MaskedMha::Impl::run(const MaskedMhaParams& params, Stream stream) const {
     check_->run(runtime::indices_of(call, params), stream);
     if (attention.ctas == 0) return;
   }
+  const runtime::HeldLogLines held;  // until the workspace is another call's to use: the host's callback may make one
   runtime::CallWorkspace workspace;
   if (call.build) {
     workspace = runtime::workspace_for_call(runtime::kMaskedMha, params.workspace, reserved_, stream,

@@ -134,8 +134,8 @@ MhaVarlenCall check_mha_varlen(const MhaVarlenConfig& config, const MhaVarlenPar
   if (entries < 1) [[unlikely]]
     check.fail(
         "cu_seqlens_q and cu_seqlens_k are empty; they must have B + 1 entries: give a 0 where there is no sequence");
-  check.not_negative("max_seqlen_q", p.max_seqlen_q);
-  check.not_negative("max_seqlen_k", p.max_seqlen_k);
+  check.longest("max_seqlen_q", p.max_seqlen_q);
+  check.longest("max_seqlen_k", p.max_seqlen_k);
 
   MhaVarlenCall call;
   call.operator_name = check.operator_name();

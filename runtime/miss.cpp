@@ -108,7 +108,7 @@ Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const
             .command = {},
             .policy = policy,
             .reason = cause.reason,
-            .why = std::move(cause.why)};
+            .why = shown_lines(cause.why)};
   // Another compile would make the cubin again that was refused.
   if (cause.reason != MissReason::kCubinRefused) miss.command = command_for(miss, place);
   return miss;

@@ -236,7 +236,7 @@ MlaDecodeCall check_mla_decode(const MlaDecodeConfig& config, const MlaDecodePar
   std::int64_t max_seqlen_q = shape.tokens();
   if (shape.packed()) {
     kCheck.vector("cu_seqlens_q", p.cu_seqlens_q, DType::kInt32, batch + 1);
-    kCheck.not_negative("max_seqlen_q", p.max_seqlen_q);
+    kCheck.longest("max_seqlen_q", p.max_seqlen_q);
     // Nothing is longer than the tensor that holds it, whatever the caller's upper bound says.
     max_seqlen_q = std::min<std::int64_t>(p.max_seqlen_q, max_seqlen_q);
   }

@@ -191,13 +191,13 @@ typedef struct attnjit_mha_varlen_params {
   const DLTensor* out_scale;    /* float32 [1], for e4m3 output */
   const DLTensor* cu_seqlens_q; /* int32 [B + 1] */
   const DLTensor* cu_seqlens_k; /* int32 [B + 1] */
-  int32_t max_seqlen_q;
+  int32_t max_seqlen_q;         /* upper bounds of the lengths; -1: not given, which is refused */
   int32_t max_seqlen_k;
   float softmax_scale;
   int32_t reserved; /* 0; makes the size a multiple of 8 without padding, which a later field could hide in */
 } attnjit_mha_varlen_params;
-#define ATTNJIT_MHA_VARLEN_PARAMS_INIT                                                                          \
-  {sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0.0f, 0}
+#define ATTNJIT_MHA_VARLEN_PARAMS_INIT                                                                            \
+  {sizeof(attnjit_mha_varlen_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, -1, 0.0f, 0}
 
 /* Compiles or loads the operator's kernels. */
 ATTNJIT_API attnjit_status attnjit_mha_varlen_create(const attnjit_context* context,
@@ -252,14 +252,14 @@ typedef struct attnjit_mla_decode_params {
   const DLTensor* out_scale;      /* float32 [1], for e4m3 output */
   void* workspace;                /* on the device; NULL: what attnjit_mla_decode_reserve() made for the stream */
   size_t workspace_bytes;
-  int32_t max_seqlen_q; /* of packed tokens */
+  int32_t max_seqlen_q; /* of packed tokens, where it must be given; -1 */
   int32_t cp_rank;
   int32_t cp_world;
   float softmax_scale;
 } attnjit_mla_decode_params;
 #define ATTNJIT_MLA_DECODE_PARAMS_INIT                                                                               \
   {sizeof(attnjit_mla_decode_params), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-   NULL, NULL, NULL, NULL, 0, 0, 0, 1, 0.0f}
+   NULL, NULL, NULL, NULL, 0, -1, 0, 1, 0.0f}
 
 /* Compiles or loads the operator's kernels. */
 ATTNJIT_API attnjit_status attnjit_mla_decode_create(const attnjit_context* context,

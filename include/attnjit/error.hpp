@@ -24,10 +24,11 @@ enum class Status : int {
   kCacheMiss = 8,        ///< a kernel would have to be compiled, which the miss policy forbids (attnjit/miss.hpp)
 };
 
-/// Base of everything this library throws. The message says what was given, what is allowed and what to do.
+/// Base of everything this library throws. The message says what was given, what is allowed and what to do. It is UTF-8
+/// without control characters but line breaks and tabs, whatever paths and files say.
 class ATTNJIT_API Error : public std::runtime_error {
  public:
-  Error(Status status, const std::string& message) : std::runtime_error(message), status_(status) {}
+  Error(Status status, const std::string& message);
   Status status() const noexcept { return status_; }
 
  private:

@@ -37,7 +37,8 @@ struct MhaVarlenConfig {
 /// Columns are contiguous, and rows of q, k, v and out start at multiples of 16 bytes; other strides are free
 /// and may be 0 for inputs. Tokens of sequence b are rows cu_seqlens[b] to cu_seqlens[b + 1]. Rows of no
 /// sequence, before the first or behind the last, do not matter and are not written: a slice of cu_seqlens serves a
-/// part of a batch. Sequences of length 0 are normal; a row that sees no key gets out = 0 and lse = -inf.
+/// part of a batch, also one of no sequence (B = 0), which launches nothing. Sequences of length 0 are normal; a row
+/// that sees no key gets out = 0 and lse = -inf.
 struct MhaVarlenParams {
   Tensor q{};             ///< [Tq, H, dqk], or q_nope and q_pe instead
   Tensor q_nope{};        ///< [Tq, H, dqk - P]
@@ -52,8 +53,8 @@ struct MhaVarlenParams {
   Tensor out_scale{};     ///< kFloat8E4M3 output: float32 [1], > 0; out = e4m3(clamp(o / out_scale, -448, 448))
   Tensor cu_seqlens_q{};  ///< int32 [B + 1], within 0 and Tq, not decreasing
   Tensor cu_seqlens_k{};  ///< int32 [B + 1], within 0 and Tk, not decreasing
-  int max_seqlen_q = 0;   ///< upper bounds of the lengths; the caller's promise, which debug_checks checks
-  int max_seqlen_k = 0;
+  int max_seqlen_q = -1;  ///< upper bounds of the lengths; the caller's promise, which debug_checks checks. 0 where all
+  int max_seqlen_k = -1;  ///< are empty, whatever the tensors hold; -1: not given, which is refused
   float softmax_scale = 0;  ///< finite, > 0
 };
 

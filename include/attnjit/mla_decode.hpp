@@ -70,7 +70,8 @@ struct MlaDecodeParams {
 
   Tensor cu_seqlens_q{};  ///< of packed tokens: int32 [B + 1], within 0 and Tq, not decreasing; rows of no sequence
                           ///< stay as they are
-  int max_seqlen_q = 0;   ///< of packed tokens: upper bound of a sequence's number; else ignored
+  int max_seqlen_q = -1;  ///< of packed tokens: upper bound of a sequence's number (-1: not given, which is refused);
+                          ///< else ignored
 
   Tensor out{};        ///< [B, s_q, H, R], out_dtype
   Tensor lse{};        ///< optional, float32 [B, s_q, H] with any strides (by default stored as [B, H, s_q]): natural

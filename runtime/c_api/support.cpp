@@ -22,7 +22,7 @@ const char* last_error() noexcept { return last_text.c_str(); }
 
 std::string with_log(const CompileError& error) {
   std::string text = error.what();
-  const std::string& log = error.details().log;
+  const std::string log = shown_lines(error.details().log);
   if (!log.empty() && text.find(log) == std::string::npos) text += "\n" + log;
   return text;
 }

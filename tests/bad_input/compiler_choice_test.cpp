@@ -11,6 +11,7 @@
 
 #include "jit/nvrtc.h"
 #include "runtime/context_impl.h"
+#include "runtime/operator_config.h"
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 #include "tests/fake_driver/fake_cuda.h"
@@ -107,6 +108,23 @@ TEST_P(CompilerChoice, ARefusalIsOfOneKernelAndEndsWithItsReplacement) {
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
 }
 
+/// The row that takes the refused one's place is as good as any.
+TEST_P(CompilerChoice, ARefusalIsForgottenOnceTheReplacementLoads) {
+  ASSERT_EQ(make(nvrtc_).status, Status::kOk);
+  reset_device();
+  fake_cuda::state().cubins_to_refuse = 1;
+  ContextOptions options;
+  options.cache_path = cache_.string();
+  options.nvrtc_path = nvrtc_;
+  const Context context(options);
+  const MhaVarlenConfig config{.head_dim_qk = 64, .head_dim_v = 64, .rope_dim = 0};
+  const MhaVarlen op(context, config);
+  EXPECT_EQ(context.counters().refused_cubins, 1);
+  for (const runtime::KernelPlan& plan : runtime::plans(config, context.impl()->features())) {
+    EXPECT_TRUE(context.impl()->loader().is_cached(plan));
+  }
+}
+
 TEST_P(CompilerChoice, AFrozenContextSaysWhatTheDriverRefused) {
   ASSERT_EQ(make(nvrtc_).status, Status::kOk);
   const ScopedEnvironment frozen("ATTNJIT_ON_MISS", "error");
@@ -180,6 +198,34 @@ TEST(NvrtcOpening, KeepsNoThreadWaitingThatNeedsNoCompiler) {
   loader.target();
   EXPECT_FALSE(opened) << "it waited until NVRTC was open";
   opens.join();
+}
+
+TEST(NvrtcOpening, ASearchInVainIsNotRepeatedByEachRequest) {
+  const std::filesystem::path place = install_nvrtc(STAND_IN_NVRTC_12_8, "12.8");
+  const std::filesystem::path away = program_folder() / "away.so";
+  std::filesystem::rename(place, away);
+  jit::NvrtcSearch search;
+  search.explicit_path = place.string();
+  const auto error_of = [](runtime::Compilers& compilers, jit::CompilerVersion oldest) -> std::string {
+    try {
+      compilers.get(oldest);
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Status::kNoCompiler);
+      return error.what();
+    }
+  };
+  const LogCallback no_log = [](LogLevel, const std::string&) {};
+  runtime::Compilers patient(search, no_log, std::chrono::hours(1));
+  runtime::Compilers eager(search, no_log, std::chrono::milliseconds(0));
+  const std::string first = error_of(patient, jit::kOldestNvrtc);
+  EXPECT_THAT(first, HasSubstr(place.string()));
+  EXPECT_EQ(error_of(eager, jit::kOldestNvrtc), first);
+
+  std::filesystem::rename(away, place);
+  EXPECT_EQ(error_of(patient, jit::kOldestNvrtc), first) << "it was looked for again at once";
+  EXPECT_EQ(error_of(eager, jit::kOldestNvrtc), "");
+  EXPECT_THAT(error_of(eager, {12, 9}), HasSubstr("it needs NVRTC 12.9, and NVRTC 12.8"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Api, CompilerChoice, testing::Values(Api::kCpp, Api::kC),

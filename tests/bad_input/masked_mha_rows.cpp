@@ -18,6 +18,9 @@ struct BadArgument {
 std::vector<BadArgument<MaskedMhaParams>> bad_masks() {
   return {
       {"attention", [](auto& p) { p.attention.v = {}; }, {"masked_mha: v is not given"}},
+      {"max_forgotten",
+       [](auto& p) { p.attention.max_seqlen_k = MhaVarlenParams().max_seqlen_k; },
+       {"masked_mha: max_seqlen_k is not given"}},
       {"mask_missing",
        [](auto& p) { p.mask = {}; },
        {"masked_mha: mask is not given", "either mask and mask_tiles, or topk_indices"}},

@@ -97,6 +97,14 @@ std::vector<BadArgument> bad_arguments() {
          p.lse.strides = {16, 1};
        },
        {"2147483648 query tokens", "at most 2^31 - 1024"}},
+      {"more_tiles_than_are_counted",
+       [](auto& p) {
+         for (Tensor* t : {&p.q, &p.out, &p.lse}) t->shape[0] = (std::int64_t{1} << 31) - 1024;
+         p.lse.strides = {16, 1};
+         p.max_seqlen_q = std::numeric_limits<int>::max();
+         p.cu_seqlens_q.shape[0] = p.cu_seqlens_k.shape[0] = 10;
+       },
+       {"9 sequences x 16 heads of up to 2147482624 queries", "give a tighter max_seqlen_q"}},
       {"lse_dtype", [](auto& p) { p.lse.dtype = DType::kBFloat16; }, {"lse has dtype bfloat16", "float32"}},
       {"lse_shape",
        [](auto& p) {
@@ -116,7 +124,13 @@ std::vector<BadArgument> bad_arguments() {
       {"cu_empty",
        [](auto& p) { p.cu_seqlens_q.shape[0] = p.cu_seqlens_k.shape[0] = 0; },
        {"cu_seqlens_q and cu_seqlens_k are empty", "B + 1"}},
-      {"max_negative", [](auto& p) { p.max_seqlen_q = -1; }, {"max_seqlen_q is -1", "0 or more"}},
+      {"max_negative", [](auto& p) { p.max_seqlen_q = -2; }, {"max_seqlen_q is -2", "0 or more"}},
+      {"max_q_forgotten",
+       [](auto& p) { p.max_seqlen_q = MhaVarlenParams().max_seqlen_q; },
+       {"max_seqlen_q is not given", "upper bound", "0 where all are empty"}},
+      {"max_k_forgotten",
+       [](auto& p) { p.max_seqlen_k = attnjit_mha_varlen_params(ATTNJIT_MHA_VARLEN_PARAMS_INIT).max_seqlen_k; },
+       {"max_seqlen_k is not given", "upper bound"}},
       {"scale_zero", [](auto& p) { p.softmax_scale = 0; }, {"softmax_scale is 0", "finite and positive"}},
       {"scale_nan", [](auto& p) { p.softmax_scale = std::nanf(""); }, {"softmax_scale is nan", "finite and positive"}},
       {"scale_inf",

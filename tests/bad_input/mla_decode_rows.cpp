@@ -157,9 +157,15 @@ std::vector<BadArgument> bad_caches_and_lengths() {
       {"max_seqlen_q_negative",
        [](auto& p) {
          p = test::packed_decode_params();
-         p.max_seqlen_q = -1;
+         p.max_seqlen_q = -2;
        },
-       {"max_seqlen_q is -1", "0 or more"}},
+       {"max_seqlen_q is -2", "0 or more"}},
+      {"max_seqlen_q_forgotten",
+       [](auto& p) {
+         p = test::packed_decode_params();
+         p.max_seqlen_q = attnjit_mla_decode_params(ATTNJIT_MLA_DECODE_PARAMS_INIT).max_seqlen_q;
+       },
+       {"max_seqlen_q is not given", "upper bound"}},
       {"cp_rank", [](auto& p) { p.cp_rank = 1; }, {"cp_rank is 1 and cp_world 1", "from 0 to cp_world - 1"}},
       {"cp_world", [](auto& p) { p.cp_world = 0; }, {"cp_world 0", "at least 1"}},
       {"cp_without_lengths",

@@ -42,8 +42,10 @@ TEST_F(KeyLockTest, FreeLockIsTakenWithoutWaiting) {
 
 /// A compiler or another program that is started meanwhile must not inherit the lock: it would outlive its holder.
 TEST_F(KeyLockTest, IsNotInheritedByAnotherProgram) {
-  const auto held = lock(0);
-  EXPECT_EQ(descriptor_flags(path_), std::vector{FD_CLOEXEC});
+  for (const char* const file : {"made", "found"}) {
+    const auto held = lock(0);
+    EXPECT_EQ(descriptor_flags(path_), std::vector{FD_CLOEXEC}) << file;
+  }
 }
 
 TEST_F(KeyLockTest, ExcludesTheSameKeyOnly) {
@@ -182,6 +184,25 @@ TEST_F(KeyLockTest, ParentLetsGoEvenWhileAChildHasACopy) {
   EXPECT_TRUE(free_elsewhere(0));
   leave.give();
   EXPECT_EQ(wait_for(child), 0);
+}
+
+/// A holder writes a note into it.
+TEST_F(KeyLockTest, AFileWithASecondNameIsNoLockFile) {
+  const std::filesystem::path precious = directory_ / "precious";
+  std::ofstream(precious) << "precious";
+  std::filesystem::create_hard_link(precious, directory_ / "compile.lock");
+  const KeyLock lock(directory_ / "compile.lock", sample_fields(1).key(), std::chrono::milliseconds(0));
+  EXPECT_EQ(lock.outcome(), KeyLock::Outcome::kUnavailable);
+  EXPECT_NE(lock.why_not().find("has 2 names"), std::string::npos) << lock.why_not();
+  EXPECT_EQ(std::filesystem::file_size(precious), 8u);
+}
+
+TEST_F(KeyLockTest, AFileThatOthersMayWriteIsNoLockFile) {
+  std::ofstream(directory_ / "compile.lock") << "";
+  std::filesystem::permissions(directory_ / "compile.lock", static_cast<std::filesystem::perms>(0666));
+  const KeyLock lock(directory_ / "compile.lock", sample_fields(1).key(), std::chrono::milliseconds(0));
+  EXPECT_EQ(lock.outcome(), KeyLock::Outcome::kUnavailable);
+  EXPECT_NE(lock.why_not().find("everybody may write"), std::string::npos) << lock.why_not();
 }
 
 TEST_F(KeyLockTest, WithoutALockFileItIsUnavailableAtOnce) {

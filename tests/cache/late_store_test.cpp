@@ -102,5 +102,23 @@ TEST_F(LateStoreTest, AFileThatCannotBeUsedUnderLocksIsReadWithoutThem) {
   EXPECT_FALSE(std::filesystem::exists(directory_ / "kernels-v1.sqlite.bad"));
 }
 
+TEST_F(LateStoreTest, AnOpenStoreThatCannotBeUsedUnderLocksIsReadWithoutThem) {
+  {
+    Store store(directory_.path());
+    for (const int number : {0, 1}) store.put(sample_entry(number));
+  }
+  KernelCacheOptions options;
+  options.location.directory = directory_.path();
+  options.warn = [this](const std::string& text) { warnings_.push_back(text); };
+  KernelCache cache(options);
+  EXPECT_EQ(cache.get(request(0), compiler(0)).tier, Tier::kStore);
+  EXPECT_TRUE(warnings_.empty());
+  std::filesystem::create_directory(directory_ / "kernels-v1.sqlite-journal");
+  const Found found = cache.get(request(1), compiler(2));
+  EXPECT_EQ(found.tier, Tier::kStore);
+  expect_same(*found.entry, sample_entry(1));
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("kernels are read from it without locks")));
+}
+
 }  // namespace
 }  // namespace attnjit::cache

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "attnjit/error.hpp"
+
 namespace attnjit {
 namespace {
 
@@ -35,6 +37,11 @@ TEST(ShownText, WhatIsNoUtf8IsWrittenByteByByte) {
   EXPECT_EQ(shown_line("\xe4\xb8"
                        "x"),
             "\\xe4\\xb8x");
+}
+
+TEST(ShownText, IsWhatErrorsSay) {
+  EXPECT_STREQ(Error(Status::kInternal, "/a\xff/\x1b[2Jb:\n\tc").what(), "/a\\xff/\\u001b[2Jb:\n\tc");
+  EXPECT_STREQ(CompileError("\x07", {}).what(), "\\u0007");
 }
 
 }  // namespace

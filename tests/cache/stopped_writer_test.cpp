@@ -158,6 +158,21 @@ TEST_F(StoppedWriter, WhatIsInNoStoreIsWaitedForOnceAndThenCompiled) {
   EXPECT_THAT(troubles, ElementsAre("")) << "now it is known to be absent";
 }
 
+TEST_F(StoppedWriter, WhatARequestHasWaitedIsTakenFromItsBudget) {
+  fill();
+  const pid_t writer = start_writer(3);
+  int end = 0;
+  ASSERT_TRUE(has_stopped(writer, end));
+  {
+    Store store(directory_.path(), {}, kDefaultMaxBytes, {.request = 200ms, .read = 1ms});
+    WaitBudget budget(200ms);
+    EXPECT_THAT(store.look_up(sample_fields(100), {}, budget).trouble, HasSubstr("holds the lock"));
+    EXPECT_LT(budget.left(), 50ms);
+  }
+  ::kill(writer, SIGCONT);
+  EXPECT_EQ(wait_for(writer), 0);
+}
+
 TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   Store(directory_.path()).put(stored(0));
   const Key key = sample_fields(1).key();
@@ -205,7 +220,7 @@ TEST_F(StoppedWriter, AReadWithoutLocksLeavesTheLocksOfThisProcessAlone) {
   };
   EXPECT_TRUE(writer_gets_in());
   Database database(file, 0ms);
-  database.execute("BEGIN IMMEDIATE");
+  database.execute("BEGIN EXCLUSIVE");  // what a writer holds while it writes to the file: SQLite lets nobody read
   ASSERT_FALSE(writer_gets_in());
   for (int number = 0; number < kStored; ++number) {
     EXPECT_TRUE(read_without_locks(file, sample_fields(number), {}));

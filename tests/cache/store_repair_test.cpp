@@ -129,6 +129,12 @@ TEST_F(StoreRepair, DatabaseOfAnotherProgramIsSetAside) {
   expect_started_anew(store);
 }
 
+TEST_F(StoreRepair, TableOfOursInAnotherProgramsDatabaseIsSetAside) {
+  run_sql(file_, "PRAGMA application_id = 1");
+  Store store = open();
+  expect_started_anew(store);
+}
+
 TEST_F(StoreRepair, TableOfAnotherFormIsSetAside) {
   run_sql(file_, "ALTER TABLE kernels ADD COLUMN surprise");
   Store store = open();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmath>
@@ -175,6 +176,27 @@ TEST(Store, NoFileIsInheritedByAnotherProgram) {
   for (const char* name : {"kernels-v1.sqlite", "kernels-v1.lock"}) {
     EXPECT_EQ(descriptor_flags(directory / name), std::vector{FD_CLOEXEC}) << name;
   }
+  const std::vector<int> of_folder = descriptor_flags(directory.path());
+  EXPECT_FALSE(of_folder.empty());
+  EXPECT_THAT(of_folder, ::testing::Each(FD_CLOEXEC));
+}
+
+/// Beyond the limit SIGXFSZ would end the process.
+TEST(Store, AnEntryForWhichTheLimitOfFileSizesHasNoRoomIsRefused) {
+  TemporaryDirectory directory;
+  EXPECT_EQ(0, run_child([&] {
+              const struct rlimit limit = {.rlim_cur = 330 << 10, .rlim_max = RLIM_INFINITY};
+              if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+              Store store(directory.path());
+              store.put(sample_entry(1, kNewCompiler, 200'000));
+              try {
+                store.put(sample_entry(2, kNewCompiler, 200'000));
+                return 2;
+              } catch (const StoreError& error) {
+                if (std::string(error.what()).find("full") == std::string::npos) return 3;
+              }
+              return store.find(sample_fields(1), {}) && !store.find(sample_fields(2), {}) ? 0 : 4;
+            }));
 }
 
 TEST(Store, LeavesOnlyItsTwoFiles) {

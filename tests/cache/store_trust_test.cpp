@@ -1,4 +1,5 @@
 // What a file may hold, and what may lie beside it or in its place, without being believed: docs/security.md.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -6,6 +7,9 @@
 
 #include <fstream>
 
+#include "cache/folder_trust.h"
+#include "cache/kernel_cache.h"
+#include "cache/key_lock.h"
 #include "cache/row.h"
 #include "cache/store.h"
 #include "tests/cache/support.h"
@@ -123,6 +127,21 @@ TEST_F(StoreTrust, NoOtherFileIsAttached) {
   EXPECT_THAT(message_of([&] { database.execute("ATTACH ':memory:' AS other"); }), HasSubstr("too many attached"));
   EXPECT_EQ(database.integer("PRAGMA cell_size_check"), 1);
   EXPECT_EQ(database.integer("PRAGMA mmap_size"), 0);
+}
+
+TEST_F(StoreTrust, ValueThatNoKernelHasIsRefused) {
+  Database database(file_, std::chrono::milliseconds(0));
+  EXPECT_THAT(message_of([&] { database.execute("SELECT zeroblob(100 << 20)"); }), HasSubstr("too big"));
+}
+
+TEST_F(StoreTrust, ForeignObjectsAreToldToTheHostOnce) {
+  run_sql("ANALYZE; CREATE VIEW v AS SELECT 1");
+  KernelCacheOptions options;
+  options.location.directory = directory_.path();
+  options.warn = [this](const std::string& text) { reports_.push_back(text); };
+  KernelCache cache(options);
+  EXPECT_EQ(cache.get({sample_fields(2), {}, false}, [] { return sample_entry(2); }).tier, Tier::kStore);
+  EXPECT_THAT(reports_, ElementsAre(HasSubstr("holds table sqlite_stat1 and more")));
 }
 
 // ---- what is beside it
@@ -248,6 +267,57 @@ TEST_F(StoreTrust, FolderThatIsExchangedUnderARunningProcess) {
   fs::rename(ours, theirs);
   fs::rename(directory_ / "away", ours);
   expect_same(store.find(sample_fields(1), {}).value(), sample_entry(1));
+}
+
+TEST_F(StoreTrust, FolderOfOursInThePlaceOfTheOldOneIsFollowed) {
+  const fs::path ours = directory_ / "ours";
+  const fs::path next = directory_ / "next";
+  for (const fs::path& folder : {ours, next}) {
+    fs::create_directory(folder);
+    fs::permissions(folder, static_cast<fs::perms>(0700));
+  }
+  Store(next).put(sample_entry(2));
+  Store store(ours);
+  store.put(sample_entry(1));
+  fs::rename(ours, directory_ / "away");
+  fs::rename(next, ours);
+  EXPECT_FALSE(store.find(sample_fields(1), {}));
+  EXPECT_TRUE(store.find(sample_fields(2), {}));
+  EXPECT_EQ(descriptor_flags(ours / "kernels-v1.lock").size(), 1u) << "it locks in the folder that is gone";
+}
+
+TEST_F(StoreTrust, NothingIsMadeInAFolderThatWasPutInThePlaceOfOurs) {
+  const fs::path ours = directory_ / "ours";
+  fs::create_directory(ours);
+  fs::permissions(ours, static_cast<fs::perms>(0700));
+  Store store(ours);
+  store.put(sample_entry(1));
+  fs::rename(ours, directory_ / "away");
+  fs::create_directory(ours);
+  fs::permissions(ours, static_cast<fs::perms>(0777));
+  EXPECT_THAT(message_of([&] { store.find(sample_fields(1), {}); }), HasSubstr("everybody may write"));
+  const KeyLock lock(ours / "compile.lock", sample_fields(1).key(), std::chrono::milliseconds(0));
+  EXPECT_EQ(lock.outcome(), KeyLock::Outcome::kUnavailable);
+  EXPECT_TRUE(fs::is_empty(ours));
+}
+
+/// What is set aside is a file of the folder that was looked at, whatever bears its name by then.
+TEST_F(StoreTrust, AHeldFolderIsTheOneThatWasHeld) {
+  const fs::path ours = directory_ / "ours";
+  fs::create_directory(ours);
+  fs::permissions(ours, static_cast<fs::perms>(0700));
+  const HeldFolder folder(ours);
+  fs::rename(ours, directory_ / "away");
+  fs::create_directory(ours);
+  std::ofstream(ours / "a") << "theirs";
+  EXPECT_FALSE(folder.bears_its_name());
+  EXPECT_FALSE(folder.has("a"));
+  EXPECT_TRUE(folder.create("a", O_WRONLY).valid());
+  EXPECT_TRUE(folder.rename("a", "b"));
+  EXPECT_TRUE(fs::exists(directory_ / "away" / "b"));
+  EXPECT_TRUE(folder.remove("b"));
+  EXPECT_TRUE(fs::is_empty(directory_ / "away"));
+  EXPECT_EQ(fs::file_size(ours / "a"), 6u);
 }
 
 }  // namespace

@@ -60,6 +60,31 @@ TEST(Fork, AmidACompileLeavesTheChildWhatWasNotInUse) {
             }));
 }
 
+/// The thread that is inside is the one that forks: the child has it, and all that it was doing.
+TEST(Fork, InsideACallbackLeavesTheChildItsContext) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path();
+  ASSERT_EQ(0, run_child([&] { return MhaVarlen(Context(compile_only(path)), small_config()), 0; }));
+  EXPECT_EQ(0, run_child([&] {
+              std::optional<Context> context;
+              ContextOptions options = compile_only(path);
+              int child = -1;
+              options.miss_callback = [&](const Miss&) {
+                child = run_child(
+                    [&] {
+                      bool forked = false;
+                      if (status_of(*context, true, &forked) != Status::kOk) return 1;
+                      // And a child of the child, outside of any callback.
+                      return run_child([&] { return status_of(*context, true, &forked) == Status::kOk ? 0 : 2; }, 20);
+                    },
+                    20);
+              };
+              context.emplace(options);
+              const MhaVarlen op(*context, small_config(/*causal=*/false));
+              return child;
+            }));
+}
+
 /// Warm: they open and close the store, and load from it.
 TEST(Fork, AtAnyMomentOfThreadsThatMakeAndDestroyContexts) {
 #if defined(__SANITIZE_ADDRESS__)
@@ -132,6 +157,24 @@ TEST(Occupancy, IsOfOneProcess) {
               return 0;
             }));
   EXPECT_FALSE(place.forked_amidst());
+}
+
+TEST(Occupancy, OwnStaysAreNoneToTheChildOfTheThread) {
+  Occupancy place, other;
+  const Stay outer(place);
+  const Stay between(other);
+  const Stay inner(place);
+  EXPECT_EQ(0, run_child([&] {
+              if (place.forked_amidst() || other.forked_amidst()) return 1;
+              {
+                const Stay more(place);
+                if (!more.entered()) return 2;
+              }
+              return run_child([&] { return place.forked_amidst() ? 3 : 0; });
+            }));
+  ASSERT_TRUE(place.enter());  // as another thread would
+  EXPECT_EQ(0, run_child([&] { return place.forked_amidst() && !place.enter() && !other.forked_amidst() ? 0 : 1; }));
+  place.leave();
 }
 
 TEST(Fork, GivesTheChildAnotherId) {

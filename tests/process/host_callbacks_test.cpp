@@ -50,6 +50,23 @@ TEST(LogCallback, ThatThrowsIsSaidOnceAndWarningsGoToStderr) {
                                    testing::Not(testing::HasSubstr("second"))));
 }
 
+TEST(LogCallback, IsToldUtf8ThatCommandsNoTerminal) {
+  std::vector<std::string> lines;
+  runtime::guard_log([&](LogLevel, const std::string& line) { lines.push_back(line); })(LogLevel::kInfo,
+                                                                                        "a log\n\xff\x1b[2J");
+  EXPECT_THAT(lines, testing::ElementsAre("a log\n\\xff\\u001b[2J"));
+}
+
+TEST(LogCallback, IsNotToldOfWhatItGivesRiseTo) {
+  int told = 0;
+  LogCallback log;
+  log = runtime::guard_log([&](LogLevel, const std::string&) {
+    if (++told < 9) log(LogLevel::kInfo, "another line");
+  });
+  log(LogLevel::kInfo, "a line");
+  EXPECT_EQ(told, 1);
+}
+
 TEST(LogCallback, MayMakeTheOperatorThatItIsToldOf) {
   EXPECT_EQ(0, run_child([] {
               ContextOptions options = compile_only();

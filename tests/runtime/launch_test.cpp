@@ -16,6 +16,7 @@
 #include "templates/shared/merge_states_params.h"
 #include "templates/shared/mha_varlen_params.h"
 #include "templates/shared/sm90_mha_varlen_config.h"
+#include "tests/cache/support.h"
 #include "tests/fake_driver/fake_cuda.h"
 #include "tests/runtime/merge_states_case.h"
 #include "tests/runtime/mha_varlen_case.h"
@@ -226,6 +227,24 @@ TEST_F(LaunchTest, AContextOfAnotherDeviceIsAnError) {
   }
   EXPECT_TRUE(fake_cuda::state().launches.empty());
   fake_cuda::set_current(fake_cuda::context_of(1));
+  op.run(deepseek_params());
+  EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
+}
+
+TEST_F(LaunchTest, AChildIsToldToMakeItsOwnContext) {
+  fake_cuda::set_current(fake_cuda::context_of(0));
+  const attnjit::MhaVarlen op(attnjit::Context(options()), small_config());
+  EXPECT_EQ(0, attnjit::cache::run_child([&] {
+              try {
+                op.run(deepseek_params());
+                return 1;
+              } catch (const attnjit::Error& error) {
+                const std::string text = error.what();
+                const bool told = text.find("forked after its Context of device 0 was made") != std::string::npos &&
+                                  text.find("make the Context in the child") != std::string::npos;
+                return told && error.status() == attnjit::Status::kDriverError ? 0 : 2;
+              }
+            }));
   op.run(deepseek_params());
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
 }

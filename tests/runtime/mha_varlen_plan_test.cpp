@@ -1,6 +1,7 @@
 // Which kernels a config gets, and the grid that a call gets: everything that is decided before the driver is asked.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 
 #include "attnjit/error.hpp"
@@ -160,6 +161,25 @@ TEST(MhaVarlenPlan, UpperBoundsBeyondTheTensorCostNothing) {
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
   kernels->launch(call);
   EXPECT_LE(call.params.m_blocks, 5);  // 300 tokens
+}
+
+/// The largest batch whose sizes fit 32 bits.
+TEST(MhaVarlenPlan, AGridThatNoGpuHasIsRefused) {
+  auto params = deepseek_params();
+  for (attnjit::Tensor* t : {&params.q, &params.out, &params.lse}) t->shape[0] = (std::int64_t{1} << 31) - 1024;
+  params.lse.strides = {16, 1};
+  params.max_seqlen_q = std::numeric_limits<int>::max();
+  params.cu_seqlens_q.shape[0] = params.cu_seqlens_k.shape[0] = 10;
+  for (const char* const arch : {"sm_90", "sm_90a"}) {
+    const auto kernels = choose_mha_varlen(deepseek_config(), features_of(arch));
+    auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
+    try {
+      FAIL() << arch << ": " << kernels->launch(call).ctas << " CTAs are launched";
+    } catch (const attnjit::Error& error) {
+      EXPECT_EQ(error.status(), attnjit::Status::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find("9 sequences x 16 heads"), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(MhaVarlenPlan, NothingToDoIsNoLaunch) {

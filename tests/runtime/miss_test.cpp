@@ -311,6 +311,25 @@ TEST_F(MissTest, CallbacksAreToldUtf8Only) {
   EXPECT_THAT(warnings_.front(), HasSubstr("\\xff\\u001b[2J everybody may write"));
 }
 
+TEST_F(MissTest, WhatIsThrownIsUtf8Only) {
+  ContextOptions odd = options();
+  odd.cache_path = directory_ / "\xff\x1b[2J";
+  std::filesystem::create_directories(std::filesystem::path(odd.cache_path) / cache::Store::file_name());
+  std::filesystem::permissions(odd.cache_path, std::filesystem::perms::owner_all);
+  odd.on_miss = MissPolicy::kError;
+  const MissError error = refusal(Context(odd), small_config());
+  EXPECT_THAT(error.what(), HasSubstr("\\xff\\u001b[2J"));
+  EXPECT_THAT(error.miss().why, HasSubstr("\\xff\\u001b[2J"));
+  odd.on_miss = MissPolicy::kAllow;
+  odd.nvrtc_path = "/\xff\x1b[2J.so";
+  try {
+    const MhaVarlen op(Context(odd), small_config());
+    FAIL() << "it was compiled without a compiler";
+  } catch (const Error& caught) {
+    EXPECT_THAT(caught.what(), AllOf(HasSubstr("/\\xff\\u001b[2J.so"), HasSubstr("\n  ")));
+  }
+}
+
 // ---- counters
 
 TEST(CacheCounters, JsonHasEveryCounterAndSumsAddUp) {

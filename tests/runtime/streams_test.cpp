@@ -1,8 +1,11 @@
 // Streams, captures and threads, with a fake driver: which tile counter a launch gets, and whose workspace a call uses.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <optional>
 #include <set>
 #include <string>
@@ -290,6 +293,43 @@ TEST_F(ReservedDecode, ReleaseFreesThoseOfOneStream) {
   EXPECT_NE(error_of_run(stream(0x5000)), "");
   EXPECT_EQ(error_of_run(stream(0x6000)), "");
   op_->release(stream(0x7000));  // nothing was reserved there
+}
+
+/// Of the first launch on a stream that gets no tile counter. The callback makes a call on that very stream.
+TEST_F(ReservedDecode, ALineIsToldOnceTheWorkspaceMayBeUsedAgain) {
+  attnjit::ContextOptions with_log = options();
+  std::future<void> call_of_callback;
+  std::function<void()> call;
+  bool in_time = false;
+  with_log.log = [&](attnjit::LogLevel level, const std::string&) {
+    if (level != attnjit::LogLevel::kWarning || !call) return;
+    call_of_callback = std::async(std::launch::async, call);
+    in_time = call_of_callback.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+  };
+  const attnjit::MaskedMha op(attnjit::Context(with_log), attnjit::test::masked_config());
+  attnjit::MaskedMhaParams params = attnjit::test::masked_params();
+  params.attention = many_tiles();
+  params.mask_tiles = attnjit::Tensor::contiguous(address(0x91000), attnjit::DType::kInt32,
+                                                  {attnjit::mask_tile_rows(300, 8), attnjit::mask_tile_words(7)});
+  for (std::uintptr_t i = 0; i < attnjit::kernel::kTileCounters; ++i) {
+    op.run(params, stream(0x5000 + i));
+    fake_cuda::state().launches.clear();
+  }
+  params = attnjit::test::topk_params();
+  params.attention = many_tiles();
+  params.workspace = {};
+  const attnjit::Stream last = stream(0x5000 + attnjit::kernel::kTileCounters);
+  op.reserve(last, {.tokens_q = 300, .batch = 8, .max_positions = 200});
+  call = [&] {
+    fake_cuda::set_current(fake_cuda::context_of(0));
+    op.run(params, last);
+    fake_cuda::set_current(nullptr);
+  };
+  op.run(params, last);
+  EXPECT_TRUE(in_time) << "the callback waits for the call that tells it";
+  ASSERT_TRUE(call_of_callback.valid());
+  call_of_callback.get();
+  EXPECT_EQ(fake_cuda::state().launches.size(), 4u);
 }
 
 TEST_F(ReservedDecode, AMaskOfNoBytesNeedsNoMemory) {
