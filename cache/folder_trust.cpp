@@ -104,7 +104,9 @@ void fit_into_folder(int descriptor, const fs::path& folder) {
 
 HeldFolder::HeldFolder(fs::path folder) : folder_(std::move(folder)) {
   // O_PATH: enough to look up names, and needs no right to list them. Closing it drops no lock of a file.
-  descriptor_ = FileDescriptor(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  do {
+    descriptor_ = FileDescriptor(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  } while (!descriptor_.valid() && errno == EINTR);
   struct stat status;
   if (!descriptor_.valid() || ::fstat(descriptor_.number(), &status) != 0) {
     throw StoreError(fmt::format("{}: cannot be opened: {}", folder_.string(), std::strerror(errno)));

@@ -41,17 +41,24 @@ FileDescriptor::~FileDescriptor() {
 
 namespace {
 
+int open_again_if_interrupted(const std::filesystem::path& path, int flags) {
+  for (;;) {
+    const int descriptor = ::open(path.c_str(), flags, 0600);
+    if (descriptor >= 0 || errno != EINTR) return descriptor;
+  }
+}
+
 FileDescriptor open_unwatched(const std::filesystem::path& path) {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-  FileDescriptor opened(::open(path.c_str(), O_RDWR | kFlags));
+  FileDescriptor opened(open_again_if_interrupted(path, O_RDWR | kFlags));
   if (!opened.valid() && errno == ENOENT) {
-    opened = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | kFlags, 0600));
+    opened = FileDescriptor(open_again_if_interrupted(path, O_RDWR | O_CREAT | O_EXCL | kFlags));
     if (opened.valid()) fit_into_folder(opened.number(), path.parent_path());
     if (!opened.valid() && errno == EEXIST) {  // another process was quicker
-      opened = FileDescriptor(::open(path.c_str(), O_RDWR | kFlags));
+      opened = FileDescriptor(open_again_if_interrupted(path, O_RDWR | kFlags));
     }
   }
-  if (!opened.valid()) opened = FileDescriptor(::open(path.c_str(), O_RDONLY | kFlags));
+  if (!opened.valid()) opened = FileDescriptor(open_again_if_interrupted(path, O_RDONLY | kFlags));
   struct stat status;  // a pipe, a device: nothing of the kind is a lock file
   if (opened.valid() && (::fstat(opened.number(), &status) != 0 || !S_ISREG(status.st_mode))) return {};
   return opened;
@@ -88,9 +95,12 @@ LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::c
   }
 }
 
-void unlock_byte(int descriptor, std::uint64_t offset) {
+bool unlock_byte(int descriptor, std::uint64_t offset) {
   struct flock range = byte_at(offset, F_UNLCK);
-  (void)::fcntl(descriptor, F_OFD_SETLK, &range);
+  while (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
 }
 
 bool process_locks_fail(int descriptor) {

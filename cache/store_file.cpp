@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +10,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 #include "cache/row.h"
@@ -28,10 +31,34 @@ constexpr std::uint64_t kGateByte = 1;
 
 std::filesystem::path with_suffix(std::filesystem::path path, const char* suffix) { return path += suffix; }
 
-bool is_there(const std::filesystem::path& path) { return ::access(path.c_str(), F_OK) == 0; }
+/// Or may be, where it cannot be looked at.
+bool is_there(const std::filesystem::path& path) {
+  struct stat status;
+  return ::lstat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
 
 StoreError system_error(const std::filesystem::path& path, const char* what) {
   return StoreError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+/// SQLite's integrity check tells a page that it could not read as one that it found wrong, by these words.
+bool says_that_a_read_failed(std::string_view verdict) {
+  if (verdict.find("failed to get page") != verdict.npos) return true;  // of an overflow chain; its number was good
+  constexpr std::string_view kCode = "unable to get the page. error code=";
+  const auto place = verdict.find(kCode);
+  if (place == verdict.npos) return false;
+  const int code = std::atoi(std::string(verdict.substr(place + kCode.size())).c_str()) & 0xff;
+  return code == SQLITE_IOERR || code == SQLITE_NOMEM || code == SQLITE_BUSY || code == SQLITE_CANTOPEN;
+}
+
+std::string verdict_on(Database& database) {
+  std::string verdict;
+  for (int i = 0; i < 3; ++i) {
+    const std::string last = std::exchange(verdict, database.text("PRAGMA integrity_check(1)"));
+    // A page of pointers may be wrong or not readable: what is wrong is found again.
+    if (verdict.find("Failed to read ptrmap") == verdict.npos || (i > 0 && verdict == last)) return verdict;
+  }
+  return "failed to get page of pointers";
 }
 
 /// rename(), and if there is nothing to rename, then nothing may be left from an earlier time either.
@@ -82,10 +109,11 @@ void StoreFile::SideLock::take(LockMode mode) {
   const LockResult side =
       gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, budget.left_ms(), kSidePace);
   budget.spend_since(through);
-  if (gate == LockResult::kHeld) unlock_byte(side_file, kGateByte);
+  if (gate == LockResult::kHeld && !unlock_byte(side_file, kGateByte)) closes_ = true;
   switch (side) {
     case LockResult::kHeld: held_ = true; break;
     case LockResult::kTimedOut:
+      let_go();  // there is no destructor for what is not made
       throw StoreBusy(fmt::format("{}: another process holds the lock and does not let go of it (it may be stopped)",
                                   file_.path_.string()));
     case LockResult::kUnavailable:
@@ -98,8 +126,12 @@ void StoreFile::SideLock::take(LockMode mode) {
 }
 
 void StoreFile::SideLock::let_go() {
-  if (held_ && ::getpid() == owner_pid_) unlock_byte(file_.side_file_.number(), kSideByte);
-  held_ = false;
+  if (::getpid() == owner_pid_) {
+    if (held_ && !unlock_byte(file_.side_file_.number(), kSideByte)) closes_ = true;
+    // What cannot be unlocked would keep all others out for as long as the file is open.
+    if (closes_) file_.side_file_ = FileDescriptor();
+  }
+  held_ = closes_ = false;
 }
 
 /// Opens the side file, again if another file bears the name by now: processes that lock different files do
@@ -129,6 +161,8 @@ StoreFile::Condition StoreFile::look(Depth depth) {
   }
   device_ = status.st_dev;
   inode_ = status.st_ino;
+  // A log is not read: where its shared memory is not what SQLite left there, SQLite waits 10 s for it to become so.
+  if (status.st_size > 0 && is_there(with_suffix(path_, "-wal"))) return Condition::kWriteAheadLog;
   try {
     auto fresh = std::make_unique<Connection>(path_, budget_);
     Database& database = fresh->database;
@@ -169,7 +203,10 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
     return Condition::kDamaged;
   }
   if (depth == Depth::kWhole) {
-    const std::string verdict = database.text("PRAGMA integrity_check(1)");
+    const std::string verdict = verdict_on(database);
+    if (says_that_a_read_failed(verdict)) {
+      throw StoreError(fmt::format("{}: cannot be read to its end ({}); it is left alone", path_.string(), verdict));
+    }
     if (verdict != "ok") {
       damage_ = verdict;
       return Condition::kDamaged;
@@ -180,7 +217,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
   return Condition::kSound;
 }
 
-void StoreFile::make_ready(SideLock& lock, Depth depth, Access access) {
+void StoreFile::make_ready(SideLock& lock, Depth depth) {
   if (look(depth) == Condition::kSound) return;
   lock.make_exclusive();
   Condition condition = look(depth);  // another process may have put it right while we had no lock
@@ -196,11 +233,12 @@ void StoreFile::make_ready(SideLock& lock, Depth depth, Access access) {
   }
   if (condition == Condition::kMissing) create();
   if (condition == Condition::kMissing || condition == Condition::kBlank) initialise();
-  if (condition == Condition::kWriteAheadLog) leave_write_ahead_log();
-  condition = look(Depth::kHeader);
+  std::string why_not;
+  if (condition == Condition::kWriteAheadLog) why_not = leave_write_ahead_log();
+  condition = look(condition == Condition::kWriteAheadLog ? depth : Depth::kHeader);
   if (condition == Condition::kWriteAheadLog) {
-    if (access == Access::kRead) return;
     connection_.reset();
+    if (!why_not.empty()) throw StoreError(why_not);
     throw StoreBusy(
         fmt::format("{}: another program has switched it to a write-ahead log and keeps it open", path_.string()));
   }
@@ -214,7 +252,7 @@ void StoreFile::repair() {
   const SqliteStay stay;
   connection_.reset();
   SideLock lock(*this, LockMode::kExclusive);
-  make_ready(lock, Depth::kWhole, Access::kRead);
+  make_ready(lock, Depth::kWhole);
 }
 
 // ---- changing the file ---------------------------------------------------------------------------
@@ -266,17 +304,21 @@ void StoreFile::initialise() const {
 }
 
 /// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back, unless another
-/// program has it open: that may take for ever, and a reader does not mind.
-void StoreFile::leave_write_ahead_log() {
+/// program has it open: that may take for ever. Readers then look without locks. Returns what else is in the way.
+std::string StoreFile::leave_write_ahead_log() {
+  std::string why_not;
   connection_.reset();
   WaitBudget none(WaitBudget::Clock::duration::zero());
   WaitBudget* const outer = std::exchange(budget_, &none);
   try {
-    Connection(path_, budget_).database.execute("PRAGMA journal_mode = DELETE");
-  } catch (const SqliteError&) {
-    // The caller looks again.
+    Connection alone(path_, budget_);
+    alone.database.execute("PRAGMA locking_mode = EXCLUSIVE");  // needs no shared memory, whatever that is by now
+    alone.database.execute("PRAGMA journal_mode = DELETE");
+  } catch (const StoreError& error) {  // the caller looks again
+    if (!error.means_busy()) why_not = error.what();
   }
   budget_ = outer;
+  return why_not;
 }
 
 // ---- the limit of file sizes ---------------------------------------------------------------------
@@ -317,7 +359,7 @@ Transaction::Transaction(StoreFile& file, Access access)
   if (is_there(with_suffix(file.path_, "-journal"))) lock_.make_exclusive();
   // The log is there as long as a connection in that mode is, be it ours, which follows when another program switches.
   if (!file.connection_ || file.database().moved() || is_there(with_suffix(file.path_, "-wal"))) {
-    file.make_ready(lock_, StoreFile::Depth::kHeader, access);
+    file.make_ready(lock_, StoreFile::Depth::kHeader);
   }
   file.database().execute(access == Access::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
   if (access == Access::kRead) return;

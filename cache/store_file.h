@@ -66,6 +66,7 @@ class StoreFile {
     StoreFile& file_;
     LockMode mode_;
     bool held_ = false;
+    bool closes_ = false;  // the side file: it could not be unlocked
     long owner_pid_ = 0;
   };
 
@@ -77,11 +78,11 @@ class StoreFile {
   Condition look(Depth depth);
   Condition examine(Database& database, Depth depth);
   /// Leaves an open connection to a sound file, whatever has to be done for it.
-  void make_ready(SideLock& lock, Depth depth, Access access);
+  void make_ready(SideLock& lock, Depth depth);
   void set_aside();
   void create() const;
   void initialise() const;
-  void leave_write_ahead_log();
+  std::string leave_write_ahead_log();
   void open_side_file();
   void keep_within_file_size_limit(Access access);
 

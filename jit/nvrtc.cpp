@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "attnjit/error.hpp"
+#include "jit/memory_limit.h"
 #include "jit/nvrtc_library.h"
 #include "jit/nvrtc_search.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 /// The first version with family-specific targets (sm_100f).
 constexpr CompilerVersion kFirstWithFamilies{12, 9};
+/// Of address space, with its builtins, before the first compile.
+constexpr std::size_t kBytesOfNvrtc = std::size_t{192} << 20;
 
 /// The places of a search as far as they had to be looked at, and the library to be used, if there is one.
 struct Examined {
@@ -82,6 +85,8 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
       if (candidate.verdict.find(reason) != std::string::npos) limited = reason;
     }
   }
+  // The loader's words for it are many, and some look like a library that is not there.
+  if (limited.empty() && !fits_under_memory_limit(kBytesOfNvrtc)) limited = memory_limit();
   if (!limited.empty()) {
     return fmt::format(
         "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nThis process has come to a limit ({}): "

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string_view>
+
 #include "tests/cache/fleet.h"
 #include "tests/cache/support.h"
 
@@ -49,6 +51,7 @@ void run_with_faulty_calls(const Trouble& trouble, unsigned seed) {
   fmt::print("{} processes, {} per million, {} calls failed: {}\n", trouble.processes, trouble.per_million,
              attnjit_failed_calls(nullptr), to_string(result));
   for (const char* kind : {"open", "close", "read", "write", "sync", "lock", "unlock", "stat", "unlink"}) {
+    if (trouble.time < 10s && std::string_view(kind) == "unlink") continue;  // the journal alone is deleted
     EXPECT_GT(attnjit_failed_calls(kind), 0) << kind << ": is it still ours that is called?";
     fmt::print("  {} {}", attnjit_failed_calls(kind), kind);
   }

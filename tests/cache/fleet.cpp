@@ -202,10 +202,11 @@ void Fleet::stop_one(std::chrono::milliseconds time) {
   ++impl_->result.stops;
 }
 
-void Fleet::forget_committed() {
+void Fleet::forget_committed(bool but_known) {
   impl_->listen(0ms);
   impl_->committed_since = clock_now();
-  impl_->result.committed.clear();
+  std::erase_if(impl_->result.committed,
+                [&](const auto& one) { return !but_known || one.first >= impl_->options.known; });
 }
 
 std::size_t Fleet::committed() const { return impl_->result.committed.size(); }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "cache/store.h"
 #include "tests/cache/fleet.h"
 #include "tests/cache/own_file_system.h"
 #include "tests/cache/vandalism.h"
@@ -25,6 +26,11 @@ struct Siege {
   milliseconds recovery = 30s;  // until a kernel is kept again, at most
 };
 
+/// In a process of its own: one that closes the files drops its locks on them.
+bool is_sound(const std::filesystem::path& directory) {
+  return run_child([&] { return Store(directory).verify().empty() ? 0 : 1; }) == 0;
+}
+
 /// On `root`, a folder of its own.
 FleetResult run_siege(const std::filesystem::path& root, const std::vector<Vandalism>& kinds, const Siege& siege,
                       unsigned seed) {
@@ -32,7 +38,7 @@ FleetResult run_siege(const std::filesystem::path& root, const std::vector<Vanda
   std::filesystem::create_directory(scene.directory);
   ::chmod(scene.directory.c_str(), 0700);
   const bool loses = std::any_of(kinds.begin(), kinds.end(),
-                                 [](const Vandalism& kind) { return kind.kernels == Vandalism::Kernels::kLoses; });
+                                 [](const Vandalism& kind) { return kind.kernels != Vandalism::Kernels::kKeeps; });
   Fleet fleet({.directory = scene.directory,
                .processes = siege.processes,
                .seed = seed,
@@ -43,7 +49,17 @@ FleetResult run_siege(const std::filesystem::path& root, const std::vector<Vanda
     kind.strike(scene);
     fleet.work(std::min(kind.lasts, siege.longest));
     if (kind.heal) kind.heal(scene);
-    if (kind.kernels == Vandalism::Kernels::kLoses) fleet.forget_committed();
+    if (kind.kernels == Vandalism::Kernels::kLoses) {
+      // What is kept in a damaged file goes with it once somebody meets the damage.
+      milliseconds unsound{0};
+      for (; !is_sound(scene.directory) && unsound < 5s; unsound += 50ms) fleet.work(50ms);
+      if (unsound >= 5s) {
+        fmt::print("{}: damage that nobody has met; the store is deleted\n", kind.name);
+        std::filesystem::remove(scene.store());
+      }
+      fleet.forget_committed();
+    }
+    if (kind.kernels == Vandalism::Kernels::kHides) fleet.forget_committed(/*but_known=*/true);
     // Each of the processes may have learnt that waiting is in vain, and remembers that for 5 s.
     const std::size_t before = fleet.committed();
     milliseconds waited{0};

@@ -26,8 +26,9 @@ struct Scene {
 
 struct Vandalism {
   const char* name;
-  /// kKeeps: every kernel that was committed is there afterwards.
-  enum class Kernels { kKeeps, kLoses } kernels;
+  /// kKeeps: every kernel that was committed is there all the time and afterwards. kHides: what was there before is there
+  /// afterwards.
+  enum class Kernels { kKeeps, kHides, kLoses } kernels;
   std::function<void(Scene&)> strike;
   /// Puts an end to what the library is not to mend by itself; empty: it mends all.
   std::function<void(Scene&)> heal = {};

@@ -125,7 +125,7 @@ std::vector<Vandalism> vandalisms_of_files() {
          fs::create_directory(scene.directory, ignored);
          ::chmod(scene.directory.c_str(), 0700);
        }},
-      {"FolderSwappedForAnother", kKeeps,
+      {"FolderSwappedForAnother", kHides,
        [](Scene& scene) {
          fs::rename(scene.directory, scene.away(), ignored);
          fs::create_directory(scene.directory, ignored);
