@@ -16,7 +16,7 @@ constexpr std::uint64_t kSlots = 256;
 
 struct Note {
   std::int32_t process = 0;
-  std::int32_t unused = 0;
+  std::int32_t waits = 0;               // 1: for the store
   std::uint64_t process_namespace = 0;  // in another one, the number means another process
 };
 
@@ -37,12 +37,13 @@ std::optional<std::int64_t> cpu_time_of(pid_t process) {
 
 }  // namespace
 
-void note_holder(int lock_file, std::uint64_t offset) {
+void note_holder(int lock_file, std::uint64_t offset, Holder holder) {
   struct rlimit limit;
   // A write beyond the limit of file sizes would kill the process by SIGXFSZ.
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < kSlots * sizeof(Note)) return;
   Note note;
   note.process = ::getpid();
+  note.waits = holder == Holder::kWaits;
   note.process_namespace = own_namespace();
   if (note.process_namespace == 0) return;
   // Where it cannot be written, on a full disk say, nobody sees progress.
@@ -56,13 +57,13 @@ bool HolderProgress::seen() {
     return false;
   }
   // A thread of another Context holds it. This process is not stopped, or nobody would ask.
-  if (note.process == ::getpid()) return true;
+  if (note.process == ::getpid()) return note.waits == 0;
   const std::optional<std::int64_t> now = cpu_time_of(note.process);
   const bool another = note.process != process_;
   const bool computed = now && cpu_nanoseconds_ && *now > *cpu_nanoseconds_;
   process_ = note.process;
   cpu_nanoseconds_ = now;
-  return now && (another || computed);
+  return note.waits == 0 && now && (another || computed);
 }
 
 }  // namespace attnjit::cache

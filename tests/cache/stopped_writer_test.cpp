@@ -176,6 +176,22 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   EXPECT_TRUE(after.waited());
   EXPECT_EQ(wait_for(holder), 0);
 
+  const Key third = sample_fields(3).key();
+  const pid_t waiting = start_child([&] {
+    KeyLock lock(directory_ / "compile.lock", third, 0ms);
+    lock.note_waiting(true);
+    held.give();
+    for (const auto until = Clock::now() + 5s; Clock::now() < until;) {  // it asks again and again
+    }
+    return 0;
+  });
+  held.take();
+  const KeyLock beside(directory_ / "compile.lock", third, 600ms);
+  EXPECT_EQ(beside.outcome(), KeyLock::Outcome::kTimedOut) << "it took one that waits for one that gets on";
+  EXPECT_GE(beside.idle(), 600ms);
+  ::kill(waiting, SIGKILL);
+  EXPECT_EQ(wait_for(waiting), 1000 + SIGKILL);
+
   const Key other = sample_fields(2).key();
   const pid_t stopped = start_child([&] {
     const KeyLock lock(directory_ / "compile.lock", other, 0ms);
