@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,12 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <string_view>
 #include <utility>
 
+#include "cache/damage.h"
 #include "cache/row.h"
 #include "cache/vfs.h"
 
@@ -39,26 +37,6 @@ bool is_there(const std::filesystem::path& path) {
 
 StoreError system_error(const std::filesystem::path& path, const char* what) {
   return StoreError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
-}
-
-/// SQLite's integrity check tells a page that it could not read as one that it found wrong, by these words.
-bool says_that_a_read_failed(std::string_view verdict) {
-  if (verdict.find("failed to get page") != verdict.npos) return true;  // of an overflow chain; its number was good
-  constexpr std::string_view kCode = "unable to get the page. error code=";
-  const auto place = verdict.find(kCode);
-  if (place == verdict.npos) return false;
-  const int code = std::atoi(std::string(verdict.substr(place + kCode.size())).c_str()) & 0xff;
-  return code == SQLITE_IOERR || code == SQLITE_NOMEM || code == SQLITE_BUSY || code == SQLITE_CANTOPEN;
-}
-
-std::string verdict_on(Database& database) {
-  std::string verdict;
-  for (int i = 0; i < 3; ++i) {
-    const std::string last = std::exchange(verdict, database.text("PRAGMA integrity_check(1)"));
-    // A page of pointers may be wrong or not readable: what is wrong is found again.
-    if (verdict.find("Failed to read ptrmap") == verdict.npos || (i > 0 && verdict == last)) return verdict;
-  }
-  return "failed to get page of pointers";
 }
 
 /// rename(), and if there is nothing to rename, then nothing may be left from an earlier time either.
@@ -203,7 +181,7 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
     return Condition::kDamaged;
   }
   if (depth == Depth::kWhole) {
-    const std::string verdict = verdict_on(database);
+    const std::string verdict = integrity_verdict(database);
     if (says_that_a_read_failed(verdict)) {
       throw StoreError(fmt::format("{}: cannot be read to its end ({}); it is left alone", path_.string(), verdict));
     }
@@ -222,6 +200,9 @@ void StoreFile::make_ready(SideLock& lock, Depth depth) {
   lock.make_exclusive();
   Condition condition = look(depth);  // another process may have put it right while we had no lock
   if (condition == Condition::kDamaged) {
+    if (may_be_rolled_back(with_suffix(path_, "-journal"))) {
+      throw StoreBusy(fmt::format("{}: a transaction that has not ended cannot be rolled back now", path_.string()));
+    }
     set_aside();
     condition = Condition::kMissing;
   }
@@ -248,11 +229,11 @@ void StoreFile::make_ready(SideLock& lock, Depth depth) {
   }
 }
 
-void StoreFile::repair() {
+void StoreFile::repair(bool whole) {
   const SqliteStay stay;
   connection_.reset();
   SideLock lock(*this, LockMode::kExclusive);
-  make_ready(lock, Depth::kWhole);
+  make_ready(lock, whole ? Depth::kWhole : Depth::kHeader);
 }
 
 // ---- changing the file ---------------------------------------------------------------------------

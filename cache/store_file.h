@@ -37,8 +37,9 @@ class StoreFile {
   const std::vector<ForeignObject>& foreign() const { return foreign_; }
   /// Whose patience the following transactions and repairs use up; it must outlive them.
   void wait_by(WaitBudget& budget) { budget_ = &budget; }
-  /// Looks thoroughly at the file, after an error that calls for it, and replaces it if it is damaged.
-  void repair();
+  /// Looks at the file, after an error that calls for it, and replaces it if it is damaged. All of it takes seconds
+  /// where it is large.
+  void repair(bool whole);
 
  private:
   friend class Transaction;

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "attnjit/error.hpp"
 
@@ -40,13 +42,17 @@ bool fits_under_memory_limit(std::size_t bytes) {
 }
 
 CompileMemory::CompileMemory() {
-  const std::size_t running = ++compiling;
-  if (fits_under_memory_limit(running * kPerCompile)) return;
-  --compiling;
+  for (;;) {
+    const std::size_t running = ++compiling;
+    if (fits_under_memory_limit(running * kPerCompile)) return;
+    --compiling;
+    if (running == 1) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // another one ends some time
+  }
   throw Error(Status::kNoCompiler,
-              fmt::format("NVRTC needs some {} MiB for each of {} compiles at once, and would end the process where it "
-                          "cannot have them: {} leaves less; raise it, or compile fewer at once",
-                          kPerCompile >> 20, running, memory_limit()));
+              fmt::format("a compile needs some {} MiB, and NVRTC would end the process where it cannot have them: {} "
+                          "leaves less; raise it",
+                          kPerCompile >> 20, memory_limit()));
 }
 
 CompileMemory::~CompileMemory() { --compiling; }

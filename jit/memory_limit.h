@@ -15,7 +15,8 @@ bool fits_under_memory_limit(std::size_t bytes);
 /// left: it ends the process.
 class CompileMemory {
  public:
-  /// Throws Error(kNoCompiler), which names the limit, where the compiles that run and this one may not fit.
+  /// Waits while the compiles that run leave too little. Throws Error(kNoCompiler), which names the limit, where it is
+  /// too little for one.
   CompileMemory();
   ~CompileMemory();
   CompileMemory(const CompileMemory&) = delete;

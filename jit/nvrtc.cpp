@@ -85,8 +85,6 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
       if (candidate.verdict.find(reason) != std::string::npos) limited = reason;
     }
   }
-  // The loader's words for it are many, and some look like a library that is not there.
-  if (limited.empty() && !fits_under_memory_limit(kBytesOfNvrtc)) limited = memory_limit();
   if (!limited.empty()) {
     return fmt::format(
         "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nThis process has come to a limit ({}): "
@@ -104,6 +102,12 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
 std::string CompilerVersion::name() const { return fmt::format("{}.{}", major, minor); }
 
 std::shared_ptr<const Nvrtc> Nvrtc::open(const NvrtcSearch& search) {
+  // The loader's words for it are many, some look like a library that is not there, and some end the process.
+  if (!fits_under_memory_limit(kBytesOfNvrtc)) {
+    throw Error(Status::kNoCompiler,
+                fmt::format("libnvrtc takes some {} MiB of address space: {} leaves less; raise it",
+                            kBytesOfNvrtc >> 20, memory_limit()));
+  }
   const Examined examined = examine(search);
   if (examined.chosen == nullptr)
     throw Error(Status::kNoCompiler, nothing_found_message(examined.candidates, search.oldest));

@@ -169,7 +169,7 @@ std::vector<KernelReport> precompile(const PrecompileOptions& options,
       for (int i = 0; i < wanted; ++i) workers.emplace_back(work_off);
     } catch (const std::system_error& error) {
       // No more threads: those that there are do it, this one among them.
-      if (options.context.log) {
+      if (options.context.log && static_cast<int>(workers.size()) + 1 < wanted) {
         options.context.log(LogLevel::kWarning,
                             fmt::format("{} kernels instead of {} are compiled at once, because no more threads can be "
                                         "had ({}): see the limits of processes and of memory (ulimit -u, -v)",
