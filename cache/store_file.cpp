@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "cache/damage.h"
@@ -199,6 +200,11 @@ void StoreFile::make_ready(SideLock& lock, Depth depth) {
   if (look(depth) == Condition::kSound) return;
   lock.make_exclusive();
   Condition condition = look(depth);  // another process may have put it right while we had no lock
+  if (condition == Condition::kDamaged) {
+    // Once more a moment later: what a lock or a read that failed made of a sound file passes.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    condition = look(depth);
+  }
   if (condition == Condition::kDamaged) {
     if (may_be_rolled_back(with_suffix(path_, "-journal"))) {
       throw StoreBusy(fmt::format("{}: a transaction that has not ended cannot be rolled back now", path_.string()));

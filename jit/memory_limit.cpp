@@ -31,6 +31,11 @@ std::string memory_limit() {
   return space.empty() ? limit_as_text(RLIMIT_DATA, "data", "-d") : space;
 }
 
+void throw_memory_limit() {
+  if (const std::string limit = memory_limit(); !limit.empty())
+    throw Error(Status::kInternal, fmt::format("out of memory: {} leaves not enough; raise it", limit));
+}
+
 bool fits_under_memory_limit(std::size_t bytes) {
   if (memory_limit().empty()) return true;
   // Counts against both limits, and touches no page.

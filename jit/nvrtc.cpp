@@ -1,5 +1,8 @@
 #include "jit/nvrtc.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -76,6 +79,16 @@ Examined examine(const NvrtcSearch& search) {
   return result;
 }
 
+/// The loader opens several files, and the one that it has no descriptor for looks like one that is not there.
+bool few_descriptors_are_left() {
+  constexpr int kOfALoader = 8;
+  int opened[kOfALoader], count = 0;
+  while (count < kOfALoader && (opened[count] = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) ++count;
+  const int why = errno;
+  for (int i = 0; i < count; ++i) ::close(opened[i]);
+  return count < kOfALoader && (why == EMFILE || why == ENFILE);
+}
+
 std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates, CompilerVersion oldest) {
   std::string places, limited;
   for (const NvrtcCandidate& candidate : candidates) {
@@ -85,6 +98,7 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
       if (candidate.verdict.find(reason) != std::string::npos) limited = reason;
     }
   }
+  if (limited.empty() && few_descriptors_are_left()) limited = std::strerror(EMFILE);
   if (!limited.empty()) {
     return fmt::format(
         "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nThis process has come to a limit ({}): "

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <stdexcept>
 #include <thread>
@@ -24,6 +25,23 @@ enum class Role { kWarm, kCold, kThreads, kFrozen };
 
 struct FrozenMiss : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// Where a cache's time went.
+struct Costs {
+  std::int64_t read, write, wait, compile;
+  explicit Costs(const Counters& counters)
+      : read(counters.store_read_nanoseconds),
+        write(counters.store_write_nanoseconds),
+        wait(counters.wait_nanoseconds),
+        compile(counters.compile_nanoseconds) {}
+  std::string since(const Costs& before) const {
+    const auto seconds = [](std::int64_t now, std::int64_t then) { return 1e-9 * static_cast<double>(now - then); };
+    return fmt::format(
+        " (all threads, stops not left out: reads {:.1f} s, writes {:.1f} s, waits {:.1f} s, compiles {:.1f} s)",
+        seconds(read, before.read), seconds(write, before.write), seconds(wait, before.wait),
+        seconds(compile, before.compile));
+  }
 };
 
 class Process {
@@ -82,17 +100,21 @@ class Process {
     KernelCache::Request request{sample_fields(number), {}, false};
     if (role_ == Role::kFrozen) request.on_miss = [](const std::string& trouble) { throw FrozenMiss(trouble); };
     Found found;
-    timed(thread, "kernel", [&] {
-      try {
-        found = cache.get(request, [&] { return compile(number); });
-      } catch (const FrozenMiss& miss) {
-        ++shared_.frozen_misses;
-        // A reason is the most that can be had where the store cannot be read.
-        if (miss.what()[0] == '\0' && !options_.may_lose) fault(fmt::format("kernel {} was lost", number));
-      } catch (const std::exception& error) {
-        fault(fmt::format("kernel {}: {}", number, error.what()));
-      }
-    });
+    const Costs before(cache.counters());
+    timed(
+        thread, "kernel",
+        [&] {
+          try {
+            found = cache.get(request, [&] { return compile(number); });
+          } catch (const FrozenMiss& miss) {
+            ++shared_.frozen_misses;
+            // A reason is the most that can be had where the store cannot be read.
+            if (miss.what()[0] == '\0' && !options_.may_lose) fault(fmt::format("kernel {} was lost", number));
+          } catch (const std::exception& error) {
+            fault(fmt::format("kernel {}: {}", number, error.what()));
+          }
+        },
+        [&] { return Costs(cache.counters()).since(before); });
     if (!found.entry) return;
     ++shared_.served;
     if (found.tier == Tier::kStore || found.tier == Tier::kWaited) ++shared_.from_store;
@@ -120,7 +142,7 @@ class Process {
   }
 
   template <class Body>
-  void timed(int thread, const char* what, const Body& body) {
+  void timed(int thread, const char* what, const Body& body, const std::function<std::string()>& detail = {}) {
     const std::int64_t began = slot_.net_now();
     slot_.began[thread] = began;
     body();
@@ -130,7 +152,7 @@ class Process {
     while (took > slowest && !shared_.slowest.compare_exchange_weak(slowest, took)) {
     }
     if (took > std::chrono::nanoseconds(kMostPerRequest).count())
-      fault(fmt::format("{} took {:.1f} s", what, 1e-9 * static_cast<double>(took)));
+      fault(fmt::format("{} took {:.1f} s{}", what, 1e-9 * static_cast<double>(took), detail ? detail() : ""));
   }
 
   void fault(const std::string& text) { tell(FleetRecord::kFault, text); }
