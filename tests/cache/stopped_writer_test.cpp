@@ -192,6 +192,23 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   ::kill(waiting, SIGKILL);
   EXPECT_EQ(wait_for(waiting), 1000 + SIGKILL);
 
+  // Two keys that share a place in the file: who computes under the one does not get on with the other.
+  Key fourth = third, fifth = third;
+  fourth.bytes[0] = 1;
+  fifth.bytes[0] = 2;
+  const pid_t computing = start_child([&] {
+    const KeyLock held_in_vain(directory_ / "compile.lock", fourth, 0ms);
+    const KeyLock lock(directory_ / "compile.lock", fifth, 0ms);
+    held.give();
+    for (const auto until = Clock::now() + 5s; Clock::now() < until;) {
+    }
+    return 0;
+  });
+  held.take();
+  EXPECT_EQ(KeyLock(directory_ / "compile.lock", fourth, 600ms).outcome(), KeyLock::Outcome::kTimedOut);
+  ::kill(computing, SIGKILL);
+  EXPECT_EQ(wait_for(computing), 1000 + SIGKILL);
+
   const Key other = sample_fields(2).key();
   const pid_t stopped = start_child([&] {
     const KeyLock lock(directory_ / "compile.lock", other, 0ms);
