@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "cache/key_lock.h"
@@ -60,7 +61,10 @@ class StoppedWriter : public ::testing::Test {
   std::unique_ptr<KernelCache> open(std::chrono::milliseconds request = 40ms, std::chrono::milliseconds read = 5ms) {
     KernelCacheOptions options;
     options.location.directory = directory_.path();
-    options.warn = [this](const std::string& text) { warnings_.push_back(text); };
+    options.warn = [this](const std::string& text) {
+      const std::lock_guard guard(mutex_);
+      warnings_.push_back(text);
+    };
     options.lock_timeout = request;
     options.read_patience = read;
     return std::make_unique<KernelCache>(std::move(options));
@@ -72,6 +76,7 @@ class StoppedWriter : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  std::mutex mutex_;
   std::vector<std::string> warnings_;
 };
 
@@ -156,6 +161,24 @@ TEST_F(StoppedWriter, WhatIsInNoStoreIsWaitedForOnceAndThenCompiled) {
   missing.on_miss = [&](const std::string& trouble) { troubles.push_back(trouble); };
   cache->get(missing, [] { return stored(111); });
   EXPECT_THAT(troubles, ElementsAre("")) << "now it is known to be absent";
+}
+
+TEST_F(StoppedWriter, ThreadsDoNotWaitForItOneAfterAnother) {
+  fill();
+  const pid_t writer = start_writer(3);
+  int end = 0;
+  ASSERT_TRUE(has_stopped(writer, end));
+  const auto cache = open(1000ms, 1ms);
+  const auto start = Clock::now();
+  {
+    std::vector<std::jthread> threads;
+    for (int number = 100; number < 104; ++number) {
+      threads.emplace_back([&, number] { cache->get(request(number), [&] { return stored(number); }); });
+    }
+  }
+  EXPECT_LT(Clock::now() - start, 2500ms) << "each waited for its own second";
+  ::kill(writer, SIGCONT);
+  EXPECT_EQ(wait_for(writer), 0);
 }
 
 TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "cache/row.h"
+#include "cache/sqlite.h"
 #include "cache/store.h"
 #include "tests/cache/support.h"
 
@@ -248,6 +249,18 @@ TEST_F(StoreTrust, FolderThatIsExchangedUnderARunningProcess) {
   fs::rename(ours, theirs);
   fs::rename(directory_ / "away", ours);
   expect_same(store.find(sample_fields(1), {}).value(), sample_entry(1));
+}
+
+/// SQLite gives a journal the mode that its database has by then; nobody would ever trust one that all may write.
+TEST_F(StoreTrust, JournalThatThisProcessMakesIsItsOwn) {
+  Database database(file_, std::chrono::milliseconds(0));
+  ASSERT_EQ(::chmod(file_.c_str(), 0666), 0);
+  database.execute("BEGIN IMMEDIATE; DELETE FROM kernels");
+  struct stat status;
+  ASSERT_EQ(::stat((file_.string() + "-journal").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  database.execute("ROLLBACK");
+  ASSERT_EQ(::chmod(file_.c_str(), 0600), 0);
 }
 
 }  // namespace
