@@ -45,6 +45,13 @@ bool is_shared(const fs::path& folder, gid_t group) {
 
 bool same_file(const struct stat& a, dev_t device, ino_t inode) { return a.st_dev == device && a.st_ino == inode; }
 
+FileDescriptor open_again_if_interrupted(int folder, const fs::path& name, int flags) {
+  for (;;) {
+    const int descriptor = ::openat(folder, name.c_str(), flags, 0600);
+    if (descriptor >= 0 || errno != EINTR) return FileDescriptor(descriptor);
+  }
+}
+
 }  // namespace
 
 std::optional<std::string> why_no_trust_in_folder(const struct stat& folder, bool shared_with_group) {
@@ -94,7 +101,7 @@ void share_with_group(const fs::path& folder, gid_t group) {
 
 HeldFolder::HeldFolder(fs::path folder) : folder_(std::move(folder)) {
   // O_PATH: enough to look up names, and needs no right to list them. Closing it drops no lock of a file.
-  descriptor_ = FileDescriptor(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  descriptor_ = open_again_if_interrupted(AT_FDCWD, folder_, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   struct stat status;
   if (!descriptor_.valid() || ::fstat(descriptor_.number(), &status) != 0) {
     throw StoreError(fmt::format("{}: cannot be opened: {}", folder_.string(), std::strerror(errno)));
@@ -124,16 +131,16 @@ bool HeldFolder::look_at(const fs::path& name, struct stat& file) const {
 
 bool HeldFolder::has(const fs::path& name) const {
   struct stat file;
-  return look_at(name, file);
+  return look_at(name, file) || (errno != ENOENT && errno != ENOTDIR);
 }
 
 FileDescriptor HeldFolder::open(const fs::path& name, int flags) const {
-  return FileDescriptor(::openat(descriptor_.number(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC));
+  return open_again_if_interrupted(descriptor_.number(), name, flags | O_NOFOLLOW | O_CLOEXEC);
 }
 
 FileDescriptor HeldFolder::create(const fs::path& name, int flags) const {
-  FileDescriptor made(
-      ::openat(descriptor_.number(), name.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  FileDescriptor made =
+      open_again_if_interrupted(descriptor_.number(), name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC);
   struct stat folder, file;
   if (!made.valid() || ::fstat(descriptor_.number(), &folder) != 0 || !(folder.st_mode & S_IWGRP)) return made;
   (void)::fchmod(made.number(), 0660);  // the umask may have taken the group's bits away

@@ -40,6 +40,7 @@ class HeldFolder {
 
   /// What follows goes by the descriptor, and says by errno why it failed. No symbolic link at a name is followed.
   bool look_at(const std::filesystem::path& name, struct stat& file) const;
+  /// Or may have, where it cannot be looked at.
   bool has(const std::filesystem::path& name) const;
   FileDescriptor open(const std::filesystem::path& name, int flags) const;
   /// A file that was not there, with mode 0600: as accessible as the folder demands, to the group of one that its group

@@ -211,7 +211,10 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
   const std::unique_ptr<KeyLock> lock = request.alone ? nullptr : lock_key(key, budget);
   if (!request.recompile) {
     // Also when the lock was free at once: its last holder may have finished between our look and our lock.
-    if (EntryPointer entry = store_tier.read(request.fields, request.wish, budget)) {
+    if (lock) lock->note_waiting(true);
+    EntryPointer entry = store_tier.read(request.fields, request.wish, budget);
+    if (lock) lock->note_waiting(false);
+    if (entry) {
       const bool waited = lock && lock->waited();
       ++(waited ? counters.waits : counters.store_hits);
       return {std::move(entry), waited ? Tier::kWaited : Tier::kStore};
@@ -227,6 +230,7 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
                                                              &waited, counters.wait_nanoseconds);
   // Before the lock is let go, for those who wait for it. Whatever becomes of this, our own bytes are used: a
   // read after the write may find nothing on a network file system.
+  if (lock) lock->note_waiting(true);
   store_tier.write(*entry, budget);
   if (waited) ++counters.waits;
   return {std::move(entry), waited ? Tier::kWaited : Tier::kCompiled};
@@ -270,7 +274,7 @@ std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key, WaitBudget&
   const Stopwatch stopwatch(counters.wait_nanoseconds);
   auto lock = std::make_unique<KeyLock>(path, key, budget.left_ms());
   switch (lock->outcome()) {
-    case KeyLock::Outcome::kHeld: break;  // a wait for somebody who got on has not been in vain
+    case KeyLock::Outcome::kHeld: budget.spend(lock->idle()); break;  // a wait for somebody who got on is not in vain
     case KeyLock::Outcome::kTimedOut:
       budget.spend(budget.left());
       warn_once("lock timeout",
@@ -332,6 +336,7 @@ void KernelCache::flush_uses() {
 }
 Store* KernelCache::store() { return impl_->store_tier.get(); }
 const Store* KernelCache::store() const { return impl_->store_tier.peek(); }
+std::string KernelCache::why_no_store() const { return impl_->store_tier.why_none(); }
 const Location& KernelCache::location() const { return impl_->options.location; }
 const Counters& KernelCache::counters() const { return impl_->counters; }
 

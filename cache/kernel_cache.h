@@ -72,6 +72,7 @@ class KernelCache {
 
   Store* store();  // nullptr when memory only; may be opened later
   const Store* store() const;
+  std::string why_no_store() const;  // empty where memory only was asked for
   const Location& location() const;
   const Counters& counters() const;
 

@@ -10,15 +10,20 @@
 namespace attnjit::cache {
 namespace {
 
-/// Keys share slots. Of two holders that do, the later one is seen: what is then taken for progress is another
-/// process's, and the longest wait of a KeyLock bounds the harm.
+/// Keys share slots. Of two holders that do, the later one is seen; to who waits for the other, that one does not get
+/// on.
 constexpr std::uint64_t kSlots = 256;
 
 struct Note {
   std::int32_t process = 0;
-  std::int32_t unused = 0;
+  std::uint32_t which = 0;              // lowest bit: the holder waits for the store; the others are of the key
   std::uint64_t process_namespace = 0;  // in another one, the number means another process
 };
+
+std::uint32_t which_of(std::uint64_t offset, Holder holder) {
+  const std::uint64_t mixed = offset * 0x9e3779b97f4a7c15;  // every bit of it counts
+  return static_cast<std::uint32_t>(mixed >> 33 << 1) | (holder == Holder::kWaits ? 1 : 0);
+}
 
 off_t place_of(std::uint64_t offset) { return static_cast<off_t>(offset % kSlots * sizeof(Note)); }
 
@@ -37,12 +42,13 @@ std::optional<std::int64_t> cpu_time_of(pid_t process) {
 
 }  // namespace
 
-void note_holder(int lock_file, std::uint64_t offset) {
+void note_holder(int lock_file, std::uint64_t offset, Holder holder) {
   struct rlimit limit;
   // A write beyond the limit of file sizes would kill the process by SIGXFSZ.
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < kSlots * sizeof(Note)) return;
   Note note;
   note.process = ::getpid();
+  note.which = which_of(offset, holder);
   note.process_namespace = own_namespace();
   if (note.process_namespace == 0) return;
   // Where it cannot be written, on a full disk say, nobody sees progress.
@@ -52,7 +58,8 @@ void note_holder(int lock_file, std::uint64_t offset) {
 bool HolderProgress::seen() {
   Note note;
   if (::pread(lock_file_, &note, sizeof note, place_of(offset_)) != static_cast<ssize_t>(sizeof note) ||
-      note.process <= 0 || note.process_namespace != own_namespace()) {
+      note.process <= 0 || note.process_namespace != own_namespace() ||
+      note.which != which_of(offset_, Holder::kWorks)) {
     return false;
   }
   // A thread of another Context holds it. This process is not stopped, or nobody would ask.

@@ -24,20 +24,22 @@ unsigned long long byte_of(const Key& key) {
   return offset >> 2;
 }
 
-/// Waits until the lock is free, or its holder has not got on for as long as `timeout`.
-LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::milliseconds timeout, bool& waited) {
-  using Clock = std::chrono::steady_clock;
+/// Waits until the lock is free, or its holders have not got on for as long as `timeout` in all, which is `idle`.
+LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::milliseconds timeout, bool& waited,
+                               KeyLock::Clock::duration& idle) {
+  using Clock = KeyLock::Clock;
   const LockResult first = lock_byte(file, LockMode::kExclusive, offset, std::chrono::milliseconds(0), kPace, &waited);
   if (first != LockResult::kTimedOut) return first;
   const auto start = Clock::now();
-  auto last_progress = start;
+  auto last_look = start;
   for (HolderProgress progress(file, offset);;) {
     const LockResult result =
         lock_byte(file, LockMode::kExclusive, offset, std::min(timeout, kLookPause), kPace, nullptr);
     if (result != LockResult::kTimedOut) return result;
     const auto now = Clock::now();
-    if (progress.seen()) last_progress = now;
-    if (now - last_progress >= timeout || now - start >= kMostTimeouts * timeout) return result;
+    if (!progress.seen()) idle += now - last_look;
+    last_look = now;
+    if (idle >= timeout || now - start >= kMostTimeouts * timeout) return result;
   }
 }
 
@@ -46,14 +48,19 @@ LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::mill
 KeyLock::KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout)
     : file_(open_lock_file(lock_path, &why_not_)), offset_(byte_of(key)) {
   if (!file_.valid()) return;
-  switch (lock_while_progress(file_.number(), offset_, timeout, waited_)) {
+  switch (lock_while_progress(file_.number(), offset_, timeout, waited_, idle_)) {
     case LockResult::kHeld:
       outcome_ = Outcome::kHeld;
-      note_holder(file_.number(), offset_);
+      note_holder(file_.number(), offset_, Holder::kWorks);
       break;
     case LockResult::kTimedOut: outcome_ = Outcome::kTimedOut; break;
     case LockResult::kUnavailable: why_not_ = "locks fail on its file system"; break;
   }
+}
+
+void KeyLock::note_waiting(bool waits) {
+  if (outcome_ == Outcome::kHeld && !file_.inherited())
+    note_holder(file_.number(), offset_, waits ? Holder::kWaits : Holder::kWorks);
 }
 
 KeyLock::~KeyLock() {

@@ -18,11 +18,12 @@ namespace attnjit::cache {
 
 class KeyLock {
  public:
+  using Clock = std::chrono::steady_clock;
   enum class Outcome { kHeld, kTimedOut, kUnavailable };
 
-  /// Locks the byte of `key` in the file `lock_path` (created 0600, O_CLOEXEC). Gives up when its holder has shown
-  /// no progress for as long as `timeout` (cache/key_holder.h), and after twelve times that whatever it shows. waited()
-  /// tells whether somebody else held it first.
+  /// Locks the byte of `key` in the file `lock_path` (created 0600, O_CLOEXEC). Gives up when its holders have
+  /// shown no progress for as long as `timeout` in all (cache/key_holder.h), and after twelve times that whatever it
+  /// shows. waited() tells whether somebody else held it first.
   KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout);
   ~KeyLock();
   KeyLock(const KeyLock&) = delete;
@@ -32,6 +33,10 @@ class KeyLock {
   /// Of kUnavailable, in words.
   const std::string& why_not() const { return why_not_; }
   bool waited() const { return waited_; }
+  /// For how long of that the holders did not get on.
+  Clock::duration idle() const { return idle_; }
+  /// Tells those who wait that this holder waits itself, for the store say, until it says otherwise.
+  void note_waiting(bool waits);
 
  private:
   std::string why_not_;
@@ -39,6 +44,7 @@ class KeyLock {
   unsigned long long offset_ = 0;
   Outcome outcome_ = Outcome::kUnavailable;
   bool waited_ = false;
+  Clock::duration idle_{};
 };
 
 }  // namespace attnjit::cache

@@ -104,9 +104,12 @@ LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::c
   }
 }
 
-void unlock_byte(int descriptor, std::uint64_t offset) {
+bool unlock_byte(int descriptor, std::uint64_t offset) {
   struct flock range = byte_at(offset, F_UNLCK);
-  (void)::fcntl(descriptor, F_OFD_SETLK, &range);
+  while (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
 }
 
 bool process_locks_fail(int descriptor) {

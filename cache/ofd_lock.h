@@ -64,7 +64,8 @@ struct Pace {
 /// at the first try.
 LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::chrono::milliseconds timeout, Pace pace,
                      bool* waited = nullptr);
-void unlock_byte(int descriptor, std::uint64_t offset);
+/// False where the system refuses (a network file system may): the lock is held until the file is closed.
+bool unlock_byte(int descriptor, std::uint64_t offset);
 
 /// Whether locks of processes, which SQLite uses, fail for good on this file's file system. Worth asking where
 /// lock_byte() was kUnavailable: to SQLite, ENOLCK is a lock that somebody holds, and it waits in vain.

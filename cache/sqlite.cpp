@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "cache/vfs.h"
@@ -11,10 +13,19 @@
 namespace attnjit::cache {
 namespace {
 
+/// What SQLite does not say of a call that failed: why.
+std::string with_reason(std::string message, sqlite3* handle, int code) {
+  if (const std::string remark = take_vfs_remark(); !remark.empty()) return message + "; " + remark;
+  const bool of_a_call = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+  const int reason = handle && of_a_call ? sqlite3_system_errno(handle) : 0;
+  if (reason != 0) message += fmt::format(": {}", std::strerror(reason));
+  if (reason == EMFILE) message += " (ulimit -n)";
+  return message;
+}
+
 [[noreturn]] void fail(sqlite3* handle, int code, std::string_view doing) {
   const char* file = handle ? sqlite3_db_filename(handle, "main") : nullptr;
-  std::string message = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
-  if (const std::string remark = take_vfs_remark(); !remark.empty()) message += "; " + remark;
+  std::string message = with_reason(handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code), handle, code);
   if ((code & 0xff) == SQLITE_INTERRUPT) message += ": a statement that ends on every sound file did not end";
   throw SqliteError(code, fmt::format("{}: {} (SQLite {} code {}, while: {})", file ? shown_path(file) : "kernel cache",
                                       message, sqlite3_libversion(), code, doing));
@@ -79,9 +90,10 @@ Database::Database(const std::filesystem::path& path, std::chrono::milliseconds 
                                          kFlags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, store_vfs());
   if (code != SQLITE_OK) {
     const int extended = handle_ ? sqlite3_extended_errcode(handle_) : code;
-    std::string message = fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
-                                      handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code), extended);
-    if (const std::string remark = take_vfs_remark(); !remark.empty()) message += "; " + remark;
+    const std::string message =
+        with_reason(fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
+                                handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code), extended),
+                    handle_, code);
     sqlite3_close(handle_);  // a failed open leaves a handle, too
     throw SqliteError(extended, message);
   }

@@ -11,8 +11,10 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <utility>
 
+#include "cache/damage.h"
 #include "cache/row.h"
 #include "cache/vfs.h"
 
@@ -88,10 +90,11 @@ void StoreFile::SideLock::take(LockMode mode) {
   const LockResult side =
       gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, budget.left_ms(), kSidePace);
   budget.spend_since(through);
-  if (gate == LockResult::kHeld) unlock_byte(side_file, kGateByte);
+  if (gate == LockResult::kHeld && !unlock_byte(side_file, kGateByte)) closes_ = true;
   switch (side) {
     case LockResult::kHeld: held_ = true; break;
     case LockResult::kTimedOut:
+      let_go();  // there is no destructor for what is not made
       throw StoreBusy(fmt::format("{}: another process holds the lock and does not let go of it (it may be stopped)",
                                   file_.path_.string()));
     case LockResult::kUnavailable:
@@ -104,8 +107,12 @@ void StoreFile::SideLock::take(LockMode mode) {
 }
 
 void StoreFile::SideLock::let_go() {
-  if (held_ && ::getpid() == owner_pid_) unlock_byte(file_.side_file_.number(), kSideByte);
-  held_ = false;
+  if (::getpid() == owner_pid_) {
+    if (held_ && !unlock_byte(file_.side_file_.number(), kSideByte)) closes_ = true;
+    // What cannot be unlocked would keep all others out for as long as the file is open.
+    if (closes_) file_.side_file_ = FileDescriptor();
+  }
+  held_ = closes_ = false;
 }
 
 /// Opens the side file, again if another file bears the name by now: processes that lock different files do
@@ -135,6 +142,8 @@ StoreFile::Condition StoreFile::look(Depth depth) {
   }
   device_ = status.st_dev;
   inode_ = status.st_ino;
+  // A log is not read: where its shared memory is not what SQLite left there, SQLite waits 10 s for it to become so.
+  if (status.st_size > 0 && has("-wal")) return Condition::kWriteAheadLog;
   try {
     auto fresh = std::make_unique<Connection>(path_, budget_);
     Database& database = fresh->database;
@@ -175,7 +184,10 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
     return Condition::kDamaged;
   }
   if (depth == Depth::kWhole) {
-    const std::string verdict = database.text("PRAGMA integrity_check(1)");
+    const std::string verdict = integrity_verdict(database);
+    if (says_that_a_read_failed(verdict)) {
+      throw StoreError(fmt::format("{}: cannot be read to its end ({}); it is left alone", path_.string(), verdict));
+    }
     if (verdict != "ok") {
       damage_ = verdict;
       return Condition::kDamaged;
@@ -186,11 +198,19 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
   return Condition::kSound;
 }
 
-void StoreFile::make_ready(SideLock& lock, Depth depth, Access access) {
+void StoreFile::make_ready(SideLock& lock, Depth depth) {
   if (look(depth) == Condition::kSound) return;
   lock.make_exclusive();
   Condition condition = look(depth);  // another process may have put it right while we had no lock
   if (condition == Condition::kDamaged) {
+    // Once more a moment later: what a lock or a read that failed made of a sound file passes.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    condition = look(depth);
+  }
+  if (condition == Condition::kDamaged) {
+    if (may_be_rolled_back(with_suffix(path_, "-journal"))) {
+      throw StoreBusy(fmt::format("{}: a transaction that has not ended cannot be rolled back now", path_.string()));
+    }
     set_aside();
     condition = Condition::kMissing;
   }
@@ -202,11 +222,12 @@ void StoreFile::make_ready(SideLock& lock, Depth depth, Access access) {
   }
   if (condition == Condition::kMissing) create();
   if (condition == Condition::kMissing || condition == Condition::kBlank) initialise();
-  if (condition == Condition::kWriteAheadLog) leave_write_ahead_log();
-  condition = look(Depth::kHeader);
+  std::string why_not;
+  if (condition == Condition::kWriteAheadLog) why_not = leave_write_ahead_log();
+  condition = look(condition == Condition::kWriteAheadLog ? depth : Depth::kHeader);
   if (condition == Condition::kWriteAheadLog) {
-    if (access == Access::kRead) return;
     connection_.reset();
+    if (!why_not.empty()) throw StoreError(why_not);
     throw StoreBusy(
         fmt::format("{}: another program has switched it to a write-ahead log and keeps it open", path_.string()));
   }
@@ -216,11 +237,11 @@ void StoreFile::make_ready(SideLock& lock, Depth depth, Access access) {
   }
 }
 
-void StoreFile::repair() {
+void StoreFile::repair(bool whole) {
   const SqliteStay stay;
   connection_.reset();
   SideLock lock(*this, LockMode::kExclusive);
-  make_ready(lock, Depth::kWhole, Access::kRead);
+  make_ready(lock, whole ? Depth::kWhole : Depth::kHeader);
 }
 
 // ---- changing the file ---------------------------------------------------------------------------
@@ -267,17 +288,21 @@ void StoreFile::initialise() const {
 }
 
 /// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back, unless another
-/// program has it open: that may take for ever, and a reader does not mind.
-void StoreFile::leave_write_ahead_log() {
+/// program has it open: that may take for ever. Readers then look without locks. Returns what else is in the way.
+std::string StoreFile::leave_write_ahead_log() {
+  std::string why_not;
   connection_.reset();
   WaitBudget none(WaitBudget::Clock::duration::zero());
   WaitBudget* const outer = std::exchange(budget_, &none);
   try {
-    Connection(path_, budget_).database.execute("PRAGMA journal_mode = DELETE");
-  } catch (const SqliteError&) {
-    // The caller looks again.
+    Connection alone(path_, budget_);
+    alone.database.execute("PRAGMA locking_mode = EXCLUSIVE");  // needs no shared memory, whatever that is by now
+    alone.database.execute("PRAGMA journal_mode = DELETE");
+  } catch (const StoreError& error) {  // the caller looks again
+    if (!error.means_busy()) why_not = error.what();
   }
   budget_ = outer;
+  return why_not;
 }
 
 // ---- the limit of file sizes ---------------------------------------------------------------------
@@ -318,7 +343,7 @@ Transaction::Transaction(StoreFile& file, Access access)
   if (file.has("-journal")) lock_.make_exclusive();
   // The log is there as long as a connection in that mode is, be it ours, which follows when another program switches.
   if (!file.connection_ || file.database().moved() || file.has("-wal")) {
-    file.make_ready(lock_, StoreFile::Depth::kHeader, access);
+    file.make_ready(lock_, StoreFile::Depth::kHeader);
   }
   file.database().execute(access == Access::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
   if (access == Access::kRead) return;

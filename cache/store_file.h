@@ -39,8 +39,9 @@ class StoreFile {
   const std::vector<ForeignObject>& foreign() const { return foreign_; }
   /// Whose patience the following transactions and repairs use up; it must outlive them.
   void wait_by(WaitBudget& budget) { budget_ = &budget; }
-  /// Looks thoroughly at the file, after an error that calls for it, and replaces it if it is damaged.
-  void repair();
+  /// Looks at the file, after an error that calls for it, and replaces it if it is damaged. All of it takes seconds
+  /// where it is large.
+  void repair(bool whole);
 
  private:
   friend class Transaction;
@@ -68,6 +69,7 @@ class StoreFile {
     StoreFile& file_;
     LockMode mode_;
     bool held_ = false;
+    bool closes_ = false;  // the side file: it could not be unlocked
     long owner_pid_ = 0;
   };
 
@@ -79,11 +81,11 @@ class StoreFile {
   Condition look(Depth depth);
   Condition examine(Database& database, Depth depth);
   /// Leaves an open connection to a sound file, whatever has to be done for it.
-  void make_ready(SideLock& lock, Depth depth, Access access);
+  void make_ready(SideLock& lock, Depth depth);
   void set_aside();
   void create() const;
   void initialise() const;
-  void leave_write_ahead_log();
+  std::string leave_write_ahead_log();
   void hold_folder();
   void open_side_file();
   bool has(const char* suffix) const;  // a file that is named for the database

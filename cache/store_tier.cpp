@@ -53,6 +53,12 @@ std::unique_ptr<Store> StoreTier::open() {
   return nullptr;
 }
 
+std::string StoreTier::why_none() {
+  WhyNot& told = why_not_.get();
+  const std::lock_guard guard(told.mutex);
+  return told.text;
+}
+
 void StoreTier::tell_foreign_objects(const Store& store) {
   const std::vector<std::string> foreign = store.foreign_objects();
   if (foreign.empty()) return;
@@ -97,9 +103,7 @@ Lookup StoreTier::look_beside(const KeyFields& fields, const CompilerWish& wish)
     } catch (const StoreError&) {  // not even a directory
     }
   }
-  WhyNot& told = why_not_.get();
-  const std::lock_guard guard(told.mutex);
-  found.trouble = told.text;
+  found.trouble = why_none();
   return found;
 }
 

@@ -27,6 +27,8 @@ class StoreTier {
   /// nullptr when memory only; tries to open it when it is time to try again.
   Store* get() { return late_.get(); }
   Store* peek() const { return late_.peek(); }
+  /// Why the last try to open it was in vain; empty if none was.
+  std::string why_none();
 
   /// `*trouble` (if given) becomes why the store could not be read under its locks, or empty.
   std::shared_ptr<const Entry> read(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget,

@@ -20,7 +20,7 @@ namespace attnjit::cache {
 
 /// What one process has of the store.
 struct Session {
-  std::mutex mutex;
+  std::timed_mutex mutex;
   std::vector<std::string> reports;
   StoreFile file;
   UseStamps uses;  // has its own mutex
@@ -88,16 +88,30 @@ class StoreTransactions {
   auto transact(Access access, WaitBudget& budget, const Body& body, OnDamage on_damage) {
     SqliteStay::check();  // before anything is waited for
     Session& session = sessions_.get();
-    const Reporter reporter{*this, session};  // before the lock: its destructor runs after the unlock
-    const std::lock_guard guard(session.mutex);
+    Reporter reporter{*this, {}};  // before the lock: its destructor runs after the unlock
+    const std::unique_lock guard = lock(session, budget);
+    const Harvest harvest{session, reporter};
     session.file.wait_by(budget);
+    bool whole = true;
     try {
       return attempt(session, access, body);
     } catch (const SqliteError& error) {
       if (on_damage == OnDamage::kThrow || !error.calls_for_a_look()) throw;
+      whole = error.means_damage();
     }
-    session.file.repair();
+    session.file.repair(whole);
     return attempt(session, access, body);
+  }
+
+  /// Another thread may wait for the file's lock with this one held, for as long as its own patience lasts.
+  static std::unique_lock<std::timed_mutex> lock(Session& session, WaitBudget& budget) {
+    std::unique_lock guard(session.mutex, std::try_to_lock);
+    if (guard) return guard;
+    const auto start = WaitBudget::Clock::now();
+    const bool got_in = guard.try_lock_for(budget.left());
+    budget.spend_since(start);
+    if (!got_in) throw StoreBusy("another thread of this process is at the cache file and does not get on");
+    return guard;
   }
 
   template <class Body>
@@ -111,17 +125,18 @@ class StoreTransactions {
   /// Hands on what was repaired, with no lock held.
   struct Reporter {
     StoreTransactions& store;
-    Session& session;
+    std::vector<std::string> reports;
     ~Reporter() {
-      std::vector<std::string> reports;
-      {
-        const std::lock_guard guard(session.mutex);
-        reports.swap(session.reports);
-      }
       store.counters_.bad_files += static_cast<std::int64_t>(reports.size());
       if (!store.on_repair_) return;
       for (const std::string& report : reports) store.on_repair_(report);
     }
+  };
+
+  struct Harvest {
+    Session& session;
+    Reporter& reporter;
+    ~Harvest() { reporter.reports.swap(session.reports); }
   };
 
   const std::filesystem::path path_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -57,12 +58,19 @@ bool may_be_opened(const std::string& name, struct stat& file) {
   return !reason;
 }
 
-/// A journal that this process makes is for the whole group where the folder is, as the database is.
-void give_to_group(const std::string& name) {
-  struct stat folder;
-  if (::stat(std::filesystem::path(name).parent_path().c_str(), &folder) != 0 || !(folder.st_mode & S_IWGRP)) return;
+/// A journal that this process makes is for the whole group where the folder is, as the database is, and for nobody
+/// else: SQLite gives it the database's mode, which may not be what it was when that was opened. A journal that others
+/// may write would be trusted by nobody, and keep all out for good.
+void fit_into_folder(const std::string& name) {
+  struct stat folder, file;
+  if (::stat(std::filesystem::path(name).parent_path().c_str(), &folder) != 0) return;
+  const bool shared = folder.st_mode & S_IWGRP;
   // By name, since the descriptor is SQLite's. A failure shows in the look that follows.
-  (void)::lchown(name.c_str(), static_cast<uid_t>(-1), folder.st_gid);
+  if (shared) (void)::lchown(name.c_str(), static_cast<uid_t>(-1), folder.st_gid);
+  if (::lstat(name.c_str(), &file) == 0 && S_ISREG(file.st_mode) &&
+      (file.st_mode & (shared ? S_IWOTH : S_IWOTH | S_IWGRP))) {
+    (void)::chmod(name.c_str(), shared ? 0660 : 0600);
+  }
 }
 
 /// Looks at what bears the name now that it is open: it may have been replaced since the first look.
@@ -97,7 +105,7 @@ int open_checked(sqlite3_vfs* vfs, const char* given, sqlite3_file* file, int fl
   }
   const int code = base_of(vfs)->xOpen(base_of(vfs), given, file, flags, flags_out);
   if (code != SQLITE_OK) return code;
-  if (!was_there(before)) give_to_group(name);
+  if (!was_there(before)) fit_into_folder(name);
   if (is_what_was_looked_at(file, name, before)) return code;
   if (file->pMethods) file->pMethods->xClose(file);
   return refuse(file);
@@ -122,7 +130,18 @@ int vfs_delete(sqlite3_vfs* vfs, const char* name, int sync_directory) {
 /// To SQLite a super-journal that is not there means that its transaction has ended, and the journal that names it
 /// goes.
 int vfs_access(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
-  if (belongs_to_a_database(name)) return base_of(vfs)->xAccess(base_of(vfs), name, flags, result);
+  if (belongs_to_a_database(name)) {
+    const int code = base_of(vfs)->xAccess(base_of(vfs), name, flags, result);
+    if (code != SQLITE_OK || *result || flags != SQLITE_ACCESS_EXISTS) return code;
+    // SQLite's own takes every failure for "not there", and the half-written file beside a journal for a sound one.
+    struct stat file;
+    if (::stat(name, &file) == 0) {
+      *result = !S_ISREG(file.st_mode) || file.st_size > 0;
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      return SQLITE_IOERR_ACCESS;
+    }
+    return SQLITE_OK;
+  }
   *result = 0;
   try {
     remark(

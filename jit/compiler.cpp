@@ -8,6 +8,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/cubin_elf.h"
+#include "jit/memory_limit.h"
 #include "jit/nvrtc_library.h"
 #include "process/exit.h"
 
@@ -245,6 +246,7 @@ Cubin compile(const Nvrtc& nvrtc, const Templates& templates, const CompileReque
   const auto begin = Clock::now();
   const NvrtcStay stay;
   check_target(nvrtc, request.target);
+  const CompileMemory memory;
   Job job(nvrtc, templates, request, Output::kCubin);
   job.run();
   Cubin cubin;
@@ -261,6 +263,7 @@ Cubin compile(const Nvrtc& nvrtc, const Templates& templates, const CompileReque
 std::string compile_to_ptx(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request) {
   const NvrtcStay stay;
   check_target(nvrtc, request.target);
+  const CompileMemory memory;
   Job job(nvrtc, templates, request, Output::kPtx);
   job.run();
   const std::string ptx = job.program().ptx();

@@ -1,5 +1,8 @@
 #include "jit/nvrtc.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +11,7 @@
 #include <utility>
 
 #include "attnjit/error.hpp"
+#include "jit/memory_limit.h"
 #include "jit/nvrtc_library.h"
 #include "jit/nvrtc_search.h"
 
@@ -16,6 +20,8 @@ namespace {
 
 /// The first version with family-specific targets (sm_100f).
 constexpr CompilerVersion kFirstWithFamilies{12, 9};
+/// Of address space, with its builtins, before the first compile.
+constexpr std::size_t kBytesOfNvrtc = std::size_t{192} << 20;
 
 /// The places of a search as far as they had to be looked at, and the library to be used, if there is one.
 struct Examined {
@@ -73,6 +79,16 @@ Examined examine(const NvrtcSearch& search) {
   return result;
 }
 
+/// The loader opens several files, and the one that it has no descriptor for looks like one that is not there.
+bool few_descriptors_are_left() {
+  constexpr int kOfALoader = 8;
+  int opened[kOfALoader], count = 0;
+  while (count < kOfALoader && (opened[count] = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) ++count;
+  const int why = errno;
+  for (int i = 0; i < count; ++i) ::close(opened[i]);
+  return count < kOfALoader && (why == EMFILE || why == ENFILE);
+}
+
 std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates, CompilerVersion oldest) {
   std::string places, limited;
   for (const NvrtcCandidate& candidate : candidates) {
@@ -82,6 +98,7 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
       if (candidate.verdict.find(reason) != std::string::npos) limited = reason;
     }
   }
+  if (limited.empty() && few_descriptors_are_left()) limited = std::strerror(EMFILE);
   if (!limited.empty()) {
     return fmt::format(
         "no usable libnvrtc, which is needed to compile a kernel. Looked at:{}\nThis process has come to a limit ({}): "
@@ -99,6 +116,12 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
 std::string CompilerVersion::name() const { return fmt::format("{}.{}", major, minor); }
 
 std::shared_ptr<const Nvrtc> Nvrtc::open(const NvrtcSearch& search) {
+  // The loader's words for it are many, some look like a library that is not there, and some end the process.
+  if (!fits_under_memory_limit(kBytesOfNvrtc)) {
+    throw Error(Status::kNoCompiler,
+                fmt::format("libnvrtc takes some {} MiB of address space: {} leaves less; raise it",
+                            kBytesOfNvrtc >> 20, memory_limit()));
+  }
   const Examined examined = examine(search);
   if (examined.chosen == nullptr)
     throw Error(Status::kNoCompiler, nothing_found_message(examined.candidates, search.oldest));

@@ -2,7 +2,10 @@
 // forks.
 #pragma once
 
+#include <new>
+
 #include "attnjit/error.hpp"
+#include "jit/memory_limit.h"
 #include "process/exit.h"
 #include "process/fork.h"
 #include "process/no_cancellation.h"
@@ -22,6 +25,10 @@ auto library_call(const Body& body) {
   }
   try {
     return body();
+  } catch (const std::bad_alloc&) {
+    stay.fails();
+    jit::throw_memory_limit();
+    throw;
   } catch (...) {
     stay.fails();
     throw;

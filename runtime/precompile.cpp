@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -15,6 +16,7 @@
 #include <variant>
 
 #include "attnjit/error.hpp"
+#include "jit/memory_limit.h"
 #include "runtime/context_impl.h"
 #include "runtime/fallback.h"
 #include "runtime/kernels/check_indices.h"
@@ -43,10 +45,18 @@ Context open_context(const PrecompileOptions& options, const std::string& arch) 
   Context context(std::move(context_options));
   cache::KernelCache& cache = context.impl()->loader().cache();
   if (cache.store() == nullptr) {
-    throw Error(Status::kInvalidArgument,
-                fmt::format("there is no cache file to keep kernels in: {}", cache.location().reason));
+    const std::string why = cache.why_no_store();
+    throw Error(Status::kInvalidArgument, fmt::format("there is no cache file to keep kernels in: {}",
+                                                      why.empty() ? cache.location().reason : why));
   }
   return context;
+}
+
+/// What went wrong, with the limit that may be why.
+std::string text_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) == nullptr) return error.what();
+  const std::string limit = jit::memory_limit();
+  return limit.empty() ? "there is not enough memory" : fmt::format("{} leaves not enough memory; raise it", limit);
 }
 
 Work plan_work(const PrecompileOptions& options) {
@@ -79,7 +89,7 @@ Work plan_work(const PrecompileOptions& options) {
           work.reports.push_back(report);
         }
       } catch (const std::exception& error) {
-        report.error = error.what();
+        report.error = text_of(error);
         work.reports.push_back(std::move(report));
       }
     }
@@ -117,7 +127,7 @@ void prepare(const Job& job, bool recompile, KernelReport& report) {
                                  loader.cache().store()->path().string());
     }
   } catch (const std::exception& error) {
-    report.error = error.what();
+    report.error = text_of(error);
   }
 }
 
@@ -153,11 +163,18 @@ std::vector<KernelReport> precompile(const PrecompileOptions& options,
     }
   };
   {
+    const int wanted = worker_count(options.jobs, work.jobs.size());
     std::vector<std::jthread> workers;  // joined at the end of the block
     try {
-      for (int i = 0; i < worker_count(options.jobs, work.jobs.size()); ++i) workers.emplace_back(work_off);
-    } catch (const std::system_error&) {
-      // No more threads (ulimit -u): those that there are do it, this one among them.
+      for (int i = 0; i < wanted; ++i) workers.emplace_back(work_off);
+    } catch (const std::system_error& error) {
+      // No more threads: those that there are do it, this one among them.
+      if (options.context.log && static_cast<int>(workers.size()) + 1 < wanted) {
+        options.context.log(LogLevel::kWarning,
+                            fmt::format("{} kernels instead of {} are compiled at once, because no more threads can be "
+                                        "had ({}): see the limits of processes and of memory (ulimit -u, -v)",
+                                        workers.size() + 1, wanted, error.what()));
+      }
       work_off();
     }
   }

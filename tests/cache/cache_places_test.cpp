@@ -1,6 +1,5 @@
 // Places that cannot be used, from the environment to a kernel that is served nevertheless.
 #include <grp.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -10,6 +9,7 @@
 
 #include "cache/sqlite.h"
 #include "tests/cache/cache_trouble.h"
+#include "tests/cache/own_file_system.h"
 
 namespace attnjit::cache {
 namespace {
@@ -21,7 +21,6 @@ using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
 constexpr uid_t kNobody = 65534;
-constexpr int kNotPossible = 77;  // a child's status: this machine does not allow what the test needs
 
 /// To root every folder is writable, so root becomes somebody else; anybody else already is.
 void become_nobody() {
@@ -247,40 +246,7 @@ TEST_F(CachePlaces, FolderThatIsDeletedAndComesBack) {
   EXPECT_EQ(next.get(301), Tier::kStore);
 }
 
-// ---- file systems of our own: a mount that only the child process sees
-// -------------------------------------------------
-
-bool become_root_of_a_namespace() {
-  const uid_t user = ::getuid();
-  const gid_t group = ::getgid();
-  if (user == 0) return ::unshare(CLONE_NEWNS) == 0;
-  if (::unshare(CLONE_NEWNS | CLONE_NEWUSER) != 0) return false;
-  const auto write_line = [](const char* path, const std::string& line) {
-    FILE* file = std::fopen(path, "we");
-    if (!file) return false;
-    const bool written = std::fputs(line.c_str(), file) >= 0;
-    return std::fclose(file) == 0 && written;
-  };
-  const std::string to_itself = " 1\n";
-  return write_line("/proc/self/setgroups", "deny") &&
-         write_line("/proc/self/uid_map", std::to_string(user) + " " + std::to_string(user) + to_itself) &&
-         write_line("/proc/self/gid_map", std::to_string(group) + " " + std::to_string(group) + to_itself);
-}
-
-/// Runs `body` with an own tmpfs of `size` at `place`; kNotPossible where that is not allowed.
-int with_file_system(const fs::path& place, const char* size, const std::function<void()>& body) {
-  fs::create_directory(place);
-  return run_child([&] {
-    const std::string options = std::string("mode=0700,size=") + size;
-    if (!become_root_of_a_namespace() || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("none", place.c_str(), "tmpfs", 0, options.c_str()) != 0) {
-      return kNotPossible;
-    }
-    return checked(body);
-  });
-}
-
-constexpr char kNoMount[] = "a mount namespace is not allowed here (needs CAP_SYS_ADMIN or user namespaces)";
+// ---- file systems of our own
 
 TEST_F(CachePlaces, ReadOnlyFileSystem) {
   const fs::path place = root_ / "mounted";

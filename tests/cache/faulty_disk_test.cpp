@@ -175,7 +175,7 @@ TEST(FaultyDiskRace, AFileReplacedAfterTheLookIsNotSetAside) {
   const std::filesystem::path file = directory / "kernels-v1.sqlite";
   std::ofstream(file) << std::string(20'000, 'x');
   bool replaced = false;
-  FaultyDisk::after_close(2, [&] {  // the second look is the one under the lock
+  FaultyDisk::after_close(3, [&] {  // the third look is the last one, under the lock
     replaced = true;
     std::filesystem::rename(file, directory / "away");
     std::ofstream(file) << "the other process's";

@@ -1,6 +1,9 @@
 // Requests under each limit that a process may be put under: served, and never at the price of the process.
 #include <sys/resource.h>
 
+#include <fstream>
+#include <new>
+
 #include "cache/kernel_cache.h"
 #include "tests/cache/cache_trouble.h"
 
@@ -74,6 +77,58 @@ TEST(ResourceLimits, OfFileSizesLetsAReaderRead) {
               });
             }),
             0);
+}
+
+/// What is mapped of this process's address space.
+rlim_t address_space() {
+  std::ifstream sizes("/proc/self/statm");
+  rlim_t pages = 0;
+  sizes >> pages;
+  return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(ResourceLimits, OfMemoryCostsARequestAtMost) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer ends the process where it gets no memory";
+#endif
+  int served = 0, failed = 0;
+  for (const rlim_t kib : {0, 64, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 16384}) {
+    SCOPED_TRACE(::testing::Message() << kib << " KiB more");
+    TemporaryDirectory directory;
+    Signal none_left;
+    const int status = run_child([&] {
+      return checked([&] {
+        const std::vector<char> kept(8 << 20);  // what malloc has in hand is used up by then
+        ASSERT_TRUE(set_limit(RLIMIT_AS, address_space() + kib * 1024));
+        std::unique_ptr<WatchedCache> cache;
+        for (int number = 0; number < 40; ++number) {
+          try {
+            if (!cache) cache = std::make_unique<WatchedCache>(directory.path());
+            const Found found = (*cache)->get({sample_fields(number), {}, false},
+                                              [number] { return sample_entry(number, kNewCompiler, kBytes); });
+            if (found.entry->image.size() != kBytes) std::abort();
+          } catch (const std::bad_alloc&) {
+            none_left.give();
+          }
+        }
+        // Nothing is left half done: with memory again, all is served.
+        ASSERT_TRUE(set_limit(RLIMIT_AS, RLIM_INFINITY));
+        if (!cache) cache = std::make_unique<WatchedCache>(directory.path());
+        get_all(*cache, 0);
+        get_all(*cache, 100);
+      });
+    });
+    EXPECT_EQ(status, 0);
+    ::fcntl(none_left.reading_end(), F_SETFL, O_NONBLOCK);
+    char byte;
+    (::read(none_left.reading_end(), &byte, 1) == 1 ? failed : served) += 1;
+    Store store(directory.path());
+    EXPECT_THAT(store.verify(), IsEmpty());
+    EXPECT_FALSE(std::filesystem::exists(directory / "kernels-v1.sqlite.bad"));
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(served, 0);
+  EXPECT_GT(failed, 0) << "the limits were never met";
 }
 
 TEST(ResourceLimits, OfDescriptorsCostsTheStoreAtMost) {

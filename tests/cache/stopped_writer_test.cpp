@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "cache/key_lock.h"
@@ -60,7 +61,10 @@ class StoppedWriter : public ::testing::Test {
   std::unique_ptr<KernelCache> open(std::chrono::milliseconds request = 40ms, std::chrono::milliseconds read = 5ms) {
     KernelCacheOptions options;
     options.location.directory = directory_.path();
-    options.warn = [this](const std::string& text) { warnings_.push_back(text); };
+    options.warn = [this](const std::string& text) {
+      const std::lock_guard guard(mutex_);
+      warnings_.push_back(text);
+    };
     options.lock_timeout = request;
     options.read_patience = read;
     return std::make_unique<KernelCache>(std::move(options));
@@ -72,6 +76,7 @@ class StoppedWriter : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  std::mutex mutex_;
   std::vector<std::string> warnings_;
 };
 
@@ -173,6 +178,24 @@ TEST_F(StoppedWriter, WhatARequestHasWaitedIsTakenFromItsBudget) {
   EXPECT_EQ(wait_for(writer), 0);
 }
 
+TEST_F(StoppedWriter, ThreadsDoNotWaitForItOneAfterAnother) {
+  fill();
+  const pid_t writer = start_writer(3);
+  int end = 0;
+  ASSERT_TRUE(has_stopped(writer, end));
+  const auto cache = open(1000ms, 1ms);
+  const auto start = Clock::now();
+  {
+    std::vector<std::jthread> threads;
+    for (int number = 100; number < 104; ++number) {
+      threads.emplace_back([&, number] { cache->get(request(number), [&] { return stored(number); }); });
+    }
+  }
+  EXPECT_LT(Clock::now() - start, 2500ms) << "each waited for its own second";
+  ::kill(writer, SIGCONT);
+  EXPECT_EQ(wait_for(writer), 0);
+}
+
 TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   Store(directory_.path()).put(stored(0));
   const Key key = sample_fields(1).key();
@@ -190,6 +213,39 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   EXPECT_EQ(after.outcome(), KeyLock::Outcome::kHeld) << "the holder was computing all the time";
   EXPECT_TRUE(after.waited());
   EXPECT_EQ(wait_for(holder), 0);
+
+  const Key third = sample_fields(3).key();
+  const pid_t waiting = start_child([&] {
+    KeyLock lock(directory_ / "compile.lock", third, 0ms);
+    lock.note_waiting(true);
+    held.give();
+    for (const auto until = Clock::now() + 5s; Clock::now() < until;) {  // it asks again and again
+    }
+    return 0;
+  });
+  held.take();
+  const KeyLock beside(directory_ / "compile.lock", third, 600ms);
+  EXPECT_EQ(beside.outcome(), KeyLock::Outcome::kTimedOut) << "it took one that waits for one that gets on";
+  EXPECT_GE(beside.idle(), 600ms);
+  ::kill(waiting, SIGKILL);
+  EXPECT_EQ(wait_for(waiting), 1000 + SIGKILL);
+
+  // Two keys that share a place in the file: who computes under the one does not get on with the other.
+  Key fourth = third, fifth = third;
+  fourth.bytes[0] = 1;
+  fifth.bytes[0] = 2;
+  const pid_t computing = start_child([&] {
+    const KeyLock held_in_vain(directory_ / "compile.lock", fourth, 0ms);
+    const KeyLock lock(directory_ / "compile.lock", fifth, 0ms);
+    held.give();
+    for (const auto until = Clock::now() + 5s; Clock::now() < until;) {
+    }
+    return 0;
+  });
+  held.take();
+  EXPECT_EQ(KeyLock(directory_ / "compile.lock", fourth, 600ms).outcome(), KeyLock::Outcome::kTimedOut);
+  ::kill(computing, SIGKILL);
+  EXPECT_EQ(wait_for(computing), 1000 + SIGKILL);
 
   const Key other = sample_fields(2).key();
   const pid_t stopped = start_child([&] {

@@ -11,6 +11,7 @@
 #include "cache/kernel_cache.h"
 #include "cache/key_lock.h"
 #include "cache/row.h"
+#include "cache/sqlite.h"
 #include "cache/store.h"
 #include "tests/cache/support.h"
 
@@ -318,6 +319,18 @@ TEST_F(StoreTrust, AHeldFolderIsTheOneThatWasHeld) {
   EXPECT_TRUE(folder.remove("b"));
   EXPECT_TRUE(fs::is_empty(directory_ / "away"));
   EXPECT_EQ(fs::file_size(ours / "a"), 6u);
+}
+
+/// SQLite gives a journal the mode that its database has by then; nobody would ever trust one that all may write.
+TEST_F(StoreTrust, JournalThatThisProcessMakesIsItsOwn) {
+  Database database(file_, std::chrono::milliseconds(0));
+  ASSERT_EQ(::chmod(file_.c_str(), 0666), 0);
+  database.execute("BEGIN IMMEDIATE; DELETE FROM kernels");
+  struct stat status;
+  ASSERT_EQ(::stat((file_.string() + "-journal").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  database.execute("ROLLBACK");
+  ASSERT_EQ(::chmod(file_.c_str(), 0600), 0);
 }
 
 }  // namespace

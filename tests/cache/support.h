@@ -145,6 +145,7 @@ class Signal {
     char byte;
     if (::read(ends_[0], &byte, 1) != 1) std::abort();
   }
+  int reading_end() const { return ends_[0]; }
   int giving_end() const { return ends_[1]; }
 
  private:
