@@ -95,6 +95,7 @@ class StoreFile {
   std::vector<ForeignObject> foreign_;
   std::unique_ptr<Connection> connection_;
   FileDescriptor side_file_;
+  bool locks_work_ = false;  // has held the side lock
   WaitBudget* budget_ = nullptr;
 };
 
