@@ -21,13 +21,6 @@
 namespace attnjit::cache {
 namespace {
 
-constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(2)};
-constexpr std::uint64_t kSideByte = 0;
-/// Who wants the side byte waits for it behind this one, and lets this one go when it has it. Readers pass together;
-/// a writer that waits keeps out those that come later, so that readers who always overlap cannot keep it out, and
-/// readers that wait keep out the next writer.
-constexpr std::uint64_t kGateByte = 1;
-
 std::filesystem::path with_suffix(std::filesystem::path path, const char* suffix) { return path += suffix; }
 
 StoreError system_error(const std::filesystem::path& path, const char* what) {
@@ -64,68 +57,6 @@ void StoreFile::hold_folder() {
 }
 
 bool StoreFile::has(const char* suffix) const { return folder_->has(with_suffix(name_, suffix)); }
-
-// ---- the side lock -------------------------------------------------------------------------------
-
-StoreFile::SideLock::SideLock(StoreFile& file, LockMode mode) : file_(file), mode_(mode) { take(mode); }
-
-void StoreFile::SideLock::make_exclusive() {
-  if (mode_ == LockMode::kExclusive) return;
-  let_go();
-  take(LockMode::kExclusive);
-}
-
-void StoreFile::SideLock::take(LockMode mode) {
-  mode_ = mode;
-  owner_pid_ = ::getpid();
-  file_.hold_folder();
-  file_.open_side_file();
-  if (!file_.side_file_.valid()) return;  // a place without room for our lock still has SQLite's
-  const int side_file = file_.side_file_.number();
-  WaitBudget& budget = *file_.budget_;
-  const auto start = WaitBudget::Clock::now();
-  const LockResult gate = lock_byte(side_file, mode, kGateByte, budget.left_ms(), kSidePace);
-  budget.spend_since(start);
-  const auto through = WaitBudget::Clock::now();
-  const LockResult side =
-      gate == LockResult::kTimedOut ? gate : lock_byte(side_file, mode, kSideByte, budget.left_ms(), kSidePace);
-  budget.spend_since(through);
-  if (gate == LockResult::kHeld && !unlock_byte(side_file, kGateByte)) closes_ = true;
-  switch (side) {
-    case LockResult::kHeld: held_ = true; break;
-    case LockResult::kTimedOut:
-      let_go();  // there is no destructor for what is not made
-      throw StoreBusy(fmt::format("{}: another process holds the lock and does not let go of it (it may be stopped)",
-                                  file_.path_.string()));
-    case LockResult::kUnavailable:
-      if (process_locks_fail(side_file)) {
-        throw StoreError(fmt::format("{}: locks fail on its file system ({}); choose a directory on a local disk",
-                                     file_.path_.string(), std::strerror(errno)));
-      }
-      break;
-  }
-}
-
-void StoreFile::SideLock::let_go() {
-  if (::getpid() == owner_pid_) {
-    if (held_ && !unlock_byte(file_.side_file_.number(), kSideByte)) closes_ = true;
-    // What cannot be unlocked would keep all others out for as long as the file is open.
-    if (closes_) file_.side_file_ = FileDescriptor();
-  }
-  held_ = closes_ = false;
-}
-
-/// Opens the side file, again if another file bears the name by now: processes that lock different files do
-/// not exclude each other.
-void StoreFile::open_side_file() {
-  const std::filesystem::path side_name = std::filesystem::path(name_).replace_extension(".lock");
-  struct stat opened, named;
-  if (side_file_.valid() && ::fstat(side_file_.number(), &opened) == 0 && folder_->look_at(side_name, named) &&
-      opened.st_dev == named.st_dev && opened.st_ino == named.st_ino) {
-    return;
-  }
-  side_file_ = open_lock_file(*folder_, side_name);
-}
 
 // ---- recognising the file ------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class StoreFile {
   void initialise() const;
   std::string leave_write_ahead_log();
   void hold_folder();
-  void open_side_file();
+  void open_side_file(std::string& why_not);
   bool has(const char* suffix) const;  // a file that is named for the database
   void keep_within_file_size_limit(Access access);
 
@@ -101,6 +101,7 @@ class StoreFile {
   std::vector<ForeignObject> foreign_;
   std::unique_ptr<Connection> connection_;
   FileDescriptor side_file_;
+  bool locks_work_ = false;  // has held the side lock
   WaitBudget* budget_ = nullptr;
 };
 
