@@ -126,7 +126,7 @@ class MlaDecode:
             _library().attnjit_mla_decode_reserve(self.handle, stream, batch, max_seqlen_q, num_heads)
         )
 
-    def bind(self, *, softmax_scale, workspace=None, max_seqlen_q=0, cp_rank=0, cp_world=1, **tensors):
+    def bind(self, *, softmax_scale, workspace=None, max_seqlen_q=-1, cp_rank=0, cp_world=1, **tensors):
         """Binds tensors by the names of attnjit_mla_decode_params; the workspace is a tensor of bytes."""
         numbers = dict(softmax_scale=softmax_scale, max_seqlen_q=max_seqlen_q, cp_rank=cp_rank, cp_world=cp_world)
         return DecodeCall(self, tensors, workspace, numbers)

@@ -252,7 +252,7 @@ typedef struct attnjit_mla_decode_params {
   const DLTensor* out_scale;      /* float32 [1], for e4m3 output */
   void* workspace;                /* on the device; NULL: what attnjit_mla_decode_reserve() made for the stream */
   size_t workspace_bytes;
-  int32_t max_seqlen_q; /* of packed tokens, where it must be given; -1 */
+  int32_t max_seqlen_q; /* of packed tokens, which need it; -1: not given */
   int32_t cp_rank;
   int32_t cp_world;
   float softmax_scale;

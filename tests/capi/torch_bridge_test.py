@@ -70,7 +70,7 @@ class TorchBridge(unittest.TestCase):
             self.assertIn(f": {name} has dtype int32", self.refusal(**{name: wrong}))
         self.assertIn(": cu_seqlens_q has dtype float32", self.refusal(cu_seqlens_q=tensor("float32", 3)))
         self.assertIn(": cu_seqlens_k has shape [4]", self.refusal(cu_seqlens_k=tensor("int32", 4)))
-        self.assertIn("max_seqlen_q is -1", self.refusal(max_seqlen_q=-1))
+        self.assertIn("max_seqlen_q is -2", self.refusal(max_seqlen_q=-2))
         self.assertIn("max_seqlen_k is -2", self.refusal(max_seqlen_k=-2))
         self.assertIn("softmax_scale is -3", self.refusal(softmax_scale=-3.0))
 

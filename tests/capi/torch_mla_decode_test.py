@@ -69,7 +69,7 @@ class TorchMlaDecode(unittest.TestCase):
         packed = {"q": tensor("bfloat16", 5, 8, 288), "out": tensor("bfloat16", 5, 8, 256), "lse": None}
         packed["cu_seqlens_q"] = tensor("int32", 4)
         self.assertIn("without a device", self.refusal(**packed, max_seqlen_q=2))
-        self.assertIn("max_seqlen_q is -1", self.refusal(**packed, max_seqlen_q=-1))
+        self.assertIn("max_seqlen_q is -2", self.refusal(**packed, max_seqlen_q=-2))
 
     def test_workspace_bytes(self):
         few = self.op.workspace_bytes(batch=4, max_seqlen_q=1, num_heads=8)
