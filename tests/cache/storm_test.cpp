@@ -7,7 +7,6 @@
 
 #include <numeric>
 
-#include "cache/store.h"
 #include "tests/cache/support.h"
 
 namespace attnjit::cache {
@@ -32,8 +31,6 @@ TEST(CacheStorm, SixtyFourColdProcessesOfFourThreadsCompileEachKernelOnce) {
 
 void strike(int strikes, unsigned seed) {
   TemporaryDirectory directory;
-  // A kill while the file is made leaves an empty one, which the next process tells of (FaultyDiskTest.KilledAt...).
-  { const Store made(directory.path()); }
   const StormOptions options{.directory = directory.path(), .kernels = 8, .strikes = strikes, .seed = seed};
   const StormResult result = run_storm(options);
   EXPECT_THAT(look_after_storm(options, result), IsEmpty());
