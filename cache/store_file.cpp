@@ -146,13 +146,10 @@ void StoreFile::make_ready(SideLock& lock, Depth depth) {
     condition = Condition::kMissing;
   }
   if (condition == Condition::kBlank) {
-    reports_.push_back(
-        fmt::format("{}: was empty (its maker was killed, or somebody truncated it); a new one "
-                    "was started",
-                    path_.string()));
+    reports_.push_back(fmt::format("{}: was empty (somebody truncated it); a new one was started", path_.string()));
+    initialise(path_);
   }
   if (condition == Condition::kMissing) create();
-  if (condition == Condition::kMissing || condition == Condition::kBlank) initialise();
   std::string why_not;
   if (condition == Condition::kWriteAheadLog) why_not = leave_write_ahead_log();
   condition = look(condition == Condition::kWriteAheadLog ? depth : Depth::kHeader);
@@ -197,15 +194,25 @@ void StoreFile::set_aside() {
       fmt::format("{}: damaged ({}); kept as {}, a new one was started", path_.string(), damage_, aside.string()));
 }
 
-/// Makes an empty file. O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in
-/// this process would drop SQLite's locks, so none is ever opened on a file that was there before.
+/// Makes the file under another name and renames it when it is whole, so that no process that is killed here leaves
+/// anything but a file that the next one removes.
 void StoreFile::create() const {
-  if (!folder_->create(name_, O_RDWR).valid() && errno != EEXIST) throw system_error(path_, "cannot be created");
+  const std::filesystem::path fresh = with_suffix(name_, ".new");
+  if (!folder_->remove(fresh) && errno != ENOENT) throw system_error(with_suffix(path_, ".new"), "cannot be removed");
+  // O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in this process would drop
+  // SQLite's locks, so none is ever opened on a file that was there before.
+  if (!folder_->create(fresh, O_RDWR).valid()) throw system_error(with_suffix(path_, ".new"), "cannot be created");
+  initialise(with_suffix(path_, ".new"));
+  // Where the side lock does not work, another process may have been quicker. Whose file bears the name is then looked
+  // at, whoever made it; a connection to one that was replaced notices before its next transaction.
+  if (!folder_->rename(fresh, name_) && errno != ENOENT) throw system_error(path_, "cannot be created");
 }
 
-void StoreFile::initialise() const {
-  Connection fresh(path_, budget_);
+void StoreFile::initialise(const std::filesystem::path& path) const {
+  Connection fresh(path, budget_);
   Database& database = fresh.database;
+  // A journal on disk would be for a file that nobody reads before it is whole.
+  database.execute("PRAGMA journal_mode = MEMORY");
   // Can only be chosen before the first table is made; lets clear() and a size cap give pages back.
   database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   database.execute("BEGIN IMMEDIATE");

@@ -84,7 +84,7 @@ class StoreFile {
   void make_ready(SideLock& lock, Depth depth);
   void set_aside();
   void create() const;
-  void initialise() const;
+  void initialise(const std::filesystem::path& path) const;
   std::string leave_write_ahead_log();
   void hold_folder();
   void open_side_file(std::string& why_not);

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -51,19 +52,31 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static atomic_long* counts;     /* by kind; shared with the processes that are forked from this one */
 static atomic_uint probability; /* per million */
+static atomic_ulong killer;     /* the call before which the process is killed, from 1; 0: none */
+static atomic_ulong called;
 static atomic_ulong drawn;
 static uint64_t first;
 static char scope[4096];
 static size_t scope_length;
 static atomic_bool watched[MOST_DESCRIPTORS];
 
+static void watch_folder(const char* folder) {
+  snprintf(scope, sizeof scope, "%s", folder);
+  scope_length = strlen(scope);
+}
+
 SHOWN void attnjit_arm_faulty_calls(unsigned seed, unsigned per_million, const char* folder) {
   probability = 0;
   drawn = 0;
   first = seed * UINT64_C(0x9e3779b97f4a7c15);
-  snprintf(scope, sizeof scope, "%s", folder);
-  scope_length = strlen(scope);
+  watch_folder(folder);
   probability = per_million;
+}
+
+SHOWN void attnjit_kill_at_call(unsigned long number, const char* folder) {
+  watch_folder(folder);
+  called = 0;
+  killer = number;
 }
 
 SHOWN long attnjit_failed_calls(const char* name) {
@@ -94,6 +107,7 @@ static uint64_t draw(void) {
 }
 
 static int fails(struct kind* kind, int in_scope) {
+  if (killer != 0 && in_scope && atomic_fetch_add(&called, 1) + 1 == killer) kill(getpid(), SIGKILL);
   const unsigned limit = probability;
   if (limit == 0 || !in_scope || draw() % 1000000 >= limit) return 0;
   int count = 0;
@@ -108,7 +122,7 @@ static int descriptor_in_scope(int descriptor) {
 }
 
 static int path_in_scope(const char* path) {
-  if (probability == 0 || !path) return 0;
+  if ((probability == 0 && killer == 0) || !path) return 0;
   int descriptor;
   if (sscanf(path, "/proc/self/fd/%d", &descriptor) == 1) return descriptor_in_scope(descriptor);
   return strncmp(path, scope, scope_length) == 0 || strcmp(path, "/dev/urandom") == 0;
@@ -224,6 +238,8 @@ ON_PATH_AT(fstatat, int, k_stat, (int folder, const char* path, struct stat* sta
            (folder, path, status, flags))
 ON_PATH_AT(fstatat64, int, k_stat, (int folder, const char* path, struct stat64* status, int flags),
            (folder, path, status, flags))
+ON_PATH_AT(renameat, int, k_rename, (int folder, const char* path, int to_folder, const char* to),
+           (folder, path, to_folder, to))
 ON_PATH_AT(unlinkat, int, k_unlink, (int folder, const char* path, int flags), (folder, path, flags))
 CALL(mmap, void*, k_map, descriptor_in_scope(fd),
      (void* address, size_t size, int protection, int flags, int fd, off_t at),

@@ -70,7 +70,7 @@ def known_tests(root):
 
 def known_programs(root):
     text = "\n".join(listing.read_text() for listing in (root / "tests").rglob("CMakeLists.txt"))
-    return set(re.findall(r"(?:attnjit_test|bad_input_test|add_executable)\(\s*(\w+)", text))
+    return set(re.findall(r"(?:attnjit_test|attnjit_storm_test|bad_input_test|add_executable)\(\s*(\w+)", text))
 
 
 def names_a_test(pattern, tests):
