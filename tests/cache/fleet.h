@@ -62,8 +62,8 @@ class Fleet {
   void work(std::chrono::milliseconds time);
   void kill_one();                                // SIGKILL; another one takes its place
   void stop_one(std::chrono::milliseconds time);  // SIGSTOP, and SIGCONT when the time is over
-  /// From now on only what is begun later counts as committed: somebody has deleted the rest. With `but_known`, not what
-  /// was there from the start.
+  /// From now on only what is begun later counts as committed: somebody has deleted the rest. With `but_known`, not
+  /// what was there from the start.
   void forget_committed(bool but_known = false);
   std::size_t committed() const;
 
