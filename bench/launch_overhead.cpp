@@ -14,7 +14,7 @@
 #include "bench/host_report.h"
 #include "examples/device_tensors.hpp"
 #include "runtime/context_impl.h"
-#include "runtime/device_services.h"
+#include "runtime/driver_launcher.h"
 #include "runtime/driver.h"
 #include "runtime/mha_varlen_kernels.h"
 
@@ -38,10 +38,15 @@ class BareKernel {
       : driver_(runtime::Driver::get()),
         call_(runtime::check_mha_varlen(config, params)),
         kernels_(runtime::choose_mha_varlen(config, context.impl()->features())) {
-    const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call_);
+    const runtime::LoadedKernels loaded(context, kernels_->plans());
+    const runtime::ReservedWorkspaces none(runtime::kMhaVarlen);
+    const Workspace nothing;
+    const runtime::WorkspaceSource source{runtime::kMhaVarlen, nothing, none};
+    runtime::DriverLauncher launcher(driver_, loaded, nullptr, source);
+    const runtime::Schedule schedule = kernels_->schedule(call_);
+    const runtime::Step& launch = schedule[0];
     const runtime::KernelPlan& plan = kernels_->plans()[static_cast<std::size_t>(launch.plan)];
-    runtime::DeviceServices services(driver_, counters_, nullptr);
-    params_ = kernels_->params(call_, launch, services, storage_);
+    params_ = kernels_->args(call_, schedule, 0, nullptr, launcher, storage_);
     family_ = plan.spec.family;
     const cache::Found found = context.impl()->loader().prepare(plan);
     CUdevice device = 0;
@@ -75,8 +80,7 @@ class BareKernel {
   const runtime::Driver& driver_;
   runtime::MhaVarlenCall call_;
   std::unique_ptr<runtime::MhaVarlenKernels> kernels_;
-  runtime::TileCounters counters_;
-  runtime::MhaVarlenKernels::ParamsStorage storage_{};
+  runtime::ArgsStorage storage_;
   const void* params_ = nullptr;
   std::string family_;
   CUlibrary library_ = nullptr;

@@ -11,12 +11,6 @@ double OperatorRun::seconds() const {
   return sum;
 }
 
-void OperatorRun::launch(KernelObjects& objects, const runtime::KernelPlan& plan, unsigned ctas, const void* params,
-                         const LaunchOptions& options) {
-  launch(plan.spec.family, objects.get(plan.spec, options.race_check),
-         {ctas, plan.threads, static_cast<u32>(plan.smem_bytes)}, params, options);
-}
-
 void OperatorRun::launch(const std::string& family, const KernelObject& object, const Grid& grid, const void* params,
                          const LaunchOptions& options) {
   OperatorRun one;

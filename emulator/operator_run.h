@@ -6,7 +6,6 @@
 
 #include "emulator/kernel_object.h"
 #include "emulator/launch.h"
-#include "runtime/kernel_plan.h"
 
 namespace attnjit::emulator {
 
@@ -25,9 +24,6 @@ struct OperatorRun : LaunchResult {
   double seconds() const;
   /// Launches one more. Throws KernelFault.
   void launch(const std::string& family, const KernelObject& object, const Grid& grid, const void* params,
-              const LaunchOptions& options);
-  /// Likewise; throws what KernelObjects::get() throws, too.
-  void launch(KernelObjects& objects, const runtime::KernelPlan& plan, unsigned ctas, const void* params,
               const LaunchOptions& options);
   /// Takes in what another call ran after this one.
   void add(const OperatorRun& later);

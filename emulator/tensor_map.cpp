@@ -7,7 +7,6 @@
 #include <stdexcept>
 
 #include "emulator/ptx/machine.h"
-#include "templates/shared/tile_counters.h"
 
 namespace attnjit::emulator {
 namespace {
@@ -91,7 +90,5 @@ EmulatedStream new_stream() {
   static std::atomic<std::uint64_t> next{0};
   return next++;
 }
-
-int EmulatorServices::tile_counter() { return stream_ ? counters_.of_stream(*stream_) : kernel::kNoTileCounter; }
 
 }  // namespace attnjit::emulator

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "runtime/tensor_map.h"
-#include "runtime/tile_counters.h"
 
 namespace attnjit::emulator {
 
@@ -39,19 +38,5 @@ void copy_box(const TensorDescription& tensor, int column, int head, int token, 
 using EmulatedStream = std::optional<std::uint64_t>;
 /// One that no other launch has. A launch that ends with a fault leaves its tile counter where it was.
 EmulatedStream new_stream();
-
-/// What params are made with for a launch on the emulator, of a kernel whose object has these counters.
-class EmulatorServices final : public runtime::LaunchServices {
- public:
-  EmulatorServices(runtime::TileCounters& counters, EmulatedStream stream) : counters_(counters), stream_(stream) {}
-  void encode(const runtime::TensorMapRequest& request, kernel::TensorMap& map) override {
-    describe_tensor(request, map);
-  }
-  int tile_counter() override;
-
- private:
-  runtime::TileCounters& counters_;
-  EmulatedStream stream_;
-};
 
 }  // namespace attnjit::emulator

@@ -18,31 +18,23 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-Names names_of(std::type_identity<MhaVarlenConfig>) {
+template <class Family>
+Names names_of(const std::vector<Family>& families) {
   Names names;
-  for (const MhaVarlenFamily& family : mha_varlen_families()) names.emplace_back(family.name);
+  for (const Family& family : families) names.insert(names.end(), family.kernels.begin(), family.kernels.end());
   return names;
 }
+
+Names names_of(std::type_identity<MhaVarlenConfig>) { return names_of(mha_varlen_families()); }
 Names names_of(std::type_identity<MaskFromTopkConfig>) { return {mask_from_topk_plan().spec.family}; }
 /// Chosen from the table of mha_varlen; and what makes the mask.
 Names names_of(std::type_identity<MaskedMhaConfig>) {
-  Names names = names_of(std::type_identity<MhaVarlenConfig>());
+  Names names = names_of(mha_varlen_families());
   names.push_back(mask_from_topk_plan().spec.family);
   return names;
 }
-Names names_of(std::type_identity<MlaDecodeConfig>) {
-  Names names;
-  for (const MlaDecodeFamily& family : mla_decode_families()) {
-    names.emplace_back(family.name);
-    if (family.joining != nullptr) names.emplace_back(family.joining);
-  }
-  return names;
-}
-Names names_of(std::type_identity<MergeStatesConfig>) {
-  Names names;
-  for (const MergeStatesFamily& family : merge_states_families()) names.emplace_back(family.name);
-  return names;
-}
+Names names_of(std::type_identity<MlaDecodeConfig>) { return names_of(mla_decode_families()); }
+Names names_of(std::type_identity<MergeStatesConfig>) { return names_of(merge_states_families()); }
 
 /// An operator without names_of() does not compile.
 template <std::size_t... kIndex>

@@ -20,6 +20,7 @@
 #include "process/fork.h"
 #include "runtime/compilers.h"
 #include "runtime/kernel_plan.h"
+#include "runtime/launcher.h"
 #include "runtime/miss.h"
 #include "runtime/refused_cubins.h"
 #include "runtime/tile_counters.h"
@@ -27,14 +28,6 @@
 namespace attnjit::runtime {
 
 class Driver;
-
-/// How a launch meets the one before it in its stream.
-enum class LaunchOrder {
-  kAfterPrevious,
-  /// It may begin once every CTA of the one before has called launch_dependents() or left, and waits for its results
-  /// itself (programmatic dependent launch; SM 9.0 on). Only for a kernel that calls wait_for_prerequisites().
-  kOverlapsPrevious,
-};
 
 /// What a driver (13000 for CUDA 13.0) is asked for. Before 12.3 a CUDA graph has no edge that stands for an overlap,
 /// and capturing one fails; a kernel that waits for its prerequisites itself is right in either order.

@@ -2,39 +2,27 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
-#include "runtime/kernels/check_indices.h"
-#include "runtime/kernels/mask_from_topk.h"
-#include "runtime/loaded_kernels.h"
-#include "runtime/operator_config.h"
+#include "runtime/loaded_operator.h"
+#include "runtime/masked_mha_kernels.h"
 
 namespace attnjit {
 
 class ATTNJIT_LOCAL MaskFromTopk::Impl {
  public:
   Impl(const Context& context, const MaskFromTopkConfig& config)
-      : context_(context), config_(config), kernels_(context, runtime::plans(config, context.impl()->features())) {
-    if (context_.impl()->options().debug_checks) check_.emplace("mask_from_topk", context_.impl()->loader());
-  }
+      : config_(config),
+        operator_(context, runtime::kMaskFromTopk,
+                  runtime::choose_mask_from_topk(config, context.impl()->features())) {}
 
   void run(const MaskFromTopkParams& params, Stream stream) const {
-    runtime::MaskFromTopkCall call = runtime::check_mask_from_topk(params);
-    kernels_.check();
-    const unsigned ctas = runtime::plan_mask_from_topk(call, context_.impl()->features());
-    if (ctas == 0 && !check_) return;
-    const Context::Impl::CurrentContext current(*context_.impl());
-    if (check_) [[unlikely]] {
-      check_->run(runtime::indices_of(call), stream);
-      if (ctas == 0) return;
-    }
-    kernels_[0].launch(ctas, &call.params, stream);
+    const runtime::MaskFromTopkCall call = runtime::check_mask_from_topk(params);
+    operator_.run(call, Workspace{}, stream, [&] { return runtime::indices_of(call); });
   }
   const MaskFromTopkConfig& config() const { return config_; }
 
  private:
-  Context context_;
   MaskFromTopkConfig config_;
-  runtime::LoadedKernels kernels_;
-  std::optional<runtime::IndexCheck> check_;  // with debug_checks
+  runtime::LoadedOperator<runtime::MaskFromTopkCall> operator_;
 };
 
 MaskFromTopk::MaskFromTopk(const Context& context, const MaskFromTopkConfig& config)

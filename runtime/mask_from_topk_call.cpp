@@ -7,7 +7,6 @@
 namespace attnjit::runtime {
 namespace {
 
-constexpr ArgumentCheck kMaskFromTopk("mask_from_topk");
 /// Of a row of the mask: a kernel counts positions in 32 bits.
 constexpr std::int64_t kMostWords = std::int64_t{1} << 26;
 

@@ -9,6 +9,8 @@
 
 namespace attnjit::runtime {
 
+inline constexpr ArgumentCheck kMaskFromTopk("mask_from_topk");
+
 struct MaskFromTopkCall {
   kernel::MaskFromTopkParams params;  // all but parts and chunk_words, which are the kernel's choice
   std::int64_t tokens = 0;            // Tq

@@ -7,18 +7,13 @@
 namespace attnjit {
 
 MergeStates::Impl::Impl(const Context& context, const MergeStatesConfig& config, const runtime::SmFeatures& features)
-    : context_(context),
-      config_(config),
-      kernels_(runtime::choose_merge_states(config, features)),
-      loaded_(context, kernels_->plans()) {}
+    : config_(config),
+      operator_(context, runtime::kMergeStates, runtime::choose_merge_states(config, features),
+                runtime::DebugCheck::kNone) {}
 
 void MergeStates::Impl::run(const MergeStatesParams& params, Stream stream) const {
-  const kernel::MergeStatesParams call = runtime::check_merge_states(config_, params);
-  loaded_.check();
-  const unsigned ctas = kernels_->ctas(call);
-  if (ctas == 0) return;
-  const Context::Impl::CurrentContext current(*context_.impl());
-  loaded_[0].launch(ctas, &call, stream);
+  operator_.run(runtime::check_merge_states(config_, params), Workspace{}, stream,
+                [] { return runtime::CheckedIndices{}; });
 }
 
 MergeStates::MergeStates(const Context& context, const MergeStatesConfig& config)

@@ -12,7 +12,6 @@
 namespace attnjit::runtime {
 namespace {
 
-constexpr ArgumentCheck kCheck("merge_states");
 constexpr const char* kWhichForm = "give either out_a, lse_a, out_b and lse_b, or outs and lses";
 
 DType out_dtype_of(const MergeStatesConfig& config) { return config.out_dtype.value_or(config.dtype); }
@@ -44,7 +43,7 @@ bool same_layout(const Tensor& a, const Tensor& b) {
 void check_alias(const char* output_name, const Tensor& output, const char* input_name, const Tensor& input) {
   if (output.data != input.data || output.elements() == 0) return;
   if (output.dtype == input.dtype && same_layout(output, input)) return;
-  kCheck.fail(
+  kMergeStates.fail(
       fmt::format("{} and {} start at the same address with different {}: a row would overwrite another one that is "
                   "still to be read; give {} the layout of {}, or memory of its own",
                   output_name, input_name, output.dtype == input.dtype ? "strides" : "types", output_name, input_name));
@@ -86,29 +85,29 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
   std::int64_t tokens = 0;
   std::int64_t heads = 0;
   if (p.outs.given()) {
-    kCheck.absent("out_a", p.out_a, kWhichForm);
-    kCheck.absent("lse_a", p.lse_a, kWhichForm);
-    kCheck.absent("out_b", p.out_b, kWhichForm);
-    kCheck.absent("lse_b", p.lse_b, kWhichForm);
-    kCheck.rows("outs", p.outs, config.dtype, {kAnySize, kAnySize, kAnySize, config.head_dim}, Access::kInput);
+    kMergeStates.absent("out_a", p.out_a, kWhichForm);
+    kMergeStates.absent("lse_a", p.lse_a, kWhichForm);
+    kMergeStates.absent("out_b", p.out_b, kWhichForm);
+    kMergeStates.absent("lse_b", p.lse_b, kWhichForm);
+    kMergeStates.rows("outs", p.outs, config.dtype, {kAnySize, kAnySize, kAnySize, config.head_dim}, Access::kInput);
     tokens = p.outs.shape[1];
     heads = p.outs.shape[2];
-    kCheck.elements("lses", p.lses, DType::kFloat32, {p.outs.shape[0], tokens, heads}, Access::kInput);
+    kMergeStates.elements("lses", p.lses, DType::kFloat32, {p.outs.shape[0], tokens, heads}, Access::kInput);
     if (p.outs.shape[0] > std::numeric_limits<int>::max()) [[unlikely]]
-      kCheck.fail(fmt::format("outs has {} states; at most 2^31 - 1 are served: merge them in parts", p.outs.shape[0]));
+      kMergeStates.fail(fmt::format("outs has {} states; at most 2^31 - 1 are served: merge them in parts", p.outs.shape[0]));
     call.first = state_of(without_states(p.outs), without_states(p.lses));
     call.out_state_stride = p.outs.strides[0];
     call.lse_state_stride = p.lses.strides[0];
     call.num_states = static_cast<int>(p.outs.shape[0]);
   } else {
-    kCheck.given("out_a", p.out_a, kWhichForm);
-    kCheck.absent("lses", p.lses, kWhichForm);
-    kCheck.rows("out_a", p.out_a, config.dtype, {kAnySize, kAnySize, config.head_dim}, Access::kInput);
+    kMergeStates.given("out_a", p.out_a, kWhichForm);
+    kMergeStates.absent("lses", p.lses, kWhichForm);
+    kMergeStates.rows("out_a", p.out_a, config.dtype, {kAnySize, kAnySize, config.head_dim}, Access::kInput);
     tokens = p.out_a.shape[0];
     heads = p.out_a.shape[1];
-    kCheck.elements("lse_a", p.lse_a, DType::kFloat32, {tokens, heads}, Access::kInput);
-    kCheck.rows("out_b", p.out_b, config.dtype, {tokens, heads, config.head_dim}, Access::kInput);
-    kCheck.elements("lse_b", p.lse_b, DType::kFloat32, {tokens, heads}, Access::kInput);
+    kMergeStates.elements("lse_a", p.lse_a, DType::kFloat32, {tokens, heads}, Access::kInput);
+    kMergeStates.rows("out_b", p.out_b, config.dtype, {tokens, heads, config.head_dim}, Access::kInput);
+    kMergeStates.elements("lse_b", p.lse_b, DType::kFloat32, {tokens, heads}, Access::kInput);
     call.first = state_of(p.out_a, p.lse_a);
     call.second = state_of(p.out_b, p.lse_b);
     call.num_states = 2;
@@ -116,12 +115,12 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
   }
 
   // ---- outputs
-  kCheck.rows("out", p.out, out_dtype, {tokens, heads, config.head_dim}, Access::kOutput);
-  if (p.lse.given()) kCheck.elements("lse", p.lse, DType::kFloat32, {tokens, heads}, Access::kOutput);
+  kMergeStates.rows("out", p.out, out_dtype, {tokens, heads, config.head_dim}, Access::kOutput);
+  if (p.lse.given()) kMergeStates.elements("lse", p.lse, DType::kFloat32, {tokens, heads}, Access::kOutput);
   if (out_dtype == DType::kFloat8E4M3) {
-    kCheck.vector("out_scale", p.out_scale, DType::kFloat32, 1);
+    kMergeStates.vector("out_scale", p.out_scale, DType::kFloat32, 1);
   } else {
-    kCheck.absent("out_scale", p.out_scale, "it belongs to float8_e4m3 output");
+    kMergeStates.absent("out_scale", p.out_scale, "it belongs to float8_e4m3 output");
   }
   if (p.outs.given()) {
     check_aliases(p, "outs", without_states(p.outs), "lses", without_states(p.lses));
@@ -131,7 +130,7 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
   }
   const Checked rows = Checked(tokens) * heads;
   if (!rows.fits()) [[unlikely]]
-    kCheck.fail(fmt::format("{} tokens x {} heads are more rows than 2^63: look at the shapes", tokens, heads));
+    kMergeStates.fail(fmt::format("{} tokens x {} heads are more rows than 2^63: look at the shapes", tokens, heads));
 
   call.out_scale = static_cast<const float*>(p.out_scale.data);
   call.out = p.out.data;
@@ -141,7 +140,7 @@ kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, co
   call.lse_token_stride = p.lse.strides[0];
   call.lse_head_stride = p.lse.strides[1];
   call.rows = rows.value();
-  call.num_heads = kCheck.count("heads", heads);
+  call.num_heads = kMergeStates.count("heads", heads);
   return call;
 }
 

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "attnjit/merge_states.hpp"
+#include "runtime/argument_check.h"
 #include "templates/shared/merge_states_params.h"
 
 namespace attnjit::runtime {
+
+inline constexpr ArgumentCheck kMergeStates("merge_states");
 
 /// Throws Error(kInvalidArgument) that names tensor, dim and value, what is allowed and what to do.
 kernel::MergeStatesParams check_merge_states(const MergeStatesConfig& config, const MergeStatesParams& params);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "attnjit/merge_states.hpp"
-#include "runtime/loaded_kernels.h"
+#include "runtime/loaded_operator.h"
 #include "runtime/merge_states_kernels.h"
 
 namespace attnjit {
@@ -16,10 +16,8 @@ class ATTNJIT_LOCAL MergeStates::Impl {
   const MergeStatesConfig& config() const { return config_; }
 
  private:
-  Context context_;
   MergeStatesConfig config_;
-  std::unique_ptr<runtime::MergeStatesKernels> kernels_;
-  runtime::LoadedKernels loaded_;
+  runtime::LoadedOperator<kernel::MergeStatesParams> operator_;
 };
 
 }  // namespace attnjit

@@ -6,62 +6,20 @@
 
 namespace attnjit {
 
-MlaDecode::Impl::Impl(const Context& context, const MlaDecodeConfig& config, const runtime::SmFeatures& features)
-    : context_(context), config_(config), kernels_(runtime::choose_mla_decode(config, features)) {
-  runtime::KernelLoader& loader = context_.impl()->loader();
-  for (const runtime::KernelPlan& plan : kernels_->plans()) {
-    if (context_.impl()->has_device()) {
-      loaded_.push_back(loader.load(plan));
-    } else {
-      loader.prepare(plan);
-    }
-  }
-  if (context_.impl()->options().debug_checks) check_.emplace("mla_decode", loader);
-}
-
-void MlaDecode::Impl::require_device() const {
-  if (loaded_.empty()) [[unlikely]] {
-    throw Error(Status::kInvalidArgument,
-                "this operator was made by a Context without a device: it compiles and caches, and cannot run. Make a "
-                "Context of a device");
-  }
-}
+MlaDecode::Impl::Impl(const Context& context, const MlaDecodeConfig& config, const runtime::SmFeatures& features,
+                      const runtime::Forced& forced)
+    : config_(config),
+      operator_(context, runtime::kMlaDecodeCheck, runtime::choose_mla_decode(config, features),
+                runtime::DebugCheck::kIndices, forced) {}
 
 std::size_t MlaDecode::Impl::workspace_bytes(const MlaDecodeBounds& bounds) const {
   runtime::check_mla_decode_bounds(bounds);
-  return kernels_->workspace_bytes(bounds);
-}
-
-void MlaDecode::Impl::reserve(Stream stream, const MlaDecodeBounds& bounds) const {
-  const std::size_t bytes = workspace_bytes(bounds);
-  require_device();
-  const Context::Impl::CurrentContext current(*context_.impl());
-  if (bytes > 0) reserved_.reserve(stream, bytes);
-}
-
-void MlaDecode::Impl::release(Stream stream) const {
-  require_device();
-  const Context::Impl::CurrentContext current(*context_.impl());
-  reserved_.release(stream);
+  return operator_.kernels().workspace_bytes(bounds);
 }
 
 void MlaDecode::Impl::run(const MlaDecodeParams& params, Stream stream) const {
-  runtime::MlaDecodeCall call = runtime::check_mla_decode(config_, params);
-  require_device();
-  const runtime::MlaDecodeKernels::Launch launch = kernels_->launch(call);
-  if (launch.count == 0 && !check_) return;
-  const Context::Impl::CurrentContext current(*context_.impl());
-  if (check_) [[unlikely]] {
-    check_->run(runtime::indices_of(call, config_, params), stream);
-    if (launch.count == 0) return;
-  }
-  const runtime::CallWorkspace workspace = runtime::workspace_for_call(runtime::kMlaDecodeCheck, params.workspace,
-                                                                       reserved_, stream, launch.workspace_bytes);
-  kernels_->set_workspace(call, workspace.data);
-  for (int i = 0; i < launch.count; ++i) {
-    const runtime::MlaDecodeKernels::Step& step = launch.steps[i];
-    loaded_[step.plan]->launch(step.ctas, &call.params, stream, step.order);
-  }
+  const runtime::MlaDecodeCall call = runtime::check_mla_decode(config_, params);
+  operator_.run(call, params.workspace, stream, [&] { return runtime::indices_of(call, config_, params); });
 }
 
 MlaDecode::MlaDecode(const Context& context, const MlaDecodeConfig& config)

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "attnjit/error.hpp"
-#include "runtime/kernels/mask_from_topk.h"
+#include "runtime/masked_mha_kernels.h"
 #include "runtime/merge_states_kernels.h"
 #include "runtime/mha_varlen_kernels.h"
 #include "runtime/mla_decode_kernels.h"
@@ -109,17 +109,11 @@ std::vector<KernelPlan> plans_of(const MergeStatesConfig& config, const SmFeatur
   return choose_merge_states(config, features)->plans();
 }
 
-std::vector<KernelPlan> plans_of(const MaskFromTopkConfig& config, const SmFeatures&) {
-  KernelPlan plan = mask_from_topk_plan();
-  plan.operator_config = to_json(config);
-  return {plan};
+std::vector<KernelPlan> plans_of(const MaskFromTopkConfig& config, const SmFeatures& features) {
+  return choose_mask_from_topk(config, features)->plans();
 }
-
 std::vector<KernelPlan> plans_of(const MaskedMhaConfig& config, const SmFeatures& features) {
-  std::vector<KernelPlan> all = choose_mha_varlen(config.attention, features, KeyMasking::kBitmask)->plans();
-  all.push_back(mask_from_topk_plan());
-  all.back().operator_config = to_json(config);
-  return all;
+  return choose_masked_mha(config, features)->plans();
 }
 
 // ---- errors

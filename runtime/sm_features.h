@@ -6,9 +6,6 @@
 
 namespace attnjit::runtime {
 
-/// Which of the tiles that a plan has; tests force one.
-enum class TileSize { kAsTheCallSuggests, kLarge, kSmall };
-
 struct SmFeatures {
   int sm = 0;            // 90 for compute capability 9.0
   int smem_per_cta = 0;  // bytes of dynamic shared memory a CTA may have (opt-in limit)
@@ -18,8 +15,6 @@ struct SmFeatures {
   bool e4m3_cvt = false;          // cvt to and from e4m3 (8.9 on)
   bool dependent_launch = false;  // griddepcontrol (9.0 on)
   bool wgmma = false;             // wgmma, setmaxnreg and the copy engine (sm_90a)
-  TileSize tile_size = TileSize::kAsTheCallSuggests;
-  int shared_by_ctas = 0;  // how many CTAs share the tiles of a persistent kernel; 0: one per SM. Tests give few
   bool operator==(const SmFeatures&) const = default;
 };
 

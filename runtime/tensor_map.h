@@ -26,14 +26,4 @@ struct TensorMapRequest {
   int element_bytes() const { return box_columns == BoxColumns::kMaskWords ? 4 : bytes_of(element); }
 };
 
-/// What a kernel's params need from whoever runs it: the driver, or the emulator.
-class LaunchServices {
- public:
-  virtual ~LaunchServices() = default;
-  virtual void encode(const TensorMapRequest& request, kernel::TensorMap& map) = 0;
-  /// Index of a counter of the kernel's module that is 0 when the launch starts, and that no launch uses which may run
-  /// beside it; kernel::kNoTileCounter where there is none, and the CTAs take tiles in turn.
-  virtual int tile_counter() = 0;
-};
-
 }  // namespace attnjit::runtime

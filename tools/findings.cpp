@@ -54,7 +54,7 @@ Json other_compilers(const jit::Nvrtc& used, jit::NvrtcSearch search) {
   Json families = Json::array();
   for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) {
     if (family.oldest_compiler <= used.version()) continue;
-    Json row = {{"family", family.name}, {"needs", family.oldest_compiler.name()}, {"name", nullptr}};
+    Json row = {{"family", family.kernels.front()}, {"needs", family.oldest_compiler.name()}, {"name", nullptr}};
     search.oldest = family.oldest_compiler;
     try {
       row["name"] = jit::Nvrtc::open(search)->name();

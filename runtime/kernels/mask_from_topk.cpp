@@ -22,22 +22,49 @@ KernelPlan mask_from_topk_plan() {
   return make_plan("mask_from_topk", "MaskFromTopkConfig", "MaskFromTopkParams", kConfig);
 }
 
-unsigned plan_mask_from_topk(MaskFromTopkCall& call, const SmFeatures& features) {
-  if (call.tile_rows == 0 || call.params.mask.words == 0) return 0;
-  // A second CTA for each row of tiles pays where SMs would be idle. There are fewer than 2^25 + B rows.
-  const std::int64_t idle_ratio = features.sm_count / call.tile_rows;
-  call.params.parts = static_cast<int>(std::clamp<std::int64_t>(idle_ratio, 1, kMostParts));
-  const int words_per_part = kernel::ceil_div(call.params.mask.words, call.params.parts);
-  call.params.chunk_words =
-      std::min(kConfig.chunk_words, kernel::ceil_div(words_per_part, kernel::kMaskTile) * kernel::kMaskTile);
-  const std::int64_t grid = call.tile_rows * call.params.parts;
-  if (grid > std::numeric_limits<int>::max()) {
-    throw Error(
-        Status::kInvalidArgument,
-        fmt::format("mask_from_topk: {} rows of tiles are more CTAs than a grid has (2^31 - 1): split the batch",
-                    call.tile_rows));
+namespace {
+
+class GenericMaskFromTopk final : public MaskFromTopkKernels {
+ public:
+  explicit GenericMaskFromTopk(const SmFeatures& features) : sm_count_(features.sm_count) {
+    plans_.push_back(mask_from_topk_plan());
   }
-  return static_cast<unsigned>(grid);
+
+  Schedule schedule(const MaskFromTopkCall& call, const Forced&) const override {
+    if (call.tile_rows == 0 || call.params.mask.words == 0) return {};
+    const std::int64_t grid = call.tile_rows * parts(call);
+    if (grid > std::numeric_limits<int>::max()) {
+      throw Error(
+          Status::kInvalidArgument,
+          fmt::format("mask_from_topk: {} rows of tiles are more CTAs than a grid has (2^31 - 1): split the batch",
+                      call.tile_rows));
+    }
+    return Schedule().then({.ctas = static_cast<unsigned>(grid)});
+  }
+
+  const void* args(const MaskFromTopkCall& call, const Schedule&, int, void*, Launcher&,
+                   ArgsStorage& storage) const override {
+    kernel::MaskFromTopkParams& args = storage.make(call.params);
+    args.parts = parts(call);
+    const int words_per_part = kernel::ceil_div(args.mask.words, args.parts);
+    args.chunk_words =
+        std::min(kConfig.chunk_words, kernel::ceil_div(words_per_part, kernel::kMaskTile) * kernel::kMaskTile);
+    return &args;
+  }
+
+ private:
+  /// A second CTA for each row of tiles pays where SMs would be idle. There are fewer than 2^25 + B rows.
+  int parts(const MaskFromTopkCall& call) const {
+    return static_cast<int>(std::clamp<std::int64_t>(sm_count_ / call.tile_rows, 1, kMostParts));
+  }
+
+  int sm_count_;
+};
+
+}  // namespace
+
+std::unique_ptr<MaskFromTopkKernels> make_mask_from_topk(const SmFeatures& features) {
+  return std::make_unique<GenericMaskFromTopk>(features);
 }
 
 }  // namespace attnjit::runtime

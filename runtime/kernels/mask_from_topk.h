@@ -1,7 +1,9 @@
-// Host half of templates/kernels/mask_from_topk.cuh: its one config, and its grid.
+// Host half of templates/kernels/mask_from_topk.cuh, which makes every mask on every SM.
 #pragma once
 
-#include "runtime/kernel_plan.h"
+#include <memory>
+
+#include "runtime/kernel_set.h"
 #include "runtime/mask_from_topk_call.h"
 #include "runtime/sm_features.h"
 
@@ -9,7 +11,7 @@ namespace attnjit::runtime {
 
 KernelPlan mask_from_topk_plan();
 
-/// The number of CTAs, 0 if there is nothing to do; fills in what of the params depends on the kernel.
-unsigned plan_mask_from_topk(MaskFromTopkCall& call, const SmFeatures& features);
+using MaskFromTopkKernels = KernelSet<MaskFromTopkCall>;
+std::unique_ptr<MaskFromTopkKernels> make_mask_from_topk(const SmFeatures& features);
 
 }  // namespace attnjit::runtime

@@ -7,7 +7,6 @@
 #include "attnjit/error.hpp"
 #include "runtime/checked.h"
 #include "runtime/element_of.h"
-#include "runtime/operator_config.h"
 #include "templates/shared/merge_states_config.h"
 
 namespace attnjit::runtime {
@@ -25,14 +24,12 @@ kernel::MergeStatesConfig kernel_config(const MergeStatesConfig& config, const S
 class GenericMergeStates final : public MergeStatesKernels {
  public:
   GenericMergeStates(const MergeStatesConfig& config, const SmFeatures& features)
-      : config_(kernel_config(config, features)),
-        plans_{make_plan("merge_states", "MergeStatesConfig", "MergeStatesParams", config_)} {
-    plans_[0].operator_config = to_json(config);
+      : config_(kernel_config(config, features)) {
+    plans_.push_back(make_plan("merge_states", "MergeStatesConfig", "MergeStatesParams", config_));
   }
 
-  const std::vector<KernelPlan>& plans() const override { return plans_; }
-
-  unsigned ctas(const kernel::MergeStatesParams& call) const override {
+  Schedule schedule(const kernel::MergeStatesParams& call, const Forced&) const override {
+    if (call.rows == 0) return {};
     const std::int64_t rows = merge_rows(config_);
     const std::int64_t grid = Checked(call.rows).pieces_of(rows).value();
     if (grid > std::numeric_limits<int>::max()) {
@@ -42,12 +39,16 @@ class GenericMergeStates final : public MergeStatesKernels {
                       "the call",
                       call.rows, grid));
     }
-    return static_cast<unsigned>(grid);
+    return Schedule().then({.ctas = static_cast<unsigned>(grid)});
+  }
+
+  const void* args(const kernel::MergeStatesParams& call, const Schedule&, int, void*, Launcher&,
+                   ArgsStorage& storage) const override {
+    return &storage.make(call);
   }
 
  private:
   kernel::MergeStatesConfig config_;
-  std::vector<KernelPlan> plans_;
 };
 
 }  // namespace

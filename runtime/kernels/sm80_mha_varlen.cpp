@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <span>
@@ -126,32 +127,31 @@ std::optional<Sm80MhaVarlenConfig> choose_tile(std::span<const TileChoice> table
 class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
  public:
   Sm80MhaVarlenKernels(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features)
-      : features_(features) {
+      : sm_count_(features.sm_count) {
     add(choose_tile(large_tiles(masking), config, masking, features).value());
     const auto small = choose_tile(small_tiles(masking), config, masking, features);
     if (small && small->block_m < configs_[0].block_m) add(*small);
   }
 
-  const std::vector<KernelPlan>& plans() const override { return plans_; }
-
-  Launch launch(MhaVarlenCall& call) const override {
+  Schedule schedule(const MhaVarlenCall& call, const Forced& forced) const override {
     if (call.batch == 0 || call.max_seqlen_q == 0) return {};
-    // The small tile does a quarter less per second, so it pays only where SMs would have nothing to do: when even its
-    // CTAs get an SM each (16 heads on an H200: 512 tokens 20 against 25 us, 1024 tokens 48 against 44 us).
-    const bool forced = features_.tile_size != TileSize::kAsTheCallSuggests;
-    const bool small =
-        forced ? features_.tile_size == TileSize::kSmall : ctas(call, configs_[0]).at_most(features_.sm_count / 2);
-    const std::size_t chosen = configs_.size() > 1 && small ? 1 : 0;
-    call.params.m_blocks = kernel::ceil_div(call.max_seqlen_q, configs_[chosen].block_m);
-    const Checked grid = ctas(call, configs_[chosen]);
+    const int chosen = choose(call, forced);
+    const Checked grid = ctas(call, config_of(chosen));
     if (!grid.at_most(std::numeric_limits<int>::max())) {
       throw Error(
           Status::kInvalidArgument,
           fmt::format("{}: {} sequences x {} heads x {} query tiles are more CTAs than a grid has (2^31 - 1): give "
                       "a tighter max_seqlen_q or split the batch",
-                      call.operator_name, call.batch, call.heads, call.params.m_blocks));
+                      call.operator_name, call.batch, call.heads, m_blocks(call, chosen)));
     }
-    return {.plan = static_cast<int>(chosen), .ctas = static_cast<unsigned>(grid.value())};
+    return Schedule().then({.plan = chosen, .ctas = static_cast<unsigned>(grid.value())});
+  }
+
+  const void* args(const MhaVarlenCall& call, const Schedule& schedule, int step, void*, Launcher&,
+                   ArgsStorage& storage) const override {
+    kernel::MhaVarlenParams& args = storage.make(call.params);
+    args.m_blocks = m_blocks(call, schedule[step].plan);
+    return &args;
   }
 
  private:
@@ -159,18 +159,29 @@ class Sm80MhaVarlenKernels final : public MhaVarlenKernels {
     configs_.push_back(config);
     plans_.push_back(make_plan("sm80_mha_varlen", "Sm80MhaVarlenConfig", "MhaVarlenParams", config));
   }
+  const Sm80MhaVarlenConfig& config_of(int plan) const { return configs_[static_cast<std::size_t>(plan)]; }
+  int m_blocks(const MhaVarlenCall& call, int plan) const {
+    return kernel::ceil_div(call.max_seqlen_q, config_of(plan).block_m);
+  }
+  /// The small tile does a quarter less per second, so it pays only where SMs would have nothing to do: when even its
+  /// CTAs get an SM each (16 heads on an H200: 512 tokens 20 against 25 us, 1024 tokens 48 against 44 us).
+  int choose(const MhaVarlenCall& call, const Forced& forced) const {
+    const int smallest = static_cast<int>(configs_.size()) - 1;
+    if (forced.plan >= 0) return std::min(forced.plan, smallest);
+    return ctas(call, config_of(0)).at_most(sm_count_ / 2) ? smallest : 0;
+  }
   static Checked ctas(const MhaVarlenCall& call, const Sm80MhaVarlenConfig& config) {
     return Checked(call.batch) * call.heads * Checked(call.max_seqlen_q).pieces_of(config.block_m);
   }
 
-  SmFeatures features_;
+  int sm_count_;
   std::vector<Sm80MhaVarlenConfig> configs_;  // beside plans_
-  std::vector<KernelPlan> plans_;
 };
 
 }  // namespace
 
-std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
+std::string sm80_mha_varlen_refusal(const MhaVarlenRequest& request, const SmFeatures& features) {
+  const auto& [config, masking] = request;
   // Every config that passes the operator's own check has a tile on every SM from 8.0 on; were that to
   // change, the reason would be the shared memory.
   if (choose_tile(large_tiles(masking), config, masking, features)) return "";
@@ -178,9 +189,8 @@ std::string sm80_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking ma
                      config.head_dim_v, features.smem_per_cta);
 }
 
-std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenConfig& config, KeyMasking masking,
-                                                       const SmFeatures& features) {
-  return std::make_unique<Sm80MhaVarlenKernels>(config, masking, features);
+std::unique_ptr<MhaVarlenKernels> make_sm80_mha_varlen(const MhaVarlenRequest& request, const SmFeatures& features) {
+  return std::make_unique<Sm80MhaVarlenKernels>(request.config, request.masking, features);
 }
 
 }  // namespace attnjit::runtime

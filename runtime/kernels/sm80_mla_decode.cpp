@@ -138,45 +138,46 @@ class Sm80MlaDecodeKernels final : public MlaDecodeKernels {
     plans_.push_back(make_plan("sm80_mla_combine", "Sm80MlaCombineConfig", "MlaDecodeParams", combine));
   }
 
-  const std::vector<KernelPlan>& plans() const override { return plans_; }
-
-  Launch launch(MlaDecodeCall& call) const override {
-    kernel::MlaDecodeParams& p = call.params;
-    if (p.batch == 0 || call.rows() == 0) return {};
-    const int chosen = choose(call.rows());
-    const Sm80MlaDecodeConfig& config = configs_[chosen];
-    p.block_m = config.block_m;
-    p.m_blocks = kernel::ceil_div(call.rows(), config.block_m);
-    p.parts = std::max(1, resident_ctas(config) / p.m_blocks);
-    p.combine_rows = combine_rows(p.parts, p.batch);
-    const int ctas = p.parts * p.m_blocks;
-
-    Launch launch;
-    launch.steps[launch.count++] = {.plan = chosen, .ctas = static_cast<unsigned>(ctas)};
-    launch.workspace_bytes = WorkspaceLayout(pieces_of(p), p.block_m, config.latent_dim, p.batch).end;
-    if (p.parts == 1) return launch;  // every sequence is whole
-    const std::int64_t combine_ctas = std::int64_t{p.batch} * kernel::ceil_div(call.rows(), p.combine_rows);
+  Schedule schedule(const MlaDecodeCall& call, const Forced& forced) const override {
+    if (call.params.batch == 0 || call.rows() == 0) return {};
+    const int chosen = forced.plan >= 0 ? std::min(forced.plan, most_rows()) : choose(call.rows());
+    const Sm80MlaDecodeConfig& config = config_of(chosen);
+    const Split split = split_of(call, config);
+    Schedule schedule;
+    schedule.then({.plan = chosen, .ctas = static_cast<unsigned>(split.parts * split.m_blocks)});
+    schedule.workspace_bytes = layout_of(call, config, split).end;
+    if (split.parts == 1) return schedule;  // every sequence is whole
+    const std::int64_t combine_ctas =
+        std::int64_t{call.params.batch} * kernel::ceil_div(call.rows(), split.combine_rows);
     if (combine_ctas > std::numeric_limits<int>::max()) {
       throw Error(Status::kInvalidArgument,
                   fmt::format("mla_decode: {} sequences x {} rows (queries x heads) are more CTAs than a grid has "
                               "(2^31 - 1): split the batch",
-                              p.batch, call.rows()));
+                              call.params.batch, call.rows()));
     }
-    launch.steps[launch.count++] = {
-        .plan = static_cast<int>(plans_.size()) - 1,
-        .ctas = static_cast<unsigned>(combine_ctas),
-        .order = config.dependent_launch ? LaunchOrder::kOverlapsPrevious : LaunchOrder::kAfterPrevious};
-    return launch;
+    return schedule.then(
+        {.plan = static_cast<int>(plans_.size()) - 1,
+         .ctas = static_cast<unsigned>(combine_ctas),
+         .order = config.dependent_launch ? LaunchOrder::kOverlapsPrevious : LaunchOrder::kAfterPrevious});
   }
 
-  void set_workspace(MlaDecodeCall& call, void* workspace) const override {
-    kernel::MlaDecodeParams& p = call.params;
-    const WorkspaceLayout layout(pieces_of(p), p.block_m, configs_.front().latent_dim, p.batch);
+  /// Both kernels take the same.
+  const void* args(const MlaDecodeCall& call, const Schedule& schedule, int, void* workspace, Launcher&,
+                   ArgsStorage& storage) const override {
+    const Sm80MlaDecodeConfig& config = config_of(schedule[0].plan);
+    const Split split = split_of(call, config);
+    kernel::MlaDecodeParams& args = storage.make(call.params);
+    args.block_m = config.block_m;
+    args.m_blocks = split.m_blocks;
+    args.parts = split.parts;
+    args.combine_rows = split.combine_rows;
+    const WorkspaceLayout layout = layout_of(call, config, split);
     char* const data = static_cast<char*>(workspace);
-    p.partial_out = reinterpret_cast<float*>(data);
-    p.partial_lse = reinterpret_cast<float*>(data + layout.partial_lse);
-    p.first_part = reinterpret_cast<int*>(data + layout.first_part);
-    p.last_part = reinterpret_cast<int*>(data + layout.last_part);
+    args.partial_out = reinterpret_cast<float*>(data);
+    args.partial_lse = reinterpret_cast<float*>(data + layout.partial_lse);
+    args.first_part = reinterpret_cast<int*>(data + layout.first_part);
+    args.last_part = reinterpret_cast<int*>(data + layout.last_part);
+    return &args;
   }
 
   std::size_t workspace_bytes(const MlaDecodeBounds& bounds) const override {
@@ -184,7 +185,7 @@ class Sm80MlaDecodeKernels final : public MlaDecodeKernels {
     // pieces.
     std::size_t most = 0;
     for (int i = 0; i <= choose(bounds.max_seqlen_q * bounds.num_heads); ++i) {
-      const Sm80MlaDecodeConfig& config = configs_[i];
+      const Sm80MlaDecodeConfig& config = config_of(i);
       most =
           std::max(most, WorkspaceLayout(resident_ctas(config), config.block_m, config.latent_dim, bounds.batch).end);
     }
@@ -192,21 +193,35 @@ class Sm80MlaDecodeKernels final : public MlaDecodeKernels {
   }
 
  private:
-  /// The smallest tile that holds all rows of a sequence, else the largest there is.
-  int choose(int rows) const {
-    for (std::size_t i = 0; i + 1 < configs_.size(); ++i) {
-      if (rows <= configs_[i].block_m) return static_cast<int>(i);
-    }
-    return static_cast<int>(configs_.size()) - 1;
+  /// Into how many parts the keys of a call are cut.
+  struct Split {
+    int m_blocks;
+    int parts;
+    int combine_rows;
+  };
+  Split split_of(const MlaDecodeCall& call, const Sm80MlaDecodeConfig& config) const {
+    const int m_blocks = kernel::ceil_div(call.rows(), config.block_m);
+    const int parts = std::max(1, resident_ctas(config) / m_blocks);
+    return {m_blocks, parts, combine_rows(parts, call.params.batch)};
   }
-  int resident_ctas(const Sm80MlaDecodeConfig& config) const { return sm_count_ * config.ctas_per_sm; }
-  static std::int64_t pieces_of(const kernel::MlaDecodeParams& p) {
-    return p.parts == 1 ? 0 : std::int64_t{p.parts} * p.m_blocks;
+  static WorkspaceLayout layout_of(const MlaDecodeCall& call, const Sm80MlaDecodeConfig& config, const Split& split) {
+    const std::int64_t ctas = split.parts == 1 ? 0 : std::int64_t{split.parts} * split.m_blocks;
+    return {ctas, config.block_m, config.latent_dim, call.params.batch};
   }
 
+  const Sm80MlaDecodeConfig& config_of(int plan) const { return configs_[static_cast<std::size_t>(plan)]; }
+  int most_rows() const { return static_cast<int>(configs_.size()) - 1; }
+  /// The smallest tile that holds all rows of a sequence, else the largest there is.
+  int choose(int rows) const {
+    for (int i = 0; i < most_rows(); ++i) {
+      if (rows <= config_of(i).block_m) return i;
+    }
+    return most_rows();
+  }
+  int resident_ctas(const Sm80MlaDecodeConfig& config) const { return sm_count_ * config.ctas_per_sm; }
+
   int sm_count_;
-  std::vector<Sm80MlaDecodeConfig> configs_;  // of the main kernel, block_m rising; beside plans_
-  std::vector<KernelPlan> plans_;             // the joining kernel last
+  std::vector<Sm80MlaDecodeConfig> configs_;  // of the main kernel, block_m rising; beside plans_, whose last combines
 };
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <new>
 #include <optional>
 #include <span>
 
@@ -88,36 +87,35 @@ std::optional<Sm90MhaVarlenConfig> choose_tile(const TileChoice (&table)[kRows],
 class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
  public:
   Sm90MhaVarlenKernels(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features)
-      : features_(features) {
+      : sm_count_(features.sm_count) {
     add(choose_tile(kLargeTiles, config, masking, features).value());
     if (const auto small = choose_tile(kSmallTiles, config, masking, features)) add(*small);
   }
 
-  const std::vector<KernelPlan>& plans() const override { return plans_; }
-
-  Launch launch(MhaVarlenCall& call) const override {
+  Schedule schedule(const MhaVarlenCall& call, const Forced& forced) const override {
     if (call.batch == 0 || call.max_seqlen_q == 0) return {};
-    const int chosen = configs_.size() > 1 && takes_small_tiles(call) ? 1 : 0;
+    const int chosen = choose(call, forced);
     // 2^31 sequences of 2^16 heads and 2^25 tiles would not fit 64 bits.
-    if (!(Checked(call.batch) * call.heads * blocks(call.max_seqlen_q, configs_[chosen].block_m)).at_most(kMostTiles)) {
+    if (!(Checked(call.batch) * call.heads * blocks(call.max_seqlen_q, config_of(chosen).block_m))
+             .at_most(kMostTiles)) {
       throw Error(
           Status::kInvalidArgument,
           fmt::format("{}: {} sequences x {} heads of up to {} queries are more tiles than 2^30: give a tighter "
                       "max_seqlen_q or split the batch",
                       call.operator_name, call.batch, call.heads, call.max_seqlen_q));
     }
-    const std::int64_t count = tiles(call, configs_[chosen]);
+    const std::int64_t count = tiles(call, config_of(chosen));
     // One CTA per SM; each works on one tile after another.
-    const int ctas = features_.shared_by_ctas > 0 ? features_.shared_by_ctas : features_.sm_count;
-    return {.plan = chosen, .ctas = static_cast<unsigned>(std::min<std::int64_t>(count, ctas))};
+    const std::int64_t ctas = forced.ctas > 0 ? forced.ctas : static_cast<unsigned>(sm_count_);
+    return Schedule().then({.plan = chosen, .ctas = static_cast<unsigned>(std::min(count, ctas))});
   }
 
-  const void* params(const MhaVarlenCall& call, const Launch& launch, LaunchServices& services,
-                     ParamsStorage& storage) const override {
-    static_assert(sizeof(Sm90MhaVarlenParams) <= sizeof(ParamsStorage));
-    const Sm90MhaVarlenConfig& config = configs_[static_cast<std::size_t>(launch.plan)];
+  const void* args(const MhaVarlenCall& call, const Schedule& schedule, int index, void*, Launcher& launcher,
+                   ArgsStorage& storage) const override {
+    const Step& step = schedule[index];
+    const Sm90MhaVarlenConfig& config = config_of(step.plan);
     const int nope = config.head_dim_qk - config.rope_dim;
-    auto& to = *new (storage.bytes) Sm90MhaVarlenParams;
+    auto& to = storage.make<Sm90MhaVarlenParams>();
     const auto map = [&](const kernel::TokenRows& rows, std::int64_t tokens, std::int64_t heads, int columns,
                          int box_rows, kernel::TensorMap& map_of_it) {
       if (tokens == 0) {
@@ -126,7 +124,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
         map_of_it = nope > 0 ? to.q_nope : to.q_pe;
         return;
       }
-      services.encode({rows, tokens, heads, columns, box_rows, config.element}, map_of_it);
+      launcher.encode({rows, tokens, heads, columns, box_rows, config.element}, map_of_it);
     };
     const int kv_heads = call.heads / call.params.heads_per_kv_head;
 
@@ -143,7 +141,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     to.mask_is_mapped = config.masked && reinterpret_cast<std::uintptr_t>(mask.bits) % 16 == 0 &&
                         mask.bits_stride * 4 % 16 == 0 && mask.words > 0;
     if (to.mask_is_mapped != 0) {
-      services.encode({.rows = {mask.bits, mask.bits_stride, mask.bits_stride},
+      launcher.encode({.rows = {mask.bits, mask.bits_stride, mask.bits_stride},
                        .tokens = call.tokens_q,
                        .heads = 1,
                        .columns = mask.words,
@@ -155,7 +153,7 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     }
     to.call = call.params;
     to.zero = 0;
-    to.counter = tiles(call, config) > launch.ctas ? services.tile_counter() : kernel::kNoTileCounter;
+    to.counter = tiles(call, config) > step.ctas ? launcher.tile_counter(step.plan) : kernel::kNoTileCounter;
     to.batch = call.batch;
 
     // Causal tiles are of unequal length: heads in groups whose keys fit in L2 beside each other, so that each group's
@@ -186,9 +184,11 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     return std::int64_t{call.batch} * call.heads * blocks(call.max_seqlen_q, config.block_m);
   }
 
-  bool takes_small_tiles(const MhaVarlenCall& call) const {
-    if (features_.tile_size != TileSize::kAsTheCallSuggests) return features_.tile_size == TileSize::kSmall;
-    return expected_span(call, configs_[1]) <= expected_span(call, configs_[0]);
+  const Sm90MhaVarlenConfig& config_of(int plan) const { return configs_[static_cast<std::size_t>(plan)]; }
+  int choose(const MhaVarlenCall& call, const Forced& forced) const {
+    if (configs_.size() == 1) return 0;
+    if (forced.plan >= 0) return std::min(forced.plan, 1);
+    return expected_span(call, config_of(1)) <= expected_span(call, config_of(0)) ? 1 : 0;
   }
   /// How long the last SM works, in steps of 128 queries by 128 keys, were all sequences of the greatest length.
   double expected_span(const MhaVarlenCall& call, const Sm90MhaVarlenConfig& config) const {
@@ -204,18 +204,18 @@ class Sm90MhaVarlenKernels final : public MhaVarlenKernels {
     const double mean = kTile + step / 2 * (first + last);
     const std::int64_t count = tiles(call, config);
     // Tiles of unequal length are given out from the longest to the shortest, and even out.
-    const double per_sm = static_cast<double>(count) / features_.sm_count;
+    const double per_sm = static_cast<double>(count) / sm_count_;
     return std::max(longest, mean * (config.causal ? per_sm : std::ceil(per_sm)));
   }
 
-  SmFeatures features_;
+  int sm_count_;
   std::vector<Sm90MhaVarlenConfig> configs_;  // beside plans_
-  std::vector<KernelPlan> plans_;
 };
 
 }  // namespace
 
-std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features) {
+std::string sm90_mha_varlen_refusal(const MhaVarlenRequest& request, const SmFeatures& features) {
+  const auto& [config, masking] = request;
   if (!features.wgmma) return "needs wgmma: an SM 9.0 and the target sm_90a";
   if (!choose_tile(kLargeTiles, config, masking, features)) {
     const auto serves_columns = [&](const TileChoice& tile) { return tile.head_dim_v == config.head_dim_v; };
@@ -229,9 +229,8 @@ std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking ma
   return "";
 }
 
-std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenConfig& config, KeyMasking masking,
-                                                       const SmFeatures& features) {
-  return std::make_unique<Sm90MhaVarlenKernels>(config, masking, features);
+std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenRequest& request, const SmFeatures& features) {
+  return std::make_unique<Sm90MhaVarlenKernels>(request.config, request.masking, features);
 }
 
 }  // namespace attnjit::runtime

@@ -5,8 +5,7 @@
 
 namespace attnjit::runtime {
 
-std::string sm90_mha_varlen_refusal(const MhaVarlenConfig& config, KeyMasking masking, const SmFeatures& features);
-std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenConfig& config, KeyMasking masking,
-                                                       const SmFeatures& features);
+std::string sm90_mha_varlen_refusal(const MhaVarlenRequest& request, const SmFeatures& features);
+std::unique_ptr<MhaVarlenKernels> make_sm90_mha_varlen(const MhaVarlenRequest& request, const SmFeatures& features);
 
 }  // namespace attnjit::runtime

@@ -3,9 +3,7 @@
 
 #include <string>
 
-#include "emulator/masked_mha.h"
-#include "emulator/merge_states.h"
-#include "emulator/mha_varlen.h"
+#include "emulator/emulated_operator.h"
 #include "tests/emulator/run_here.h"
 #include "tests/gpu/chunked_prefill.h"
 #include "tests/reference/cpu_kernels.h"
@@ -22,7 +20,7 @@ class EmulatorRunner final : public gpu_tests::ChunkRunner {
     emulator::EmulatedMaskedMha(objects_here(), config, features_here()).run(params, {.seed = 13});
   }
   void build(const MaskFromTopkParams& params) const override {
-    emulator::EmulatedMaskFromTopk(objects_here(), features_here()).run(params, {.seed = 14});
+    emulator::EmulatedMaskFromTopk(objects_here(), {}, features_here()).run(params, {.seed = 14});
   }
   void merge(const MergeStatesConfig& config, const MergeStatesParams& params) const override {
     emulator::EmulatedMergeStates(objects_here(), config, features_here()).run(params, {.seed = 12});

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "emulator/mha_varlen.h"
+#include "emulator/emulated_operator.h"
 #include "templates/shared/sm90_mha_varlen_config.h"
 #include "templates/shared/tile_counters.h"
 #include "tests/emulator/run_here.h"
@@ -18,7 +18,7 @@ namespace {
 
 using emulator::EmulatedMhaVarlen;
 using emulator::EmulatedStream;
-using emulator::PreparedMhaVarlen;
+using emulator::PreparedLaunch;
 
 gpu_tests::Case uneven_case(std::uint64_t seed) {
   gpu_tests::Case c;
@@ -33,10 +33,8 @@ gpu_tests::Case uneven_case(std::uint64_t seed) {
 }
 
 /// Three CTAs share the tiles of a launch.
-runtime::SmFeatures few_sms(const gpu_tests::Case& c) {
-  runtime::SmFeatures features = features_of(c.variant, c.tiles, features_here());
-  features.shared_by_ctas = 3;
-  return features;
+EmulatedMhaVarlen operator_of(const gpu_tests::Case& c) {
+  return {objects_here(), c.config, features_of(c.variant, c.tiles, features_here()), {.plan = 0, .ctas = 3}};
 }
 
 /// A case on the host's memory, and what it came to.
@@ -55,16 +53,16 @@ struct Running {
   gpu_tests::CaseTensors tensors;
 };
 
-int counter_of(const PreparedMhaVarlen& prepared) {
-  return static_cast<const kernel::Sm90MhaVarlenParams*>(prepared.params)->counter;
+int counter_of(const PreparedLaunch& prepared) {
+  return static_cast<const kernel::Sm90MhaVarlenParams*>(prepared.args)->counter;
 }
 
 /// Runs two calls at once, each by an operator of its own on a stream of its own; empty if both are right.
 std::string run_two(EmulatedStream first_stream, EmulatedStream second_stream, std::uint64_t seed) {
   const Running first(seed), second(seed + 100);
-  const EmulatedMhaVarlen first_op(objects_here(), first.c.config, few_sms(first.c));
-  const EmulatedMhaVarlen second_op(objects_here(), second.c.config, few_sms(second.c));
-  const PreparedMhaVarlen launches[] = {first_op.prepare(first.tensors.params(), first_stream),
+  const EmulatedMhaVarlen first_op = operator_of(first.c);
+  const EmulatedMhaVarlen second_op = operator_of(second.c);
+  const PreparedLaunch launches[] = {first_op.prepare(first.tensors.params(), first_stream),
                                         second_op.prepare(second.tensors.params(), second_stream)};
   EXPECT_EQ(launches[0].object, launches[1].object) << "one module";
   try {
@@ -92,8 +90,8 @@ TEST(ConcurrentLaunches, ThatAreCapturedAreRight) {
 TEST(ConcurrentLaunches, ACapturedLaunchMayRunBesideItself) {
   // Two instances of a graph have the same parameters. They write the same results, each all of them.
   const Running once(3);
-  const EmulatedMhaVarlen op(objects_here(), once.c.config, few_sms(once.c));
-  const PreparedMhaVarlen captured = op.prepare(once.tensors.params(), std::nullopt);
+  const EmulatedMhaVarlen op = operator_of(once.c);
+  const PreparedLaunch captured = op.prepare(once.tensors.params(), std::nullopt);
   EXPECT_EQ(counter_of(captured), kernel::kNoTileCounter);
   emulator::launch_together({captured.launch(), captured.launch()}, {.seed = 3, .ctas_in_flight = 4});
   EXPECT_EQ(once.trouble(), "");

@@ -3,8 +3,7 @@
 
 #include <vector>
 
-#include "emulator/merge_states.h"
-#include "emulator/mla_decode.h"
+#include "emulator/emulated_operator.h"
 #include "tests/emulator/run_here.h"
 #include "tests/gpu/decode_tensors.h"
 #include "tests/gpu/sharded_decode.h"

@@ -1,9 +1,6 @@
 #include "tests/emulator/emulated_case.h"
 
-#include "emulator/masked_mha.h"
-#include "emulator/merge_states.h"
-#include "emulator/mha_varlen.h"
-#include "emulator/mla_decode.h"
+#include "emulator/emulated_operator.h"
 #include "tests/gpu/case_tensors.h"
 #include "tests/gpu/decode_tensors.h"
 #include "tests/gpu/masked_tensors.h"
@@ -39,27 +36,34 @@ void judge_attention(Judged& judged, const AnyCase& c, const gpu_tests::Output& 
   }
 }
 
+runtime::Forced forced(gpu_tests::Tiles tiles, unsigned ctas) {
+  runtime::Forced forced = forced_by(tiles);
+  if (ctas > 0) forced.ctas = ctas;
+  return forced;
+}
+
 }  // namespace
 
 Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::Case& c, const runtime::SmFeatures& features,
-                     const emulator::LaunchOptions& options) {
+                     const emulator::LaunchOptions& options, unsigned ctas) {
   Judged judged;
   const reference::CpuKernels plain;
   const gpu_tests::CaseTensors tensors(c, plain);
-  const emulator::EmulatedMhaVarlen op(objects, c.config, features_of(c.variant, c.tiles, features));
+  const emulator::EmulatedMhaVarlen op(objects, c.config, features_of(c.variant, c.tiles, features),
+                                       forced(c.tiles, ctas));
   run_into(judged, [&] { return op.run(tensors.params(), options); });
   if (judged.trouble.empty()) judge_attention(judged, c, tensors.take_output(), tensors.expected());
   return judged;
 }
 
 Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::MaskedCase& c,
-                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options) {
+                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options, unsigned ctas) {
   Judged judged;
   const reference::CpuKernels plain;
   const gpu_tests::MaskedTensors tensors(c, plain);
   const runtime::SmFeatures planned = features_of(c.attention.variant, c.attention.tiles, features);
-  const emulator::EmulatedMaskFromTopk build(objects, planned);
-  const emulator::EmulatedMaskedMha op(objects, {c.attention.config}, planned);
+  const emulator::EmulatedMaskFromTopk build(objects, {}, planned);
+  const emulator::EmulatedMaskedMha op(objects, {c.attention.config}, planned, forced(c.attention.tiles, ctas));
   if (c.form == gpu_tests::MaskForm::kMask) {
     run_into(judged, [&] { return build.run(tensors.build_params(), options); });
   }
@@ -74,7 +78,7 @@ Judged run_and_judge_mask(emulator::KernelObjects& objects, const gpu_tests::Mas
   Judged judged;
   const reference::CpuKernels plain;
   const gpu_tests::MaskedTensors tensors(c, plain);
-  const emulator::EmulatedMaskFromTopk op(objects, features);
+  const emulator::EmulatedMaskFromTopk op(objects, {}, features);
   run_into(judged, [&] { return op.run(tensors.build_params(), options); });
   if (judged.trouble.empty()) judged.trouble = tensors.take_mask();
   return judged;

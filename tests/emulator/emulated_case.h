@@ -22,12 +22,12 @@ struct Judged {
   std::optional<reference::Verdict> lse;
 };
 
-/// `features`: what to plan for where the case says kOwn.
+/// `features`: what to plan for where the case says kOwn; `ctas`: how many share all tiles, where the case does not say.
 Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::Case& c, const runtime::SmFeatures& features,
-                     const emulator::LaunchOptions& options);
+                     const emulator::LaunchOptions& options, unsigned ctas = 0);
 /// Makes the mask, then attends; the mask is judged as well.
 Judged run_and_judge(emulator::KernelObjects& objects, const gpu_tests::MaskedCase& c,
-                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options);
+                     const runtime::SmFeatures& features, const emulator::LaunchOptions& options, unsigned ctas = 0);
 /// Makes the mask only.
 Judged run_and_judge_mask(emulator::KernelObjects& objects, const gpu_tests::MaskedCase& c,
                           const runtime::SmFeatures& features, const emulator::LaunchOptions& options);

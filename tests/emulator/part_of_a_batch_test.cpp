@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "emulator/mha_varlen.h"
-#include "emulator/mla_decode.h"
+#include "emulator/emulated_operator.h"
 #include "tests/emulator/run_here.h"
 #include "tests/gpu/case_tensors.h"
 #include "tests/gpu/decode_tensors.h"

@@ -20,8 +20,7 @@ Judged run_here(const AnyCase& c, const emulator::LaunchOptions& options) {
 inline Judged run_here(const Sm90Case& c, const emulator::LaunchOptions& options) {
   runtime::SmFeatures features = runtime::sm_features({9, 0, 'a'});
   if (c.sm_count > 0) features.sm_count = c.sm_count;
-  features.shared_by_ctas = c.shared_by_ctas;
-  return run_and_judge(objects_here(), c.attention, features, options);
+  return run_and_judge(objects_here(), c.attention, features, options, static_cast<unsigned>(c.shared_by_ctas));
 }
 
 }  // namespace attnjit::emulator_tests

@@ -21,6 +21,8 @@ int longest(const std::vector<int>& lengths) {
   return lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
 }
 
+void add(const Plans& plans, Plans& to) { to.insert(to.end(), plans.begin(), plans.end()); }
+
 void add_attention(const Case& c, runtime::KeyMasking masking, const runtime::SmFeatures& own, Plans& to) {
   runtime::MhaVarlenCall call{};
   call.operator_name = "mha_varlen";
@@ -32,29 +34,28 @@ void add_attention(const Case& c, runtime::KeyMasking masking, const runtime::Sm
   call.max_seqlen_q = static_cast<int>(std::min<std::int64_t>(longest(c.len_q) + c.max_seqlen_slack, call.tokens_q));
   call.max_seqlen_k = static_cast<int>(std::min<std::int64_t>(longest(c.len_k) + c.max_seqlen_slack, call.tokens_k));
   const auto kernels = runtime::choose_mha_varlen(c.config, features_of(c.variant, c.tiles, own), masking);
-  const runtime::MhaVarlenKernels::Launch launch = kernels->launch(call);
-  if (launch.ctas > 0) to.push_back(kernels->plans()[static_cast<std::size_t>(launch.plan)]);
+  add(launched(*kernels, call, forced_by(c.tiles)), to);
 }
 
 }  // namespace
 
 Plans mha_varlen_launched(const runtime::SmFeatures& own) {
-  Plans launched;
-  for (const Case& c : fixed_cases()) add_attention(c, runtime::KeyMasking::kNone, own, launched);
-  return launched;
+  Plans all;
+  for (const Case& c : fixed_cases()) add_attention(c, runtime::KeyMasking::kNone, own, all);
+  return all;
 }
 
 Plans masked_mha_launched(const runtime::SmFeatures& own) {
-  Plans launched;
+  Plans all;
   for (const MaskedCase& c : masked_fixed_cases()) {
-    add_attention(c.attention, runtime::KeyMasking::kBitmask, own, launched);
-    if (longest(c.attention.len_q) > 0) launched.push_back(runtime::mask_from_topk_plan());
+    add_attention(c.attention, runtime::KeyMasking::kBitmask, own, all);
+    if (longest(c.attention.len_q) > 0) all.push_back(runtime::mask_from_topk_plan());
   }
-  return launched;
+  return all;
 }
 
 Plans mla_decode_launched(const runtime::SmFeatures& own) {
-  Plans launched;
+  Plans all;
   for (const DecodeCase& c : decode_fixed_cases()) {
     runtime::MlaDecodeCall call{};
     call.params.batch = c.batch();
@@ -65,23 +66,20 @@ Plans mla_decode_launched(const runtime::SmFeatures& own) {
           std::min(longest(c.packed_q) + c.max_seqlen_slack, std::reduce(c.packed_q.begin(), c.packed_q.end()));
     }
     const auto kernels = runtime::choose_mla_decode(c.config, features_of(c, own));
-    const runtime::MlaDecodeKernels::Launch launch = kernels->launch(call);
-    for (int i = 0; i < launch.count; ++i) {
-      launched.push_back(kernels->plans()[static_cast<std::size_t>(launch.steps[static_cast<std::size_t>(i)].plan)]);
-    }
+    add(launched(*kernels, call), all);
   }
-  return launched;
+  return all;
 }
 
 Plans merge_states_launched(const runtime::SmFeatures& own) {
-  Plans launched;
+  Plans all;
   for (const MergeCase& c : merge_fixed_cases()) {
     kernel::MergeStatesParams call{};
     call.rows = std::int64_t{c.tokens} * c.heads;
     const auto kernels = runtime::choose_merge_states(c.config, features_of(c.variant, Tiles::kAsPlanned, own));
-    if (kernels->ctas(call) > 0) launched.push_back(kernels->plans()[0]);
+    add(launched(*kernels, call), all);
   }
-  return launched;
+  return all;
 }
 
 }  // namespace attnjit::gpu_tests

@@ -4,10 +4,22 @@
 
 #include <vector>
 
-#include "runtime/kernel_plan.h"
+#include "runtime/kernel_set.h"
 #include "runtime/sm_features.h"
 
 namespace attnjit::gpu_tests {
+
+/// The plans that a call launches.
+template <class Call>
+std::vector<runtime::KernelPlan> launched(const runtime::KernelSet<Call>& kernels, const Call& call,
+                                          const runtime::Forced& forced = {}) {
+  const runtime::Schedule schedule = kernels.schedule(call, forced);
+  std::vector<runtime::KernelPlan> plans;
+  for (int i = 0; i < schedule.count; ++i) {
+    plans.push_back(kernels.plans()[static_cast<std::size_t>(schedule[i].plan)]);
+  }
+  return plans;
+}
 
 // ---- for the table of operators; all may repeat themselves
 

@@ -3,23 +3,22 @@
 #include <fmt/format.h>
 
 #include "runtime/context_impl.h"
-#include "runtime/kernels/mask_from_topk.h"
-#include "runtime/masked_mha_call.h"
 #include "runtime/masked_mha_impl.h"
+#include "tests/gpu/launched.h"
 #include "tests/gpu/suite.h"
 
 namespace attnjit::gpu_tests {
 
 TestedMaskedMha::TestedMaskedMha(const Context& context, const OperatorUse& use, Tiles tiles)
-    : use_(use), build_(context) {
+    : use_(use), build_(context), forced_(forced_by(tiles)) {
   const runtime::SmFeatures& own = context.impl()->features();
   const runtime::SmFeatures features = features_of(use.variant, tiles, own);
   const MaskedMhaConfig config{use.config};
-  kernels_ = runtime::choose_mha_varlen(use.config, features, runtime::KeyMasking::kBitmask);
-  if (features == own) {
+  kernels_ = runtime::choose_masked_mha(config, features);
+  if (features == own && forced_ == runtime::Forced{}) {
     run_ = [op = MaskedMha(context, config)](const MaskedMhaParams& params, Stream stream) { op.run(params, stream); };
   } else {
-    run_ = [op = std::make_shared<MaskedMha::Impl>(context, config, features)](
+    run_ = [op = std::make_shared<MaskedMha::Impl>(context, config, features, forced_)](
                const MaskedMhaParams& params, Stream stream) { op->run(params, stream); };
   }
 }
@@ -36,9 +35,10 @@ void TestedMaskedMha::run(const MaskedTensors& tensors, CUstream stream) const {
 
 void TestedMaskedMha::run(const MaskedMhaParams& params, CUstream stream) const {
   run_(params, stream);
-  runtime::MaskedMhaCall call = runtime::check_masked_mha({use_.config}, params);
-  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call.attention);
-  if (launch.ctas > 0) suite().record(kernels_->plans()[launch.plan]);
+  for (const runtime::KernelPlan& plan :
+       launched(*kernels_, runtime::check_masked_mha({use_.config}, params), forced_)) {
+    suite().record(plan);
+  }
 }
 
 const TestedMaskedMha& tested_masked_mha(const MaskedCase& c) {

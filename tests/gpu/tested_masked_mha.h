@@ -8,7 +8,7 @@
 
 #include "attnjit/context.hpp"
 #include "attnjit/masked_mha.hpp"
-#include "runtime/mha_varlen_kernels.h"
+#include "runtime/masked_mha_kernels.h"
 #include "tests/gpu/case.h"
 #include "tests/gpu/masked_tensors.h"
 
@@ -29,7 +29,8 @@ class TestedMaskedMha {
   MaskFromTopk build_;
   /// The public operator where the context's own features are used, else the inside of one with others.
   std::function<void(const MaskedMhaParams&, Stream)> run_;
-  std::shared_ptr<const runtime::MhaVarlenKernels> kernels_;
+  std::shared_ptr<const runtime::MaskedMhaKernels> kernels_;
+  runtime::Forced forced_;
 };
 
 /// The suite's own: the same operator for the same arguments.

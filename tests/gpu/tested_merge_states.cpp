@@ -4,6 +4,7 @@
 
 #include "runtime/context_impl.h"
 #include "runtime/merge_states_impl.h"
+#include "tests/gpu/launched.h"
 #include "tests/gpu/suite.h"
 
 namespace attnjit::gpu_tests {
@@ -25,7 +26,9 @@ TestedMergeStates::TestedMergeStates(const Context& context, const MergeStatesCo
 
 void TestedMergeStates::run(const MergeStatesParams& params, CUstream stream) const {
   run_(params, stream);
-  if (kernels_->ctas(runtime::check_merge_states(config_, params)) > 0) suite().record(kernels_->plans()[0]);
+  for (const runtime::KernelPlan& plan : launched(*kernels_, runtime::check_merge_states(config_, params))) {
+    suite().record(plan);
+  }
 }
 
 const TestedMergeStates& tested_merge_states(const MergeStatesConfig& config, Variant variant) {

@@ -4,29 +4,32 @@
 
 #include "runtime/context_impl.h"
 #include "runtime/mha_varlen_impl.h"
+#include "tests/gpu/launched.h"
 #include "tests/gpu/suite.h"
 
 namespace attnjit::gpu_tests {
 
-TestedMhaVarlen::TestedMhaVarlen(const Context& context, const OperatorUse& use, Tiles tiles) : use_(use) {
+TestedMhaVarlen::TestedMhaVarlen(const Context& context, const OperatorUse& use, Tiles tiles)
+    : use_(use), forced_(forced_by(tiles)) {
   const runtime::SmFeatures& own = context.impl()->features();
   const runtime::SmFeatures features = features_of(use.variant, tiles, own);
   kernels_ = runtime::choose_mha_varlen(use.config, features);
-  if (features == own) {
+  if (features == own && forced_ == runtime::Forced{}) {
     run_ = [op = MhaVarlen(context, use.config)](const MhaVarlenParams& params, Stream stream) {
       op.run(params, stream);
     };
   } else {
-    run_ = [op = std::make_shared<MhaVarlen::Impl>(context, use.config, features)](
+    run_ = [op = std::make_shared<MhaVarlen::Impl>(context, use.config, features, forced_)](
                const MhaVarlenParams& params, Stream stream) { op->run(params, stream); };
   }
 }
 
 void TestedMhaVarlen::run(const MhaVarlenParams& params, CUstream stream) const {
   run_(params, stream);
-  runtime::MhaVarlenCall call = runtime::check_mha_varlen(use_.config, params);
-  const runtime::MhaVarlenKernels::Launch launch = kernels_->launch(call);
-  if (launch.ctas > 0) suite().record(kernels_->plans()[launch.plan]);
+  for (const runtime::KernelPlan& plan :
+       launched(*kernels_, runtime::check_mha_varlen(use_.config, params), forced_)) {
+    suite().record(plan);
+  }
 }
 
 const TestedMhaVarlen& tested_mha_varlen(const MhaVarlenConfig& config, Variant variant, Tiles tiles) {

@@ -24,6 +24,7 @@ class TestedMhaVarlen {
   /// The public operator where the context's own features are used, else the inside of one with others.
   std::function<void(const MhaVarlenParams&, Stream)> run_;
   std::shared_ptr<const runtime::MhaVarlenKernels> kernels_;
+  runtime::Forced forced_;
 };
 
 /// The suite's own: the same operator for the same arguments.

@@ -4,6 +4,7 @@
 
 #include "runtime/context_impl.h"
 #include "runtime/mla_decode_impl.h"
+#include "tests/gpu/launched.h"
 #include "tests/gpu/suite.h"
 
 namespace attnjit::gpu_tests {
@@ -29,9 +30,9 @@ DeviceBuffer TestedMlaDecode::workspace(const MlaDecodeBounds& bounds) const {
 void TestedMlaDecode::run(MlaDecodeParams params, const DeviceBuffer& workspace, CUstream stream) const {
   params.workspace = {workspace.data(), static_cast<std::size_t>(workspace.bytes())};
   run_(params, stream);
-  runtime::MlaDecodeCall call = runtime::check_mla_decode(config_, params);
-  const runtime::MlaDecodeKernels::Launch launch = kernels_->launch(call);
-  for (int i = 0; i < launch.count; ++i) suite().record(kernels_->plans()[launch.steps[i].plan]);
+  for (const runtime::KernelPlan& plan : launched(*kernels_, runtime::check_mla_decode(config_, params))) {
+    suite().record(plan);
+  }
 }
 
 const TestedMlaDecode& tested_mla_decode(const DecodeCase& c) {

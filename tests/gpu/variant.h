@@ -1,6 +1,7 @@
 // For which SM the kernels of a test case are planned; all run on the device at hand.
 #pragma once
 
+#include "runtime/kernel_set.h"
 #include "runtime/sm_features.h"
 
 namespace attnjit::gpu_tests {
@@ -39,19 +40,19 @@ inline runtime::SmFeatures features_of(Variant variant, Tiles tiles, const runti
     case Variant::kSm90: features = runtime::sm_features({9, 0, 0}); break;
   }
   features.sm_count = own.sm_count;
-  // Few CTAs for all tiles, so that each works on several.
-  int few_ctas = 0;
-  if (tiles == Tiles::kLarge) {
-    features.sm_count = few_ctas = 1;
-    features.tile_size = runtime::TileSize::kLarge;
-  }
-  if (tiles == Tiles::kSmall) {
-    features.sm_count = 1 << 20;
-    features.tile_size = runtime::TileSize::kSmall;
-    few_ctas = 3;
-  }
-  features.shared_by_ctas = own.shared_by_ctas > 0 ? own.shared_by_ctas : few_ctas;
+  if (tiles == Tiles::kLarge) features.sm_count = 1;
+  if (tiles == Tiles::kSmall) features.sm_count = 1 << 20;
   return features;
+}
+
+/// What tiles force: the kernel, and few CTAs for all of them, so that each works on several.
+inline runtime::Forced forced_by(Tiles tiles) {
+  switch (tiles) {
+    case Tiles::kAsPlanned: break;
+    case Tiles::kLarge: return {.plan = 0, .ctas = 1};
+    case Tiles::kSmall: return {.plan = 1, .ctas = 3};
+  }
+  return {};
 }
 
 }  // namespace attnjit::gpu_tests

@@ -9,6 +9,7 @@
 #include "runtime/masked_mha_call.h"
 #include "runtime/mha_varlen_kernels.h"
 #include "runtime/operator_config.h"
+#include "tests/support/would_launch.h"
 #include "tests/runtime/masked_mha_case.h"
 
 namespace {
@@ -136,9 +137,12 @@ attnjit::MaskFromTopkParams build_params(std::int64_t tokens, std::int64_t words
 
 /// {CTAs, parts, chunk_words}
 std::vector<int> grid_of(std::int64_t tokens, std::int64_t words) {
-  auto call = attnjit::runtime::check_mask_from_topk(build_params(tokens, words));
-  const unsigned ctas = attnjit::runtime::plan_mask_from_topk(call, features_of("sm_90a"));
-  return {static_cast<int>(ctas), call.params.parts, call.params.chunk_words};
+  const auto call = attnjit::runtime::check_mask_from_topk(build_params(tokens, words));
+  const auto kernels = attnjit::runtime::make_mask_from_topk(features_of("sm_90a"));
+  const attnjit::test_support::WouldLaunch<attnjit::kernel::MaskFromTopkParams> would(*kernels, call);
+  if (would.launches().empty()) return {0};
+  const auto& launch = would.launches()[0];
+  return {static_cast<int>(launch.ctas), launch.args.parts, launch.args.chunk_words};
 }
 
 TEST(MaskFromTopkPlan, IdleSmsGetHalfOfThePositions) {

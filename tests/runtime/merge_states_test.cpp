@@ -80,7 +80,7 @@ TEST(MergeStatesCall, NoTokensAndNoStatesAreNormal) {
     tensor->shape[0] = 0;
   }
   const auto call = check_merge_states(merge_config(), params);
-  EXPECT_EQ(choose_merge_states(merge_config(), features_of("sm_90a"))->ctas(call), 0u);
+  EXPECT_TRUE(choose_merge_states(merge_config(), features_of("sm_90a"))->schedule(call).empty());
 }
 
 TEST(MergeStatesPlan, OneKernelForEveryConfigOnEverySm) {
@@ -111,7 +111,7 @@ TEST(MergeStatesPlan, TheGridCoversAllRows) {
   const auto ctas = [&](int head_dim, std::int64_t rows) {
     attnjit::kernel::MergeStatesParams call{};
     call.rows = rows;
-    return choose_merge_states({.head_dim = head_dim}, features_of("sm_90a"))->ctas(call);
+    return choose_merge_states({.head_dim = head_dim}, features_of("sm_90a"))->schedule(call)[0].ctas;
   };
   EXPECT_EQ(ctas(128, 0), 0u);
   EXPECT_EQ(ctas(128, 1), 1u);

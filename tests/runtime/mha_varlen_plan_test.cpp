@@ -7,6 +7,7 @@
 #include "attnjit/error.hpp"
 #include "jit/target.h"
 #include "runtime/mha_varlen_kernels.h"
+#include "tests/support/would_launch.h"
 #include "tests/runtime/mha_varlen_case.h"
 
 namespace {
@@ -27,6 +28,12 @@ int block_m_of(const attnjit::runtime::KernelPlan& plan) {
     if (field.name == "block_m") return std::stoi(field.json);
   }
   return 0;
+}
+
+/// Of a call of the generic kernel.
+int m_blocks_of(const attnjit::runtime::MhaVarlenKernels& kernels, const attnjit::runtime::MhaVarlenCall& call) {
+  const attnjit::test_support::WouldLaunch<attnjit::kernel::MhaVarlenParams> would(kernels, call);
+  return would.launches().at(0).args.m_blocks;
 }
 
 TEST(MhaVarlenPlan, EveryHeadDimFitsEverySm) {
@@ -87,13 +94,13 @@ TEST(MhaVarlenPlan, HopperFillsTheDeviceOnce) {
   EXPECT_EQ(kernels->plans()[0].spec.family, "sm90_mha_varlen");
   auto params = deepseek_params();  // 2 sequences x 16 heads x 200 rows: 64 tiles of 128 rows for 132 SMs
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  auto launch = kernels->launch(call);
+  auto launch = kernels->schedule(call)[0];
   EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 64);
   EXPECT_EQ(launch.ctas, 2u * 16 * 4);
   params.q.shape[0] = params.out.shape[0] = params.lse.shape[0] = params.lse.strides[1] = 100'000;
   params.max_seqlen_q = 4001;
   call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  launch = kernels->launch(call);
+  launch = kernels->schedule(call)[0];
   EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 128);
   EXPECT_EQ(launch.ctas, 132u);
 }
@@ -113,7 +120,7 @@ TEST(MhaVarlenPlan, HopperTakesTheTileWhoseLastSmEndsFirst) {
     params.max_seqlen_k = len_k;
     const auto kernels = choose_mha_varlen(config, features_of("sm_90a"));
     auto call = attnjit::runtime::check_mha_varlen(config, params);
-    const auto launch = kernels->launch(call);
+    const auto launch = kernels->schedule(call)[0];
     return block_m_of(kernels->plans()[launch.plan]);
   };
   // 64 large tiles for 132 SMs.
@@ -137,10 +144,10 @@ TEST(MhaVarlenPlan, GridHasOneCtaPerTileHeadAndSequence) {
   params.q.shape[0] = params.out.shape[0] = params.lse.shape[0] = params.lse.strides[1] = 100'000;
   params.max_seqlen_q = 4001;
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  const auto launch = kernels->launch(call);
+  const auto launch = kernels->schedule(call)[0];
   const int block_m = block_m_of(kernels->plans()[launch.plan]);
   EXPECT_EQ(block_m, 128);
-  EXPECT_EQ(call.params.m_blocks, 32);
+  EXPECT_EQ(m_blocks_of(*kernels, call), 32);
   EXPECT_EQ(launch.ctas, 2u * 16 * 32);
 }
 
@@ -148,9 +155,9 @@ TEST(MhaVarlenPlan, FewTilesGetTheSmallerOne) {
   const auto kernels = choose_mha_varlen(deepseek_config(), features_of("sm_90"));
   auto params = deepseek_params();  // 2 sequences x 16 heads x 200 rows: 64 tiles of 128 rows for 132 SMs
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  const auto launch = kernels->launch(call);
+  const auto launch = kernels->schedule(call)[0];
   EXPECT_EQ(block_m_of(kernels->plans()[launch.plan]), 64);
-  EXPECT_EQ(call.params.m_blocks, 4);
+  EXPECT_EQ(m_blocks_of(*kernels, call), 4);
   EXPECT_EQ(launch.ctas, 2u * 16 * 4);
 }
 
@@ -159,8 +166,7 @@ TEST(MhaVarlenPlan, UpperBoundsBeyondTheTensorCostNothing) {
   auto params = deepseek_params();
   params.max_seqlen_q = 1 << 30;
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  kernels->launch(call);
-  EXPECT_LE(call.params.m_blocks, 5);  // 300 tokens
+  EXPECT_LE(m_blocks_of(*kernels, call), 5);  // 300 tokens
 }
 
 /// The largest batch whose sizes fit 32 bits.
@@ -174,7 +180,7 @@ TEST(MhaVarlenPlan, AGridThatNoGpuHasIsRefused) {
     const auto kernels = choose_mha_varlen(deepseek_config(), features_of(arch));
     auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
     try {
-      FAIL() << arch << ": " << kernels->launch(call).ctas << " CTAs are launched";
+      FAIL() << arch << ": " << kernels->schedule(call)[0].ctas << " CTAs are launched";
     } catch (const attnjit::Error& error) {
       EXPECT_EQ(error.status(), attnjit::Status::kInvalidArgument);
       EXPECT_NE(std::string(error.what()).find("9 sequences x 16 heads"), std::string::npos) << error.what();
@@ -187,11 +193,11 @@ TEST(MhaVarlenPlan, NothingToDoIsNoLaunch) {
   auto params = deepseek_params();
   params.max_seqlen_q = 0;
   auto call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  EXPECT_EQ(kernels->launch(call).ctas, 0u);
+  EXPECT_TRUE(kernels->schedule(call).empty());
   params = deepseek_params();
   params.cu_seqlens_q.shape[0] = params.cu_seqlens_k.shape[0] = 1;  // no sequence
   call = attnjit::runtime::check_mha_varlen(deepseek_config(), params);
-  EXPECT_EQ(kernels->launch(call).ctas, 0u);
+  EXPECT_TRUE(kernels->schedule(call).empty());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "attnjit/error.hpp"
 #include "jit/target.h"
 #include "runtime/mla_decode_kernels.h"
+#include "tests/support/would_launch.h"
 #include "tests/runtime/mla_decode_case.h"
 
 namespace {
@@ -64,6 +65,10 @@ MlaDecodeCall call_of(int batch, int seqlen_q, int heads) {
   return call;
 }
 
+auto launches(const attnjit::runtime::MlaDecodeKernels& kernels, const MlaDecodeCall& call) {
+  return attnjit::test_support::WouldLaunch<attnjit::kernel::MlaDecodeParams>(kernels, call).launches();
+}
+
 TEST(MlaDecodePlan, EveryConfigFitsEverySm) {
   for (const char* target : {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100f", "sm_120f"}) {
     const auto features = features_of(target);
@@ -107,10 +112,9 @@ TEST(MlaDecodePlan, TilesAreWhatFitsTheSharedMemory) {
 TEST(MlaDecodePlan, TheSmallestTileThatHoldsARowOfEachHeadIsTaken) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
   const auto block_m = [&](int seqlen_q, int heads) {
-    MlaDecodeCall call = call_of(4, seqlen_q, heads);
-    const auto launch = kernels->launch(call);
-    EXPECT_EQ(call.params.block_m, field_of(kernels->plans()[launch.steps[0].plan], "block_m"));
-    return call.params.block_m;
+    const auto launch = launches(*kernels, call_of(4, seqlen_q, heads)).at(0);
+    EXPECT_EQ(launch.args.block_m, field_of(kernels->plans()[launch.plan], "block_m"));
+    return launch.args.block_m;
   };
   EXPECT_EQ(block_m(1, 1), 16);
   EXPECT_EQ(block_m(1, 16), 16);
@@ -123,31 +127,28 @@ TEST(MlaDecodePlan, TheSmallestTileThatHoldsARowOfEachHeadIsTaken) {
 
 TEST(MlaDecodePlan, TheGridIsWhatTheDeviceHoldsAtOnce) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));  // 132 SMs
-  MlaDecodeCall call = call_of(128, 1, 16);
-  auto launch = kernels->launch(call);
-  ASSERT_EQ(launch.count, 2);
-  EXPECT_EQ(call.params.parts, 264);
-  EXPECT_EQ(launch.steps[0].ctas, 264u);
-  EXPECT_EQ(call.params.combine_rows, 8);
-  EXPECT_EQ(launch.steps[1].ctas, 128u * 2);
-  EXPECT_EQ(launch.steps[1].plan, 3);
-  EXPECT_EQ(launch.steps[1].order, LaunchOrder::kOverlapsPrevious);
+  auto launched = launches(*kernels, call_of(128, 1, 16));
+  ASSERT_EQ(launched.size(), 2u);
+  EXPECT_EQ(launched[0].args.parts, 264);
+  EXPECT_EQ(launched[0].ctas, 264u);
+  EXPECT_EQ(launched[1].args.combine_rows, 8);
+  EXPECT_EQ(launched[1].ctas, 128u * 2);
+  EXPECT_EQ(launched[1].plan, 3);
+  EXPECT_EQ(launched[1].order, LaunchOrder::kOverlapsPrevious);
 
-  call = call_of(1, 1, 128);
-  launch = kernels->launch(call);
-  EXPECT_EQ(call.params.m_blocks, 2);
-  EXPECT_EQ(call.params.parts, 66);
-  EXPECT_EQ(launch.steps[0].ctas, 132u);
-  EXPECT_EQ(call.params.combine_rows, 1);
-  EXPECT_EQ(launch.steps[1].ctas, 128u);
+  launched = launches(*kernels, call_of(1, 1, 128));
+  ASSERT_EQ(launched.size(), 2u);
+  EXPECT_EQ(launched[0].args.m_blocks, 2);
+  EXPECT_EQ(launched[0].args.parts, 66);
+  EXPECT_EQ(launched[0].ctas, 132u);
+  EXPECT_EQ(launched[1].args.combine_rows, 1);
+  EXPECT_EQ(launched[1].ctas, 128u);
 }
 
 TEST(MlaDecodePlan, RowsPerCtaOfTheJoiningKernelFollowThePieces) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
   const auto rows = [&](int batch) {
-    MlaDecodeCall call = call_of(batch, 1, 16);
-    kernels->launch(call);
-    return call.params.combine_rows;
+    return launches(*kernels, call_of(batch, 1, 16)).at(1).args.combine_rows;
   };
   EXPECT_EQ(rows(16), 1);  // 264 parts are more than 16 per sequence
   EXPECT_EQ(rows(17), 2);
@@ -159,26 +160,23 @@ TEST(MlaDecodePlan, RowsPerCtaOfTheJoiningKernelFollowThePieces) {
 
 TEST(MlaDecodePlan, OnePartNeedsNoJoining) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
-  MlaDecodeCall call = call_of(2, 100, 128);  // 200 tiles of rows for 132 CTAs
-  const auto launch = kernels->launch(call);
-  EXPECT_EQ(launch.count, 1);
-  EXPECT_EQ(call.params.parts, 1);
-  EXPECT_EQ(launch.steps[0].ctas, 200u);
-  EXPECT_EQ(launch.workspace_bytes, 2u * 16);
+  const MlaDecodeCall call = call_of(2, 100, 128);  // 200 tiles of rows for 132 CTAs
+  const auto launched = launches(*kernels, call);
+  ASSERT_EQ(launched.size(), 1u);
+  EXPECT_EQ(launched[0].args.parts, 1);
+  EXPECT_EQ(launched[0].ctas, 200u);
+  EXPECT_EQ(kernels->schedule(call).workspace_bytes, 2u * 16);
 }
 
 TEST(MlaDecodePlan, OlderSmsLaunchOneAfterTheOther) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_80"));
-  MlaDecodeCall call = call_of(4, 1, 16);
-  EXPECT_EQ(kernels->launch(call).steps[1].order, LaunchOrder::kAfterPrevious);
+  EXPECT_EQ(kernels->schedule(call_of(4, 1, 16))[1].order, LaunchOrder::kAfterPrevious);
 }
 
 TEST(MlaDecodePlan, NothingToDoIsNoLaunch) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
-  MlaDecodeCall no_sequence = call_of(0, 1, 16);
-  EXPECT_EQ(kernels->launch(no_sequence).count, 0);
-  MlaDecodeCall no_query = call_of(3, 0, 16);
-  EXPECT_EQ(kernels->launch(no_query).count, 0);
+  EXPECT_TRUE(kernels->schedule(call_of(0, 1, 16)).empty()) << "no sequence";
+  EXPECT_TRUE(kernels->schedule(call_of(3, 0, 16)).empty()) << "no query";
 }
 
 TEST(MlaDecodePlan, WorkspaceOfTheBoundsHoldsEveryCallWithinThem) {
@@ -192,8 +190,7 @@ TEST(MlaDecodePlan, WorkspaceOfTheBoundsHoldsEveryCallWithinThem) {
       for (int batch = 1; batch <= 33; ++batch) {
         for (int seqlen_q = 1; seqlen_q <= 4; ++seqlen_q) {
           for (int heads = 1; heads <= 48; ++heads) {
-            MlaDecodeCall call = call_of(batch, seqlen_q, heads);
-            most = std::max(most, kernels->launch(call).workspace_bytes);
+            most = std::max(most, kernels->schedule(call_of(batch, seqlen_q, heads)).workspace_bytes);
           }
         }
       }
@@ -205,17 +202,16 @@ TEST(MlaDecodePlan, WorkspaceOfTheBoundsHoldsEveryCallWithinThem) {
 
 TEST(MlaDecodePlan, PartsOfTheWorkspaceDoNotOverlap) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
-  MlaDecodeCall call = call_of(7, 1, 40);
-  const auto launch = kernels->launch(call);
-  kernels->set_workspace(call, address(0x10000000));
-  const auto& p = call.params;
+  const MlaDecodeCall call = call_of(7, 1, 40);
+  const auto launched = launches(*kernels, call);
+  const auto& p = launched.at(0).args;
   const auto at = [](const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
   const std::uintptr_t rows = 132 * 2 * 64;
-  EXPECT_EQ(at(p.partial_out), 0x10000000u);
+  EXPECT_EQ(at(p.partial_out), attnjit::test_support::kWorkspaceAddress);
   EXPECT_EQ(at(p.partial_lse), at(p.partial_out) + rows * 512 * 4);
   EXPECT_EQ(at(p.first_part), at(p.partial_lse) + rows * 4);
   EXPECT_EQ(at(p.last_part), at(p.first_part) + 32);
-  EXPECT_EQ(launch.workspace_bytes, at(p.last_part) + 32 - at(p.partial_out));
+  EXPECT_EQ(kernels->schedule(call).workspace_bytes, at(p.last_part) + 32 - at(p.partial_out));
 }
 
 TEST(MlaDecodePlan, SupportsAnswersWithoutCompiling) {

@@ -1,4 +1,4 @@
-#include "runtime/device_services.h"
+#include "runtime/driver_launcher.h"
 
 #include <fmt/format.h>
 
@@ -55,14 +55,25 @@ thread_local constinit std::array<MapsOfPlace, kPlaces> kept_maps{};
 
 }  // namespace
 
-int DeviceServices::tile_counter() {
+int DriverLauncher::tile_counter(int plan) {
+  TileCounters& counters = kernels_[plan].tile_counters();
   if (is_captured(driver_, stream_)) return kernel::kNoTileCounter;
   // Each context has counters of its own, so one number serves for all legacy default streams, and saves a question.
-  if (is_legacy_default(stream_)) return counters_.of_stream(TileCounters::kLegacyDefaultStream);
-  return counters_.of_stream(stream_id(driver_, stream_));
+  if (is_legacy_default(stream_)) return counters.of_stream(TileCounters::kLegacyDefaultStream);
+  return counters.of_stream(stream_id(driver_, stream_));
 }
 
-void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& map) {
+void* DriverLauncher::workspace(std::size_t bytes) {
+  held_.emplace();
+  workspace_ = workspace_for_call(source_.check, source_.given, source_.reserved, stream_, bytes);
+  return workspace_.data;
+}
+
+void DriverLauncher::launch(const Step& step, const void* args) {
+  kernels_[step.plan].launch(step.ctas, args, stream_, step.order);
+}
+
+void DriverLauncher::encode(const TensorMapRequest& request, kernel::TensorMap& map) {
   MapsOfPlace& kept = kept_maps[place_++ % kPlaces];
   if (const kernel::TensorMap* const found = kept.find(request)) [[likely]] {
     map = *found;
@@ -72,7 +83,7 @@ void DeviceServices::encode(const TensorMapRequest& request, kernel::TensorMap& 
   kept.keep(request, map);
 }
 
-void DeviceServices::encode_anew(const TensorMapRequest& request, kernel::TensorMap& map) const {
+void DriverLauncher::encode_anew(const TensorMapRequest& request, kernel::TensorMap& map) const {
   // Dims from the innermost: columns, heads, tokens. The innermost stride is one element, and not told.
   const cuuint64_t dims[3] = {static_cast<cuuint64_t>(request.columns), static_cast<cuuint64_t>(request.heads),
                               static_cast<cuuint64_t>(request.tokens)};
