@@ -64,7 +64,7 @@ def ratios(times):
 
 def make_mask(torch, context, masked):
     from masked_mha import top_k
-    from torch_masked import MaskFromTopk, mask_shapes
+    from torch_bridge import MaskFromTopk, mask_shapes
 
     (q, s), = masked.cell.sequences
     mask, tiles = (torch.zeros(shape, dtype=torch.int32, device="cuda") for shape in mask_shapes(q, 1, s))
@@ -80,8 +80,7 @@ def make_mask(torch, context, masked):
 
 def bind_each(torch, contexts, case):
     """A call and its output for each context, of the same inputs."""
-    from torch_bridge import MhaVarlen
-    from torch_masked import MaskedMha
+    from torch_bridge import MaskedMha, MhaVarlen
 
     cell = case.cell
     packed = packed_tensors(torch, cell)

@@ -14,8 +14,8 @@
 
 #include "attnjit/error.hpp"
 #include "bench/host_report.h"
+#include "operators/presets.h"
 #include "runtime/context_impl.h"
-#include "runtime/presets.h"
 
 namespace attnjit {
 namespace {

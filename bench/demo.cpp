@@ -10,10 +10,10 @@
 #include "attnjit/attnjit.hpp"
 #include "bench/gpu_clock.h"
 #include "runtime/context_impl.h"
-#include "tests/gpu/case_tensors.h"
-#include "tests/gpu/device.h"
-#include "tests/reference/accuracy.h"
-#include "tests/reference/reference_kernels.h"
+#include "verify/device.h"
+#include "verify/mha_varlen/tensors.h"
+#include "verify/reference/accuracy.h"
+#include "verify/reference/reference_kernels.h"
 
 namespace {
 
@@ -29,7 +29,11 @@ double operations(const Case& c) {
 Case deepseek_prompt(int tokens, int heads) {
   Case c;
   c.name = fmt::format("{} tokens, {} heads", tokens, heads);
-  c.config = {.head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64, .dtype = attnjit::DType::kBFloat16, .causal = true,
+  c.config = {.head_dim_qk = 192,
+              .head_dim_v = 128,
+              .rope_dim = 64,
+              .dtype = attnjit::DType::kBFloat16,
+              .causal = true,
               .out_dtype = {}};
   c.len_q = c.len_k = {tokens};
   c.heads = c.kv_heads = heads;

@@ -13,10 +13,10 @@
 #include "attnjit/attnjit.hpp"
 #include "bench/host_report.h"
 #include "examples/device_tensors.hpp"
+#include "operators/mha_varlen/kernels.h"
 #include "runtime/context_impl.h"
-#include "runtime/driver_launcher.h"
 #include "runtime/driver.h"
-#include "runtime/mha_varlen_kernels.h"
+#include "runtime/driver_launcher.h"
 
 namespace attnjit {
 namespace {

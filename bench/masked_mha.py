@@ -61,7 +61,7 @@ def top_k(torch, masked):
 def measure(torch, timer, operators, masked, rounds):
     """{"masked": [us], "dense": [us], "build": [us], "back_to_back": us}."""
     from gpu_timer import alternate
-    from torch_masked import mask_shapes
+    from torch_bridge import mask_shapes
 
     cell = masked.cell
     packed = packed_tensors(torch, cell)
@@ -142,8 +142,7 @@ def main():
         return
 
     import torch
-    from torch_bridge import MhaVarlen
-    from torch_masked import MaskedMha, MaskFromTopk
+    from torch_bridge import MaskedMha, MaskFromTopk, MhaVarlen
 
     run = Run(arguments)
     dims = {"head_dim_qk": 192, "head_dim_v": 128, "rope_dim": 64, "causal": True}

@@ -22,7 +22,7 @@ OUT_SCALE = 1 / 64
 
 
 def make_tensors(torch, cell):
-    """Tensors by the names of torch_merge.py; lse stored [H, T], as attention leaves it."""
+    """Tensors by the names of attnjit_merge_states_params; lse stored [H, T], as attention leaves it."""
     states, tokens, heads = cell.states, cell.tokens, cell.heads
     outs = torch.randn(states, tokens, heads, cell.head_dim, device="cuda", dtype=torch.bfloat16)
     lses = (torch.randn(states, heads, tokens, device="cuda") + 5).transpose(1, 2)
@@ -159,7 +159,7 @@ def main():
         return
 
     import torch
-    from torch_merge import MergeStates
+    from torch_bridge import MergeStates
 
     run = Run(arguments)
     long_names = {"bf16": "bfloat16", "e4m3": "float8_e4m3"}

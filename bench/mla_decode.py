@@ -193,7 +193,7 @@ def main():
         return
 
     import torch
-    from torch_mla_decode import MlaDecode
+    from torch_bridge import MlaDecode
 
     run = Run(arguments)
     operators = {

@@ -1,5 +1,5 @@
 // Times tile sizes of the generic kernel side by side: the measurements behind the tile table of
-// runtime/kernels/sm80_mha_varlen.cpp. Losers are kept in the result, with the reason where ptxas tells it (spills).
+// operators/mha_varlen/sm80.cpp. Losers are kept in the result, with the reason where ptxas tells it (spills).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -13,14 +13,14 @@
 
 #include "attnjit/attnjit.hpp"
 #include "bench/gpu_clock.h"
+#include "operators/mha_varlen/call.h"
 #include "runtime/context_impl.h"
 #include "runtime/driver.h"
-#include "runtime/mha_varlen_call.h"
 #include "templates/shared/sm80_mha_varlen_config.h"
-#include "tests/gpu/case_tensors.h"
-#include "tests/gpu/device.h"
-#include "tests/reference/accuracy.h"
-#include "tests/reference/reference_kernels.h"
+#include "verify/device.h"
+#include "verify/mha_varlen/tensors.h"
+#include "verify/reference/accuracy.h"
+#include "verify/reference/reference_kernels.h"
 
 namespace {
 

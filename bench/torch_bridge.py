@@ -1,5 +1,8 @@
 """attnjit's C ABI on torch tensors, through ctypes: for benchmarks beside PyTorch.
 
+The structs are made from what the library says of them (attnjit_abi_json), so every operator takes the names of
+attnjit.h: a config's fields when it is made, a call's tensors and numbers when it is run.
+
 A call's structs are made once, by bind(); running it again is one foreign call. Only data_ptr(), shape, stride(), dtype
 and device of a tensor are used, so this module itself needs no torch.
 
@@ -11,21 +14,16 @@ and device of a tensor are used, so this module itself needs no torch.
 """
 
 import ctypes
+import functools
+import json
 import os
 import pathlib
 
 ABI_VERSION = 1
 NO_DEVICE = -1
-_DTYPE_VALUES = {"float16": 0, "bfloat16": 1, "float8_e4m3": 2, "float32": 3, "int32": 4}
 _DL_CUDA = 2
-# torch dtype -> DLPack type code and bits. Code 10 is float8_e4m3fn, of DLPack 1.1.
-_DL_TYPES = {
-    "torch.float16": (2, 16),
-    "torch.bfloat16": (4, 16),
-    "torch.float8_e4m3fn": (10, 8),
-    "torch.float32": (2, 32),
-    "torch.int32": (0, 32),
-}
+# What torch calls a dtype where that is not attnjit's name.
+_TORCH_NAMES = {"torch.float8_e4m3fn": "float8_e4m3"}
 
 
 class Error(RuntimeError):
@@ -36,7 +34,7 @@ class Error(RuntimeError):
         self.status = status
 
 
-# ---- structs of dlpack.h and attnjit.h, field by field ---------------------------------------------------------------
+# ---- dlpack.h --------------------------------------------------------------------------------------------------------
 
 
 class _DLDevice(ctypes.Structure):
@@ -59,46 +57,6 @@ class DLTensor(ctypes.Structure):
     ]
 
 
-class _ContextOptions(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_size_t),
-        ("device", ctypes.c_int32),
-        ("compiler_exact", ctypes.c_int32),
-        ("arch", ctypes.c_char_p),
-        ("cache_path", ctypes.c_char_p),
-        ("nvrtc_path", ctypes.c_char_p),
-        ("template_dir", ctypes.c_char_p),
-        ("log", ctypes.c_void_p),
-        ("log_user", ctypes.c_void_p),
-    ]
-
-
-class AttentionConfig(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_size_t),
-        ("head_dim_qk", ctypes.c_int32),
-        ("head_dim_v", ctypes.c_int32),
-        ("rope_dim", ctypes.c_int32),
-        ("causal", ctypes.c_int32),
-        ("dtype", ctypes.c_int32),
-        ("out_dtype", ctypes.c_int32),
-    ]
-
-
-_TENSORS = (
-    "q", "q_nope", "q_pe", "k", "k_nope", "k_pe", "v", "out", "lse", "out_scale", "cu_seqlens_q", "cu_seqlens_k",
-)  # in the order of the struct
-
-
-class AttentionParams(ctypes.Structure):
-    _fields_ = (
-        [("struct_size", ctypes.c_size_t)]
-        + [(name, ctypes.POINTER(DLTensor)) for name in _TENSORS]
-        + [("max_seqlen_q", ctypes.c_int32), ("max_seqlen_k", ctypes.c_int32), ("softmax_scale", ctypes.c_float)]
-        + [("reserved", ctypes.c_int32)]
-    )
-
-
 # ---- the library -----------------------------------------------------------------------------------------------------
 
 
@@ -117,45 +75,20 @@ def library_path():
     )
 
 
-def declare(library, signatures):
-    """Tells ctypes the result and the arguments of functions: {name: (result, [argument, ...])}."""
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-
-
-def _load():
+@functools.cache
+def load_library():
     library = ctypes.CDLL(str(library_path()))
-    text, handle = ctypes.c_char_p, ctypes.c_void_p
-    signatures = {
-        "attnjit_version": (text, []),
-        "attnjit_abi_version": (ctypes.c_uint32, []),
-        "attnjit_status_name": (text, [ctypes.c_int]),
-        "attnjit_last_error": (text, []),
-        "attnjit_context_create": (ctypes.c_int, [ctypes.POINTER(_ContextOptions), ctypes.POINTER(handle)]),
-        "attnjit_context_destroy": (None, [handle]),
-        "attnjit_context_arch": (text, [handle]),
-        "attnjit_mha_varlen_create": (
-            ctypes.c_int,
-            [handle, ctypes.POINTER(AttentionConfig), ctypes.POINTER(handle)],
-        ),
-        "attnjit_mha_varlen_destroy": (None, [handle]),
-        "attnjit_mha_varlen_run": (ctypes.c_int, [handle, ctypes.POINTER(AttentionParams), handle]),
-    }
-    declare(library, signatures)
     if (version := library.attnjit_abi_version()) != ABI_VERSION:
         raise RuntimeError(f"{library_path()} has ABI {version}; this bridge is written for {ABI_VERSION}")
+    for function in ("attnjit_status_name", "attnjit_last_error", "attnjit_abi_json", "attnjit_context_arch"):
+        getattr(library, function).restype = ctypes.c_char_p
     return library
 
 
-_library = None
-
-
-def load_library():
-    global _library
-    if _library is None:
-        _library = _load()
-    return _library
+@functools.cache
+def abi():
+    """What attnjit_abi_json says."""
+    return json.loads(load_library().attnjit_abi_json())
 
 
 def check(status):
@@ -164,35 +97,54 @@ def check(status):
         raise Error(lib.attnjit_status_name(status).decode(), lib.attnjit_last_error().decode())
 
 
-def _bytes(text):
-    return None if text is None else os.fsencode(text)
+# ---- structs ---------------------------------------------------------------------------------------------------------
+
+_C_TYPES = {
+    "tensor": ctypes.POINTER(DLTensor),
+    "text": ctypes.c_char_p,
+    "pointer": ctypes.c_void_p,
+    "size": ctypes.c_size_t,
+    "int32": ctypes.c_int32,
+    "int64": ctypes.c_int64,
+    "float32": ctypes.c_float,
+    "float64": ctypes.c_double,
+    "bool": ctypes.c_int32,
+    "dtype": ctypes.c_int32,
+    "optional dtype": ctypes.c_int32,
+    "cache_format": ctypes.c_int32,
+}
 
 
-# ---- what users of this module see -----------------------------------------------------------------------------------
+@functools.cache
+def _fields(name):
+    """Of a struct of attnjit.h: {field: description}."""
+    return {field["name"]: field for field in abi()["structs"][name]["fields"]}
 
 
-class Context:
-    """A device, or NO_DEVICE with an arch to compile for; and a kernel cache."""
+@functools.cache
+def _struct(name):
+    """The ctypes class of a struct."""
+    described = abi()["structs"][name]
+    fields = [("struct_size", ctypes.c_size_t)]
+    end = ctypes.sizeof(ctypes.c_size_t)
+    for field in sorted(described["fields"], key=lambda field: field["offset"]):
+        c_type = _C_TYPES.get(field["type"]) or ctypes.POINTER(_struct(field["type"]))
+        if field["offset"] > end:
+            fields.append((f"_reserved_{end}", ctypes.c_uint8 * (field["offset"] - end)))
+        fields.append((field["name"], c_type))
+        end = field["offset"] + ctypes.sizeof(c_type)
+    if described["size"] > end:
+        fields.append((f"_reserved_{end}", ctypes.c_uint8 * (described["size"] - end)))
+    made = type(name, (ctypes.Structure,), {"_fields_": fields})
+    assert ctypes.sizeof(made) == described["size"], name
+    return made
 
-    def __init__(self, device=0, arch=None, cache_path=None, nvrtc_path=None, template_dir=None):
-        options = _ContextOptions(
-            struct_size=ctypes.sizeof(_ContextOptions),
-            device=device,
-            arch=_bytes(arch),
-            cache_path=_bytes(cache_path),
-            nvrtc_path=_bytes(nvrtc_path),
-            template_dir=_bytes(template_dir),
-        )
-        self.handle = ctypes.c_void_p()
-        check(load_library().attnjit_context_create(ctypes.byref(options), ctypes.byref(self.handle)))
 
-    def __del__(self):
-        if getattr(self, "handle", None):
-            load_library().attnjit_context_destroy(self.handle)
-
-    @property
-    def arch(self):
-        return load_library().attnjit_context_arch(self.handle).decode()
+def _new(name):
+    """A struct with its defaults, as the _INIT macro of attnjit.h makes it."""
+    defaults = {field["name"]: field["default"] for field in _fields(name).values() if field["default"] is not None}
+    made = _struct(name)
+    return made(struct_size=ctypes.sizeof(made), **defaults)
 
 
 class _View:
@@ -204,52 +156,94 @@ class _View:
         self.tensor = tensor  # keeps the memory alive
         self.shape = dims(*tensor.shape)
         self.strides = dims(*tensor.stride())
-        code, bits = _DL_TYPES[str(tensor.dtype)]
+        name = str(tensor.dtype)
+        dtype = abi()["dtypes"].get(_TORCH_NAMES.get(name, name.removeprefix("torch.")))
+        if dtype is None:
+            raise TypeError(f"{name} is no dtype of attnjit's: {', '.join(abi()['dtypes'])}")
         self.dl = DLTensor(
             data=tensor.data_ptr(),
             device=_DLDevice(_DL_CUDA if tensor.device.type == "cuda" else 1, tensor.device.index or 0),
             ndim=rank,
-            dtype=_DLDataType(code, bits, 1),
+            dtype=_DLDataType(dtype["dlpack_code"], dtype["bits"], 1),
             shape=ctypes.cast(self.shape, ctypes.POINTER(ctypes.c_int64)),
             strides=ctypes.cast(self.strides, ctypes.POINTER(ctypes.c_int64)),
         )
 
 
-def put_tensors(params, names, tensors):
-    """Points the struct at tensors by the names of its fields; returns what has to live as long as the struct."""
-    if unknown := set(tensors) - set(names):
-        raise TypeError(f"no such tensors: {sorted(unknown)}; there are {', '.join(names)}")
-    views = {name: _View(tensor) for name, tensor in tensors.items() if tensor is not None}
-    for name, view in views.items():
-        setattr(params, name, ctypes.pointer(view.dl))
-    return views
+def _number(kind, value):
+    """A value of Python's as the field of a struct holds it."""
+    if kind == "dtype":
+        return abi()["dtypes"][value]["value"]
+    if kind == "optional dtype":
+        return -1 if value is None else abi()["dtypes"][value]["value"]
+    if kind == "cache_format":
+        return abi()["cache_formats"][value]
+    if kind == "text":
+        return None if value is None else os.fsencode(value)
+    return int(value) if kind == "bool" else value
 
 
-def dtype_value(name):
-    """The attnjit_dtype of a name; -1, that is the default, of None."""
-    return -1 if name is None else _DTYPE_VALUES[name]
+def _fill(name, given):
+    """A struct with the values of `given` that it has fields for, which are taken out; and what must live as long."""
+    struct, keep = _new(name), []
+    for field in _fields(name).values():
+        kind = field["type"]
+        if kind in abi()["structs"]:
+            inner, inner_keep = _fill(kind, given)
+            setattr(struct, field["name"], ctypes.pointer(inner))
+            keep += [inner, inner_keep]
+        elif field["name"] not in given:
+            continue
+        elif kind == "tensor":
+            if (tensor := given.pop(field["name"])) is not None:
+                view = _View(tensor)
+                setattr(struct, field["name"], ctypes.pointer(view.dl))
+                keep.append(view)
+        elif kind == "pointer" and field["name"] == "workspace":  # a tensor of bytes
+            if (memory := given.pop("workspace")) is not None:
+                struct.workspace, struct.workspace_bytes = memory.data_ptr(), memory.numel() * memory.element_size()
+                keep.append(memory)
+        else:
+            setattr(struct, field["name"], _number(kind, given.pop(field["name"])))
+    return struct, keep
 
 
-def attention_params(tensors, max_seqlen_q, max_seqlen_k, softmax_scale):
-    params = AttentionParams(
-        struct_size=ctypes.sizeof(AttentionParams),
-        max_seqlen_q=max_seqlen_q,
-        max_seqlen_k=max_seqlen_k,
-        softmax_scale=softmax_scale,
-    )
-    return params, put_tensors(params, _TENSORS, tensors)
+def _fill_all(name, given):
+    given = dict(given)
+    filled = _fill(name, given)
+    if given:
+        raise TypeError(f"{name} has no {', '.join(sorted(given))}; it has {', '.join(_fields(name))}")
+    return filled
 
 
-def attention_config(head_dim_qk, head_dim_v, rope_dim, causal, dtype, out_dtype):
-    return AttentionConfig(
-        struct_size=ctypes.sizeof(AttentionConfig),
-        head_dim_qk=head_dim_qk,
-        head_dim_v=head_dim_v,
-        rope_dim=rope_dim,
-        causal=int(causal),
-        dtype=dtype_value(dtype),
-        out_dtype=dtype_value(out_dtype),
-    )
+# ---- what users of this module see -----------------------------------------------------------------------------------
+
+
+class _Handle:
+    _destroy = ""  # the C function
+
+    def __init__(self):
+        self.handle = ctypes.c_void_p()
+
+    def __del__(self):
+        if getattr(self, "handle", None):
+            getattr(load_library(), self._destroy)(self.handle)
+
+
+class Context(_Handle):
+    """A device, or NO_DEVICE with an arch to compile for; and a kernel cache. Options are those of
+    attnjit_context_options."""
+
+    _destroy = "attnjit_context_destroy"
+
+    def __init__(self, device=0, **options):
+        super().__init__()
+        made, _ = _fill_all("attnjit_context_options", {"device": device, **options})
+        check(load_library().attnjit_context_create(ctypes.byref(made), ctypes.byref(self.handle)))
+
+    @property
+    def arch(self):
+        return load_library().attnjit_context_arch(self.handle).decode()
 
 
 class Call:
@@ -264,27 +258,85 @@ class Call:
 
     def run(self, stream=0):
         """Launches on a stream, given as torch's cuda_stream number."""
-        status = self._function(self._op.handle, self._pointer, stream)
+        status = self._function(self._op.handle, self._pointer, ctypes.c_void_p(stream))
         if status != 0:
             check(status)
 
 
-class MhaVarlen:
-    """The mha_varlen / mla_prefill operator. Making it compiles its kernels or loads them from the cache."""
+class _Operator(_Handle):
+    """Making one compiles its kernels or loads them from the cache."""
 
-    def __init__(self, context, head_dim_qk, head_dim_v, rope_dim=0, causal=True, dtype="bfloat16", out_dtype=None):
-        config = attention_config(head_dim_qk, head_dim_v, rope_dim, causal, dtype, out_dtype)
-        self.handle = ctypes.c_void_p()
-        check(load_library().attnjit_mha_varlen_create(context.handle, ctypes.byref(config), ctypes.byref(self.handle)))
+    name = ""  # as in attnjit_<name>_create
 
-    def __del__(self):
-        if getattr(self, "handle", None):
-            load_library().attnjit_mha_varlen_destroy(self.handle)
+    def __init__(self, context, **config):
+        super().__init__()
+        self._destroy = f"attnjit_{self.name}_destroy"
+        arguments = [context.handle]
+        struct = abi()["operators"][self.name]["config"]
+        if struct is not None:
+            made, _ = _fill_all(struct, config)
+            arguments.append(ctypes.byref(made))
+        elif config:
+            raise TypeError(f"{self.name} takes no config")
+        check(self._function("create")(*arguments, ctypes.byref(self.handle)))
 
-    def bind(self, *, max_seqlen_q, max_seqlen_k, softmax_scale, **tensors):
-        """Binds tensors by the names of attnjit_mha_varlen_params."""
-        params, keep = attention_params(tensors, max_seqlen_q, max_seqlen_k, softmax_scale)
-        return Call(self, load_library().attnjit_mha_varlen_run, params, keep)
+    def _function(self, verb):
+        return getattr(load_library(), f"attnjit_{self.name}_{verb}")
+
+    def bind(self, **arguments):
+        """Binds tensors and numbers by the names of attnjit_<name>_params; a workspace is a tensor of bytes."""
+        params, keep = _fill_all(abi()["operators"][self.name]["params"], arguments)
+        return Call(self, self._function("run"), params, keep)
 
     def run(self, stream=0, **arguments):
         self.bind(**arguments).run(stream)
+
+
+class MhaVarlen(_Operator):
+    name = "mha_varlen"
+
+
+class MaskFromTopk(_Operator):
+    name = "mask_from_topk"
+
+
+class MergeStates(_Operator):
+    name = "merge_states"
+
+
+class MaskedMha(_Operator):
+    """Tensors and numbers of the attention and of its mask are given together."""
+
+    name = "masked_mha"
+
+    @staticmethod
+    def workspace_bytes(**bounds):
+        """Bounds by the names of attnjit_masked_mha_bounds."""
+        made, _ = _fill_all("attnjit_masked_mha_bounds", bounds)
+        size = ctypes.c_size_t()
+        check(load_library().attnjit_masked_mha_workspace_bytes(ctypes.byref(made), ctypes.byref(size)))
+        return size.value
+
+    def reserve(self, stream, **bounds):
+        """Workspace for the calls with topk_indices on a stream."""
+        made, _ = _fill_all("attnjit_masked_mha_bounds", bounds)
+        check(self._function("reserve")(self.handle, ctypes.c_void_p(stream), ctypes.byref(made)))
+
+
+class MlaDecode(_Operator):
+    name = "mla_decode"
+
+    def workspace_bytes(self, batch, max_seqlen_q, num_heads):
+        size = ctypes.c_size_t()
+        check(self._function("workspace_bytes")(self.handle, batch, max_seqlen_q, num_heads, ctypes.byref(size)))
+        return size.value
+
+    def reserve(self, stream, batch, max_seqlen_q, num_heads):
+        """Makes the workspace of a stream's calls; bind() then needs none."""
+        check(self._function("reserve")(self.handle, ctypes.c_void_p(stream), batch, max_seqlen_q, num_heads))
+
+
+def mask_shapes(tokens_q, batch, max_seqlen):
+    """Shapes of mask and mask_tiles, for requests of up to max_seqlen keys."""
+    words = -(-max_seqlen // 32)
+    return (tokens_q, words), (tokens_q // 64 + batch, -(-words // 64))

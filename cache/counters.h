@@ -1,5 +1,5 @@
-// What the tiers of the cache have done so far. Written with relaxed atomics by whoever does the work, never on
-// the way of a launch; a reader sees each number by itself, not all of one moment.
+// Counters of the cache tiers. Written with relaxed atomics by whoever does the work, never on the launch path; a
+// reader sees each number on its own, not a consistent snapshot.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@ namespace attnjit::cache {
 
 using Count = std::atomic<std::int64_t>;
 
-/// Adds the time from its making to its end to a sum of nanoseconds.
+/// Adds its own lifetime to a sum of nanoseconds.
 class Stopwatch {
  public:
   explicit Stopwatch(Count& nanoseconds) : nanoseconds_(nanoseconds) {}
@@ -27,21 +27,21 @@ class Stopwatch {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Of one store. bad_rows and bad_files are what was found damaged and put right; evicted_rows went for the size
-/// cap.
+/// Counters of one store. bad_rows and bad_files were found damaged and repaired; evicted_rows were deleted for the
+/// size cap.
 struct StoreCounters {
   Count bad_rows{0}, bad_files{0}, evicted_rows{0};
 };
 
-/// Of one KernelCache. Each get() counts in one of memory_hits, store_hits, waits, compiles and compile_failures,
-/// but for one that waited in vain: it counts in waits (as soon as it waits) and in what it came to; and for one
-/// that Request::on_miss ended. misses counts the get() calls that led the way for their key and found it neither
-/// in memory nor in the store at their first look, whatever they came to. store_failures counts every failed use
-/// of the store, repairs every row or file put right.
+/// Counters of one KernelCache. Each get() counts in one of memory_hits, store_hits, waits, compiles and
+/// compile_failures, except one that waited in vain, which counts in waits (as soon as it waits) and in its outcome,
+/// and one ended by Request::on_miss. misses counts the get() calls in charge of their key that found it neither in
+/// memory nor in the store at first look, whatever their outcome. store_failures counts every failed use of the store,
+/// repairs every row or file repaired.
 struct Counters {
   Count memory_hits{0}, store_hits{0}, waits{0}, misses{0}, compiles{0}, compile_failures{0}, repairs{0},
       store_failures{0};
-  /// Sums over all threads. wait: for another thread or process that compiles; compile: failed ones as well.
+  /// Sums over all threads. wait: for another thread or process that compiles; compile: includes failed ones.
   Count compile_nanoseconds{0}, wait_nanoseconds{0}, store_read_nanoseconds{0}, store_write_nanoseconds{0};
 };
 

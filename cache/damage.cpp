@@ -11,7 +11,7 @@
 namespace attnjit::cache {
 
 bool says_that_a_read_failed(std::string_view verdict) {
-  if (verdict.find("failed to get page") != verdict.npos) return true;  // of an overflow chain; its number was good
+  if (verdict.find("failed to get page") != verdict.npos) return true;  // an overflow page with a valid number
   constexpr std::string_view kCode = "unable to get the page. error code=";
   const auto place = verdict.find(kCode);
   if (place == verdict.npos) return false;
@@ -23,7 +23,7 @@ std::string integrity_verdict(Database& database) {
   std::string verdict;
   for (int i = 0; i < 3; ++i) {
     const std::string last = std::exchange(verdict, database.text("PRAGMA integrity_check(1)"));
-    // A page of pointers may be wrong or not readable: what is wrong is found again.
+    // A pointer-map page may be wrong or unreadable: check again; a wrong one is reported again.
     if (verdict.find("Failed to read ptrmap") == verdict.npos || (i > 0 && verdict == last)) return verdict;
   }
   return "failed to get page of pointers";
@@ -34,7 +34,7 @@ bool may_be_rolled_back(const std::filesystem::path& journal) {
   if (!opened.valid()) return errno != ENOENT && errno != ENOTDIR;
   char first = 0;
   const ssize_t size = ::pread(opened.number(), &first, 1, 0);
-  return size < 0 || first != 0;  // 0, or nothing: a journal that is kept for the next transaction
+  return size < 0 || first != 0;  // zeroed or empty: a journal kept for the next transaction
 }
 
 }  // namespace attnjit::cache

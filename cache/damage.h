@@ -1,5 +1,5 @@
-// What is damage of a file, and what only looks like it: a page that could not be read, a transaction that is not
-// rolled back. Internal to cache/.
+// Tells real damage of a file from what only looks like it: an unreadable page, a transaction not yet rolled back.
+// Internal to cache/.
 #pragma once
 
 #include <filesystem>
@@ -10,13 +10,13 @@
 
 namespace attnjit::cache {
 
-/// "ok", or the first fault that SQLite's integrity check finds.
+/// "ok", or the first fault found by SQLite's integrity check.
 std::string integrity_verdict(Database& database);
-/// The check tells a page that it could not read as one that it found wrong; this tells them apart, by its words.
+/// The check reports a page it could not read like one it found wrong; this tells them apart by the wording.
 bool says_that_a_read_failed(std::string_view verdict);
 
-/// Whether the journal, where it is there, is of a transaction that SQLite would roll back if it could have the locks.
-/// A half-written file beside it is not damaged.
+/// Whether the journal, if it exists, belongs to a transaction that SQLite would roll back if it had the locks. A
+/// half-written file next to it is not damaged.
 bool may_be_rolled_back(const std::filesystem::path& journal);
 
 }  // namespace attnjit::cache

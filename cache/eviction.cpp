@@ -9,15 +9,15 @@
 namespace attnjit::cache {
 namespace {
 
-/// How far below the cap an eviction goes, so that the next ones to write need not evict. Bounded, because all other
-/// processes wait while rows are unlinked and pages at the end of the file move into the gaps, and they wait 5 s at
-/// most. In a file of 1 GiB and 26 000 rows in memory, 64 MiB took 0.81 s and 16 MiB 0.39 s (two busy cores,
-/// 2026-11-20), which is about a compile and makes room for 400 kernels.
+/// How far below the cap an eviction goes, so that the next writers need not evict. Bounded because all other processes
+/// wait, 5 s at most, while rows are unlinked and pages from the end of the file move into the gaps. In a file of 1 GiB
+/// and 26 000 rows, in memory, 64 MiB took 0.81 s and 16 MiB 0.39 s (two busy cores, 2026-11-20); the latter is about
+/// one compile and makes room for 400 kernels.
 constexpr std::int64_t kMostSlack = std::int64_t{16} << 20;
 
 std::int64_t low_water(std::int64_t max_bytes) { return max_bytes - std::min(max_bytes / 8, kMostSlack); }
 
-/// Clocks of several machines differ a little.
+/// Allows for clock skew between machines.
 std::int64_t latest_credible() { return static_cast<std::int64_t>(std::time(nullptr)) + kStampStepSeconds; }
 
 std::int64_t used_bytes(Database& database) {

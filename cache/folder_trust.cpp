@@ -27,8 +27,8 @@ bool in_our_groups(gid_t group) {
   return count > 0 && std::find(groups.begin(), groups.begin() + count, group) != groups.begin() + count;
 }
 
-/// Folders that are shared, each with the group that it was shared with. A list that only grows, without a mutex: a
-/// forked child would inherit that locked.
+/// Shared folders, each with the group it was shared with. A grow-only list without a mutex: a forked child could
+/// inherit a mutex locked.
 struct Shared {
   const fs::path folder;
   const gid_t group;
@@ -62,7 +62,7 @@ std::optional<std::string> why_no_trust_in_folder(const struct stat& folder, boo
                        mode);
   }
   const bool shared = (mode & S_IWGRP) && in_our_groups(folder.st_gid);
-  // What root made and nobody else may change is a container's image: everybody may read it.
+  // A folder made by root that nobody else may change is a container image: everybody may read it.
   const bool roots = folder.st_uid == 0 && !(mode & S_IWGRP);
   if (folder.st_uid == ::geteuid() || shared || roots) return std::nullopt;
   return fmt::format("belongs to user {}, this process runs as {}", folder.st_uid, ::geteuid());
@@ -72,7 +72,7 @@ std::optional<std::string> why_no_trust_in_file(const struct stat& file, const s
   if (!S_ISREG(file.st_mode)) return "is not a regular file; remove it or choose another directory";
   const unsigned mode = file.st_mode & 07777;
   if (mode & S_IWOTH) return fmt::format("everybody may write to it (mode {:04o}); chmod o-w makes it usable", mode);
-  // A folder that its group may write to is only trusted where that was asked for.
+  // A group-writable folder is only trusted if sharing was requested for it.
   const bool groups_own = (folder.st_mode & S_IWGRP) && file.st_gid == folder.st_gid;
   if ((mode & S_IWGRP) && !groups_own) {
     const std::string cure = folder.st_mode & S_IWGRP ? fmt::format("chgrp {}", folder.st_gid) : "chmod g-w";
@@ -83,8 +83,8 @@ std::optional<std::string> why_no_trust_in_file(const struct stat& file, const s
                        ::geteuid(),
                        folder.st_mode & S_IWGRP ? "; chmod g+s on the folder gives it the right group" : "");
   }
-  // Who can give a file a second name cannot be kept from it by the folder. That cannot matter where root alone may
-  // write, and some file systems of container images keep equal files once.
+  // A folder cannot stop whoever is able to hard-link a file into another name. Harmless where only root may write, and
+  // some container-image file systems deduplicate equal files.
   const bool only_roots = file.st_uid == 0 && folder.st_uid == 0 && !(folder.st_mode & S_IWGRP) && ::geteuid() != 0;
   if (file.st_nlink != 1 && !only_roots) {
     return fmt::format("has {} names (hard links); copy it in place of the link, or remove it", file.st_nlink);
@@ -100,7 +100,7 @@ void share_with_group(const fs::path& folder, gid_t group) {
 }
 
 HeldFolder::HeldFolder(fs::path folder) : folder_(std::move(folder)) {
-  // O_PATH: enough to look up names, and needs no right to list them. Closing it drops no lock of a file.
+  // O_PATH is enough for looking up names and needs no permission to list them. Closing it drops no file lock.
   descriptor_ = open_again_if_interrupted(AT_FDCWD, folder_, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   struct stat status;
   if (!descriptor_.valid() || ::fstat(descriptor_.number(), &status) != 0) {
@@ -143,7 +143,7 @@ FileDescriptor HeldFolder::create(const fs::path& name, int flags) const {
       open_again_if_interrupted(descriptor_.number(), name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC);
   struct stat folder, file;
   if (!made.valid() || ::fstat(descriptor_.number(), &folder) != 0 || !(folder.st_mode & S_IWGRP)) return made;
-  (void)::fchmod(made.number(), 0660);  // the umask may have taken the group's bits away
+  (void)::fchmod(made.number(), 0660);  // the umask may have cleared the group's bits
   if (::fstat(made.number(), &file) == 0 && file.st_gid != folder.st_gid) {
     (void)::fchown(made.number(), static_cast<uid_t>(-1), folder.st_gid);
   }

@@ -17,7 +17,7 @@ std::string quoted(const std::string& name) {
 
 std::vector<ForeignObject> foreign_objects(Database& database) {
   std::vector<ForeignObject> found;
-  // The index of a primary key has no text.
+  // The index of a primary key has no SQL text.
   Statement statement(database,
                       "SELECT type, name FROM sqlite_master WHERE NOT (type = 'table' AND name = 'kernels') AND "
                       "NOT (type = 'index' AND tbl_name = 'kernels' AND sql IS NULL)");

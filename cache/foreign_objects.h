@@ -1,5 +1,5 @@
-// What a file holds besides our table: left by people and tools (ANALYZE makes tables), or planted. None of it is run,
-// and none of it is damage. Internal to cache/.
+// Objects in the file other than our table: left by people and tools (ANALYZE creates tables), or planted. They are
+// never run, and are not damage. Internal to cache/.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct ForeignObject {
 
 std::vector<ForeignObject> foreign_objects(Database& database);
 
-/// Drops foreign indexes of our table, in a transaction of the caller's: SQLite keeps every index, and under one that
-/// is unique an insert replaces rows of other kernels. Returns a line for each.
+/// Drops foreign indexes of our table, in the caller's transaction: SQLite maintains every index, and under a unique
+/// one an insert replaces rows of other kernels. Returns one line per index.
 std::vector<std::string> drop_foreign_indexes(Database& database);
 
 }  // namespace attnjit::cache

@@ -22,7 +22,7 @@ void harden(sqlite3* connection) {
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_limit(connection, SQLITE_LIMIT_ATTACHED, 0);
   sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, kLongestValue);
-  // Neither reads the file, so neither can fail for what is in it.
+  // Neither reads the file, so neither can fail because of its contents.
   sqlite3_exec(connection, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0", nullptr, nullptr, nullptr);
 }
 

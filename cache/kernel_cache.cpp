@@ -27,10 +27,10 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Newer compilers are greater; the store orders them in the same way.
+/// Newer compilers are greater; the store uses the same order.
 auto rank(const CompilerId& compiler) { return std::tie(compiler.major, compiler.minor, compiler.name); }
 
-/// The entries that this process has met, by key and compiler.
+/// The entries this process has seen, by key and compiler.
 class Memory {
  public:
   EntryPointer find(const Key& key, const CompilerWish& wish) const {
@@ -56,7 +56,7 @@ class Memory {
   }
 
  private:
-  // Of one key: newest compiler first.
+  // Per key: newest compiler first.
   std::map<std::array<std::uint8_t, 32>, std::vector<EntryPointer>> rows_;
 };
 
@@ -65,13 +65,13 @@ FlightId flight_of(const KernelCache::Request& request, const Key& key) {
 }
 using Flight = std::shared_future<EntryPointer>;
 
-/// What a process knows. A forked child starts with none of it: the compiles that it would see under way are
-/// those of threads that it does not have.
+/// Per-process state. A forked child starts empty: the compiles it would see in flight belong to threads it does not
+/// have.
 struct Tables {
   std::mutex mutex;
   Memory memory;
   std::map<FlightId, Flight> flights;
-  std::set<std::string> warned;  // kinds of trouble
+  std::set<std::string> warned;  // kinds of trouble already reported
 };
 
 }  // namespace
@@ -148,8 +148,8 @@ Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
       continue;  // the other thread accepts compilers that this one does not
     }
 
-    // The flight ends in the same breath in which the entry gets into memory, so that nobody who comes
-    // later finds neither.
+    // The flight ends in the same critical section that adds the entry to memory, so a later caller finds one or the
+    // other.
     try {
       Found found = lead(request, key, compile);
       {
@@ -171,7 +171,7 @@ Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
   }
 }
 
-/// Without a flight, so nobody waits for this thread either.
+/// Registers no flight, so nobody waits for this thread either.
 Found KernelCache::Impl::get_alone(const Request& request, const Compile& compile) {
   const auto start = Clock::now();
   const Key key = request.fields.key();
@@ -188,7 +188,7 @@ Found KernelCache::Impl::get_alone(const Request& request, const Compile& compil
   return found;
 }
 
-/// The one thread of this process that looks after the key: store, key lock, store, compiler.
+/// Runs on the process's one thread in charge of the key: store, key lock, store again, compiler.
 Found KernelCache::Impl::lead(const Request& request, const Key& key, const Compile& compile) {
   WaitBudget budget(options.lock_timeout);
   if (!request.recompile) {
@@ -204,13 +204,13 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
     ++counters.misses;
     if (request.on_miss) {
       request.on_miss(trouble);
-      // Who was told may have made the kernel himself.
+      // The callback may have compiled the kernel itself.
       if (EntryPointer entry = find_in_memory(request, key)) return {std::move(entry), Tier::kMemory};
     }
   }
   const std::unique_ptr<KeyLock> lock = request.alone ? nullptr : lock_key(key, budget);
   if (!request.recompile) {
-    // Also when the lock was free at once: its last holder may have finished between our look and our lock.
+    // Even if the lock was free at once: its last holder may have finished between our lookup and our lock.
     if (lock) lock->note_waiting(true);
     EntryPointer entry = store_tier.read(request.fields, request.wish, budget);
     if (lock) lock->note_waiting(false);
@@ -220,7 +220,8 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
       return {std::move(entry), waited ? Tier::kWaited : Tier::kStore};
     }
   }
-  // Without the key's lock other Contexts of this process are not waited for, nor is there a store to meet them at.
+  // Without the key's lock we neither wait for other Contexts of this process nor meet them at a store, so share the
+  // compile with them.
   const bool compiles_apart =
       request.alone || request.recompile || (lock && lock->outcome() == KeyLock::Outcome::kHeld);
   bool waited = false;
@@ -228,8 +229,8 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
   EntryPointer entry = compiles_apart ? compile_here()
                                       : shared_compiles::get(flight_of(request, key), request.wish, compile_here,
                                                              &waited, counters.wait_nanoseconds);
-  // Before the lock is let go, for those who wait for it. Whatever becomes of this, our own bytes are used: a
-  // read after the write may find nothing on a network file system.
+  // Before releasing the lock, for those who wait for it. Our own bytes are used whatever the outcome: on a network
+  // file system, a read after the write may find nothing.
   if (lock) lock->note_waiting(true);
   store_tier.write(*entry, budget);
   if (waited) ++counters.waits;
@@ -246,7 +247,7 @@ EntryPointer KernelCache::Impl::find_in_memory(const Request& request, const Key
 
 EntryPointer KernelCache::Impl::wait_for(const Flight& flight) {
   const Stopwatch stopwatch(counters.wait_nanoseconds);
-  return flight.get();  // throws what the compile threw
+  return flight.get();  // rethrows what the compile threw
 }
 
 EntryPointer KernelCache::Impl::compile_now(const Request& request, const Compile& compile) {
@@ -267,14 +268,14 @@ EntryPointer KernelCache::Impl::compile_now(const Request& request, const Compil
 }
 
 std::unique_ptr<KeyLock> KernelCache::Impl::lock_key(const Key& key, WaitBudget& budget) {
-  // Only beside a store: who waits for another process without one gains no bytes by it.
+  // Only with a store: without one, waiting for another process does not get us its bytes.
   const Store* const store = store_tier.peek();
   if (!store) return nullptr;
   const std::filesystem::path path = store->path().parent_path() / "compile.lock";
   const Stopwatch stopwatch(counters.wait_nanoseconds);
   auto lock = std::make_unique<KeyLock>(path, key, budget.left_ms());
   switch (lock->outcome()) {
-    case KeyLock::Outcome::kHeld: budget.spend(lock->idle()); break;  // a wait for somebody who got on is not in vain
+    case KeyLock::Outcome::kHeld: budget.spend(lock->idle()); break;  // not in vain if the holder made progress
     case KeyLock::Outcome::kTimedOut:
       budget.spend(budget.left());
       warn_once("lock timeout",

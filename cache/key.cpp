@@ -6,7 +6,7 @@
 namespace attnjit::cache {
 namespace {
 
-/// Eight bytes, least significant first, on every host.
+/// Eight bytes, little-endian on every host.
 void write_number(Sha256& hash, std::uint64_t value) {
   char bytes[8];
   for (char& byte : bytes) {
@@ -42,8 +42,8 @@ Digest sha256(std::string_view bytes) {
 DigestBuilder::DigestBuilder() : impl_(std::make_unique<Impl>()) {}
 DigestBuilder::~DigestBuilder() = default;
 
-// The grammar of a field: length of the name, name, tag, length of the value, value. All lengths are eight
-// bytes, so the end of each part is known before it is read and no value can imitate the start of a field.
+// Field format: name length, name, tag, value length, value. All lengths are eight bytes, so the end of each part is
+// known before it is read, and no value can imitate the start of a field.
 DigestBuilder& DigestBuilder::add(std::string_view name, std::string_view value) {
   write_number(impl_->hash, name.size());
   impl_->hash.write(name);

@@ -1,4 +1,4 @@
-// Key of a cached kernel: a SHA-256 over named, typed fields. Owns the byte grammar of what is hashed.
+// Key of a cached kernel: a SHA-256 over named, typed fields. Owns the byte format that is hashed.
 #pragma once
 
 #include <array>
@@ -16,13 +16,13 @@ struct Digest {
   bool operator==(const Digest&) const = default;
 };
 
-/// The identity of a kernel in every tier of the cache.
+/// Identifies a kernel in every cache tier.
 using Key = Digest;
 
 Digest sha256(std::string_view bytes);
 
-/// Hashes named fields. Each field is written as name, type tag, length and value, so that no two different
-/// lists of fields give the same bytes.
+/// Hashes named fields. Each is written as name, type tag, length and value, so different lists of fields never give
+/// the same bytes.
 class DigestBuilder {
  public:
   DigestBuilder();

@@ -10,24 +10,23 @@
 namespace attnjit::cache {
 namespace {
 
-/// Keys share slots. Of two holders that do, the later one is seen; to who waits for the other, that one does not get
-/// on.
+/// Keys share slots. If two holders share one, the later one is visible; whoever waits for the other sees no progress.
 constexpr std::uint64_t kSlots = 256;
 
 struct Note {
   std::int32_t process = 0;
-  std::uint32_t which = 0;              // lowest bit: the holder waits for the store; the others are of the key
-  std::uint64_t process_namespace = 0;  // in another one, the number means another process
+  std::uint32_t which = 0;              // lowest bit: the holder waits for the store; the other bits identify the key
+  std::uint64_t process_namespace = 0;  // process ids are only comparable within one namespace
 };
 
 std::uint32_t which_of(std::uint64_t offset, Holder holder) {
-  const std::uint64_t mixed = offset * 0x9e3779b97f4a7c15;  // every bit of it counts
+  const std::uint64_t mixed = offset * 0x9e3779b97f4a7c15;  // mixes all bits of it
   return static_cast<std::uint32_t>(mixed >> 33 << 1) | (holder == Holder::kWaits ? 1 : 0);
 }
 
 off_t place_of(std::uint64_t offset) { return static_cast<off_t>(offset % kSlots * sizeof(Note)); }
 
-/// 0 where it cannot be known.
+/// 0 if unknown.
 std::uint64_t own_namespace() {
   struct stat status;
   return ::stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
@@ -44,14 +43,14 @@ std::optional<std::int64_t> cpu_time_of(pid_t process) {
 
 void note_holder(int lock_file, std::uint64_t offset, Holder holder) {
   struct rlimit limit;
-  // A write beyond the limit of file sizes would kill the process by SIGXFSZ.
+  // Writing beyond the file size limit would kill the process with SIGXFSZ.
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < kSlots * sizeof(Note)) return;
   Note note;
   note.process = ::getpid();
   note.which = which_of(offset, holder);
   note.process_namespace = own_namespace();
   if (note.process_namespace == 0) return;
-  // Where it cannot be written, on a full disk say, nobody sees progress.
+  // If it cannot be written, say on a full disk, nobody sees progress.
   [[maybe_unused]] const ssize_t written = ::pwrite(lock_file, &note, sizeof note, place_of(offset));
 }
 
@@ -62,7 +61,7 @@ bool HolderProgress::seen() {
       note.which != which_of(offset_, Holder::kWorks)) {
     return false;
   }
-  // A thread of another Context holds it. This process is not stopped, or nobody would ask.
+  // A thread of another Context holds it. This process is not stopped, since it is asking.
   if (note.process == ::getpid()) return true;
   const std::optional<std::int64_t> now = cpu_time_of(note.process);
   const bool another = note.process != process_;

@@ -7,24 +7,24 @@
 namespace attnjit::cache {
 namespace {
 
-/// A compile takes 0.2 to 1 s, so a pause of 20 ms at most adds little to a wait, and a hundred waiting
-/// processes make 5000 cheap system calls a second together.
+/// A compile takes 0.2 to 1 s, so pauses of at most 20 ms add little to a wait, and a hundred waiting processes
+/// together make 5000 cheap system calls a second.
 constexpr Pace kPace{std::chrono::milliseconds(1), std::chrono::milliseconds(20)};
 
-/// How often a waiter looks whether the holder gets on.
+/// How often a waiter checks whether the holder makes progress.
 constexpr std::chrono::milliseconds kLookPause{250};
-/// However much the holder computes: it may do so for ever, or for something else.
+/// Limits a wait even if the holder keeps computing: it may do so forever, or for something else.
 constexpr int kMostTimeouts = 12;
 
-/// The byte of a key: 62 bits of its digest, so that the range stays below the largest offset. Two keys that
-/// share a byte (never, in practice) only wait for each other.
+/// The byte for a key: 62 bits of its digest, so the range stays below the largest offset. Two keys that share a byte
+/// (never, in practice) merely wait for each other.
 unsigned long long byte_of(const Key& key) {
   unsigned long long offset = 0;
   for (int i = 0; i < 8; ++i) offset = (offset << 8) | key.bytes[i];
   return offset >> 2;
 }
 
-/// Waits until the lock is free, or its holders have not got on for as long as `timeout` in all, which is `idle`.
+/// Waits until the lock is free, or until the time without progress by its holders, `idle`, reaches `timeout`.
 LockResult lock_while_progress(int file, std::uint64_t offset, std::chrono::milliseconds timeout, bool& waited,
                                KeyLock::Clock::duration& idle) {
   using Clock = KeyLock::Clock;

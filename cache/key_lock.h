@@ -1,10 +1,9 @@
 // One compile per key on a node: an OFD byte-range lock per key on a side file.
 //
-// OFD locks belong to the open file description, so threads exclude each other too and closing another
-// descriptor of the file drops nothing. A forked child shares the description and keeps the lock past a
-// close, therefore release is an explicit F_UNLCK. There is no timed wait, so waiting is polling with
-// back-off. Where the file system has no locks (ENOLCK), acquisition reports `kUnavailable` and the caller
-// goes on.
+// OFD locks belong to the open file description, so they also exclude threads from each other, and closing another
+// descriptor of the file drops nothing. A forked child shares the description and keeps the lock past a close, so
+// release is an explicit F_UNLCK. There is no timed wait, so waiting is polling with back-off. On file systems without
+// locks (ENOLCK), acquisition reports `kUnavailable` and the caller goes on.
 #pragma once
 
 #include <chrono>
@@ -21,21 +20,21 @@ class KeyLock {
   using Clock = std::chrono::steady_clock;
   enum class Outcome { kHeld, kTimedOut, kUnavailable };
 
-  /// Locks the byte of `key` in the file `lock_path` (created 0600, O_CLOEXEC). Gives up when its holders have
-  /// shown no progress for as long as `timeout` in all (cache/key_holder.h), and after twelve times that whatever it
-  /// shows. waited() tells whether somebody else held it first.
+  /// Locks the byte of `key` in the file `lock_path` (created with 0600, O_CLOEXEC). Gives up when its holders have
+  /// shown no progress for a total of `timeout` (cache/key_holder.h), and in any case after twelve times that. waited()
+  /// says whether somebody else held it first.
   KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout);
   ~KeyLock();
   KeyLock(const KeyLock&) = delete;
   KeyLock& operator=(const KeyLock&) = delete;
 
   Outcome outcome() const { return outcome_; }
-  /// Of kUnavailable, in words.
+  /// The reason for kUnavailable.
   const std::string& why_not() const { return why_not_; }
   bool waited() const { return waited_; }
-  /// For how long of that the holders did not get on.
+  /// How much of that the holders made no progress.
   Clock::duration idle() const { return idle_; }
-  /// Tells those who wait that this holder waits itself, for the store say, until it says otherwise.
+  /// Tells waiters that this holder is itself waiting (for the store, say), until called with false.
   void note_waiting(bool waits);
 
  private:

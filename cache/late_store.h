@@ -1,7 +1,7 @@
-// The store of a KernelCache: opened at the start, or later. Internal to cache/.
+// The store of a KernelCache, opened at the start or later. Internal to cache/.
 //
-// What kept it from being opened may pass: a disk that is full or not mounted yet, a folder that is not made yet, no
-// descriptor left. So it is tried again by a later use, some seconds apart.
+// What prevents opening may pass: a full or unmounted disk, a missing folder, no free descriptor. Later uses retry
+// every few seconds.
 #pragma once
 
 #include <atomic>
@@ -19,16 +19,16 @@ namespace attnjit::cache {
 /// Thread-safe.
 class LateStore {
  public:
-  /// Gives the store, or nothing; says itself why not. Never throws.
+  /// Returns the store, or nothing after reporting why itself. Never throws.
   using Open = std::function<std::unique_ptr<Store>()>;
 
-  /// The first try is the first get().
+  /// The first get() makes the first attempt.
   LateStore(Open open, std::chrono::nanoseconds pause) : open_(std::move(open)), pause_(pause.count()) {}
 
   Store* get() {
     if (Store* const store = store_.load(std::memory_order_acquire)) return store;
     if (now() < next_try_) return nullptr;
-    // Who finds another thread trying goes on without the store. (So does a child that was forked meanwhile.)
+    // If another thread is opening it, go on without the store. (So does a child forked meanwhile.)
     const std::unique_lock lock(opening_, std::try_to_lock);
     if (!lock || now() < next_try_) return peek();
     owned_ = open_();
@@ -36,7 +36,7 @@ class LateStore {
     store_.store(owned_.get(), std::memory_order_release);
     return owned_.get();
   }
-  /// Without trying.
+  /// Does not try to open it.
   Store* peek() const { return store_.load(std::memory_order_acquire); }
 
  private:

@@ -27,31 +27,31 @@ std::optional<std::string> non_empty(const Getenv& getenv, const char* name) {
   return value;
 }
 
-/// lstat("link/") looks through the link, lstat("link") does not.
+/// lstat("link/") follows the link, lstat("link") does not.
 fs::path without_trailing_slash(const fs::path& path) {
   std::string text = path.string();
   while (text.size() > 1 && text.back() == '/') text.pop_back();
   return text;
 }
 
-/// mkdir -p with mode 0700 for all that is made. False with errno set.
+/// mkdir -p with mode 0700 for everything created. On false, errno is set.
 bool make_directories(const fs::path& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return true;
   if (errno != ENOENT || !path.has_parent_path() || path.parent_path() == path) return false;
   return make_directories(path.parent_path()) && (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST);
 }
 
-/// A folder that may be used, or why not.
+/// A usable folder, or why it is not usable.
 struct Place {
   std::optional<std::string> refusal;
-  fs::path directory = {};  // free of a link at its end
+  fs::path directory = {};  // without a link as last component
   bool read_only = false;
 };
 
 enum class Links { kFollowed, kRefused };
 
-/// Creates the directory if need be, and judges it. A link of this user or of root is as good as a name: nobody else
-/// says where it leads. Where everybody may make links, none is followed.
+/// Creates the directory if needed and checks it. A link owned by this user or root is as good as a name: nobody else
+/// controls where it leads. Where everybody may create links, none is followed.
 Place prepare(fs::path directory, bool allow_group, Links links) {
   if (!make_directories(directory)) return {fmt::format("cannot be created: {}", std::strerror(errno))};
   struct stat status;
@@ -74,7 +74,7 @@ Place prepare(fs::path directory, bool allow_group, Links links) {
   }
   if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) return {std::nullopt, directory};
   const int why_not = errno;
-  // Kernels that are there are better than an empty place further down: the image was made with them.
+  // A read-only folder with kernels beats an empty one further down: the image was made with them.
   const fs::path file = directory / Store::file_name();
   if (::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0) return {std::nullopt, directory, /*read_only=*/true};
   if (errno == EACCES && status.st_uid == 0) {
@@ -83,14 +83,14 @@ Place prepare(fs::path directory, bool allow_group, Links links) {
   return {fmt::format("cannot be written: {}", std::strerror(why_not))};
 }
 
-/// Takes the place; `name` is what it was found by.
+/// Uses the place; `name` is the setting it was found by.
 void use(Location& location, const Place& place, const char* name) {
   location.directory = place.directory;
   location.reason = place.read_only ? fmt::format("{} (read only: kernels compiled here are not kept)", name) : name;
 }
 
-/// The base of a place that is not made by us: a HOME that does not exist is no home, and whoever can rename
-/// our folder in a temporary folder without sticky bit can replace it.
+/// Checks a base folder that we do not create: a nonexistent HOME is not a home, and in a temporary folder without
+/// sticky bit anyone who can rename our folder can replace it.
 std::optional<std::string> refuse_base(const fs::path& base, bool temporary) {
   if (!base.is_absolute()) return "is not an absolute path";
   struct stat status;
@@ -106,7 +106,7 @@ fs::path temporary_base(const Getenv& getenv) { return non_empty(getenv, "TMPDIR
 
 fs::path temporary_directory(const fs::path& base) { return base / fmt::format("attnjit-{}", ::geteuid()); }
 
-/// A place that was asked for by name: used, or not replaced by another.
+/// A place requested by name: used, or not replaced by another.
 Location named_place(const std::string& value, const char* name, bool allow_group) {
   Location location;
   if (value == kMemory) {
@@ -156,7 +156,7 @@ Location choose_location(const std::string& wanted, const Getenv& getenv) {
 
   if (const auto value = non_empty(getenv, "XDG_CACHE_HOME")) {
     const fs::path base = *value;
-    // A relative path is to be ignored, says the XDG base directory specification; one not there, to be made.
+    // The XDG base directory specification says to ignore relative paths, and to create the folder if it is missing.
     const auto refusal = base.is_absolute() ? std::nullopt : std::optional<std::string>("is not an absolute path");
     if (usable("XDG_CACHE_HOME", base, refusal, base / "attnjit")) return location;
   } else {

@@ -27,7 +27,7 @@ struct flock byte_at(std::uint64_t offset, short type) {
   return range;
 }
 
-/// One try: 0, or the errno of fcntl.
+/// One attempt: returns 0 or fcntl's errno.
 int try_lock(int descriptor, LockMode mode, std::uint64_t offset) {
   struct flock range = byte_at(offset, mode == LockMode::kShared ? F_RDLCK : F_WRLCK);
   while (::fcntl(descriptor, F_OFD_SETLK, &range) != 0) {
@@ -49,7 +49,7 @@ FileDescriptor open_unwatched(const HeldFolder& folder, const std::filesystem::p
   FileDescriptor opened = folder.open(name, O_RDWR | kFlags);
   if (!opened.valid() && errno == ENOENT) {
     opened = folder.create(name, O_RDWR | kFlags);
-    if (!opened.valid() && errno == EEXIST) opened = folder.open(name, O_RDWR | kFlags);  // another one was quicker
+    if (!opened.valid() && errno == EEXIST) opened = folder.open(name, O_RDWR | kFlags);  // lost a race
   }
   if (!opened.valid()) opened = folder.open(name, O_RDONLY | kFlags);
   std::optional<std::string> refusal;
@@ -71,7 +71,8 @@ FileDescriptor open_lock_file(const HeldFolder& folder, const std::filesystem::p
     FileDescriptor opened = open_unwatched(folder, name, why_not);
     if (!opened.valid()) return opened;
     process::close_in_children(opened.number());
-    // A child that was forked between these lines shares this one's locks: another one is opened, which it has not.
+    // A child forked between these lines shares this descriptor's locks: open another one, which the child does not
+    // have.
     if (process::forks_begun() == forks) return opened;
   }
 }
@@ -94,7 +95,7 @@ LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::c
   for (;;) {
     const int error = try_lock(descriptor, mode, offset);
     if (error == 0) return LockResult::kHeld;
-    // Everything but "somebody has it" (ENOLCK, EINVAL, ENOSYS, EBADF, ...) will not get better by waiting.
+    // Waiting helps only if somebody holds the lock, not with any other error (ENOLCK, EINVAL, ENOSYS, EBADF, ...).
     if (error != EAGAIN && error != EACCES) return LockResult::kUnavailable;
     if (waited) *waited = true;
     const auto now = std::chrono::steady_clock::now();

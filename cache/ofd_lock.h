@@ -1,9 +1,9 @@
-// Lock files and the open-file-description locks on them: the primitive below the key locks and the store's
-// side lock. Internal to cache/.
+// Lock files and the open-file-description (OFD) locks on them: the primitive under the key locks and the store's side
+// lock. Internal to cache/.
 //
-// An OFD lock belongs to the open file, not to the process: two descriptors that were opened apart exclude
-// each other even in one thread, and closing one does not drop the lock of the other. All descriptors that
-// were duplicated or inherited from one share its lock, which is why letting go is always an explicit unlock.
+// An OFD lock belongs to the open file description, not the process: two descriptors opened separately exclude each
+// other even in one thread, and closing one does not drop the other's lock. Duplicated or inherited descriptors share
+// one lock, so releasing is always an explicit unlock.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,8 @@
 
 namespace attnjit::cache {
 
-/// A forked child has none of it: open_lock_file()'s are closed there when it begins, so their numbers may be anything.
+/// Not valid in a forked child: descriptors from open_lock_file() are closed when the child starts, so their numbers
+/// may be reused.
 class FileDescriptor {
  public:
   FileDescriptor() = default;
@@ -31,7 +32,7 @@ class FileDescriptor {
 
   bool valid() const { return number_ >= 0; }
   int number() const { return number_; }
-  /// From the process that this one was forked from.
+  /// Whether it belongs to the process this one was forked from.
   bool inherited() const { return owner_ != process::own_id(); }
 
  private:
@@ -41,34 +42,34 @@ class FileDescriptor {
 
 class HeldFolder;
 
-/// Opens a lock file of a folder, creating it with mode 0600, or for the group in a directory that is shared with one.
-/// Never follows a symbolic link, and waits for no pipe. Falls back to reading only, which is enough for shared locks;
-/// invalid if not even that is possible, or if the file must not be trusted (cache/folder_trust.h): what others may
-/// lock, they may hold, and a second name may be that of a file which is written to. `*why_not` says so.
+/// Opens a lock file of a folder, creating it with mode 0600, or group-accessible if the folder is shared with a group.
+/// Follows no symbolic link and does not block on a FIFO. Falls back to read-only, which is enough for shared locks.
+/// Invalid if even that fails or the file must not be trusted (cache/folder_trust.h): a file others may lock can be
+/// held by them, and a second name may be that of a file which is written to. `*why_not` says why.
 FileDescriptor open_lock_file(const HeldFolder& folder, const std::filesystem::path& name,
                               std::string* why_not = nullptr);
-/// The same where the folder has to be found first, and must be trusted, too.
+/// The same where the folder must first be found, and be trusted as well.
 FileDescriptor open_lock_file(const std::filesystem::path& path, std::string* why_not = nullptr);
 
 enum class LockMode { kShared, kExclusive };
 /// kUnavailable: the file system has no locks, or the descriptor does not allow this one.
 enum class LockResult { kHeld, kTimedOut, kUnavailable };
 
-/// How a lock is polled: the first pause, and the longest (each pause is twice the last).
+/// Polling intervals: the first pause, and the longest (each pause is twice the previous one).
 struct Pace {
   std::chrono::microseconds first;
   std::chrono::microseconds longest;
 };
 
-/// Locks the byte at `offset`, which need not exist. `*waited` (if given) tells whether somebody else held it
-/// at the first try.
+/// Locks the byte at `offset`, which need not exist. `*waited` (if given) says whether somebody else held it at the
+/// first attempt.
 LockResult lock_byte(int descriptor, LockMode mode, std::uint64_t offset, std::chrono::milliseconds timeout, Pace pace,
                      bool* waited = nullptr);
-/// False where the system refuses (a network file system may): the lock is held until the file is closed.
+/// False if the system refuses (a network file system may): the lock is then held until the file is closed.
 bool unlock_byte(int descriptor, std::uint64_t offset);
 
-/// Whether locks of processes, which SQLite uses, fail for good on this file's file system. Worth asking where
-/// lock_byte() was kUnavailable: to SQLite, ENOLCK is a lock that somebody holds, and it waits in vain.
+/// Whether process locks, which SQLite uses, fail permanently on this file's file system. Check this when lock_byte()
+/// was kUnavailable: SQLite takes ENOLCK for a held lock and waits in vain.
 bool process_locks_fail(int descriptor);
 
 }  // namespace attnjit::cache

@@ -1,10 +1,9 @@
-// A value per process: a forked child gets a fresh one and leaves the one of its parent alone.
+// A value per process: a forked child gets a fresh one and leaves its parent's alone.
 //
-// What a child inherits of a mutex, a database connection or a table of running compiles is a snapshot of
-// work that goes on elsewhere: the mutex may be held by a thread that the child does not have, the
-// connection's locks belong to the parent. So the child makes its own and never touches, closes or frees the
-// inherited one; that leak is deliberate (sqlite3_close in a child rolls back, and deletes the journal of,
-// the parent's work).
+// A child inherits a mutex, a database connection or a table of running compiles as a snapshot of work that goes on
+// elsewhere: a thread the child does not have may hold the mutex, and the connection's locks belong to the parent. So
+// the child makes its own and never touches, closes or frees the inherited one. The leak is deliberate: sqlite3_close
+// in a child rolls back the parent's work and deletes its journal.
 #pragma once
 
 #include <atomic>
@@ -33,7 +32,7 @@ class PerProcess {
   T& get() {
     Node* node = node_.load(std::memory_order_acquire);
     if (node->process == process::own_id()) return *node->value;
-    // No mutex here: one that guarded this would itself be inherited. Threads of the child race, one wins.
+    // No mutex: one guarding this would itself be inherited. Threads of the child race; one wins.
     auto fresh = std::make_unique<Node>(Node{process::own_id(), make_()});
     if (node_.compare_exchange_strong(node, fresh.get(), std::memory_order_acq_rel)) node = fresh.release();
     return *node->value;

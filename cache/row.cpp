@@ -46,7 +46,8 @@ std::string_view as_text(const std::vector<unsigned char>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// A prepared statement that is kept must be reset before its transaction can end, and before what is bound to it goes.
+/// A cached prepared statement must be reset before its transaction can end and before the values bound to it are
+/// destroyed.
 class ResetAtEnd {
  public:
   explicit ResetAtEnd(Statement& statement) : statement_(statement) {}
@@ -58,7 +59,7 @@ class ResetAtEnd {
   Statement& statement_;
 };
 
-/// An unreadable text gives no resources; whether the row is to be trusted is the checksum's question.
+/// Unreadable text yields no resources; whether to trust the row is up to the checksum.
 std::map<std::string, std::int64_t> parse_resources(const std::string& text) {
   std::map<std::string, std::int64_t> resources;
   const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -71,9 +72,9 @@ std::map<std::string, std::int64_t> parse_resources(const std::string& text) {
 
 }  // namespace
 
-// The primary key ends in the order in which find() wants the rows, so the index yields them sorted and no
-// image is copied into a sorter. The image is the last column: what lists rows never reads its pages.
-// last_used is written at most rarely and by whole batches, so it is not under the checksum.
+// The primary key ends in the order find() wants its rows in, so the index yields them sorted and no image is copied
+// into a sorter. The image is the last column, so listing rows never reads its pages. last_used is written rarely and
+// in whole batches, so the checksum does not cover it.
 const char kCreateTable[] =
     "CREATE TABLE kernels(\n"
     "  key TEXT NOT NULL,\n"
@@ -124,8 +125,7 @@ std::string checksum_of(const Row& row) {
 
 Row make_row(Entry entry) {
   Row row;
-  // SQLite has no NaN, and may keep -0.0 as an integer: neither would come back as the bits under the
-  // checksum.
+  // SQLite has no NaN and may store -0.0 as an integer: neither would read back as the bits that were checksummed.
   if (!std::isfinite(entry.compile_seconds) || entry.compile_seconds <= 0) entry.compile_seconds = 0;
   row.entry = std::move(entry);
   row.key = row.entry.fields.key().hex();
@@ -230,7 +230,7 @@ std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, con
     if (!wish.admits(read_compiler(statement))) continue;
     Row row = read_row(statement);
     std::string fault = fault_of(row, wish);
-    // A sound row of another key: the index is wrong, or a page has changed hands under a reader without locks.
+    // A valid row of another key: the index is wrong, or a page was reused while reading without locks.
     if (fault.empty() && row.entry.fields != fields) fault = "it is not the row of its key";
     if (fault.empty()) return std::move(row.entry);
     on_bad(row, fault);
@@ -240,7 +240,7 @@ std::optional<Entry> find_row(Statement& statement, const KeyFields& fields, con
 
 std::string name_of(const Row& row) {
   const Entry& entry = row.entry;
-  // In one line, whatever a bad row says.
+  // Kept to one line, whatever a bad row contains.
   return shown_line(fmt::format("{} {} for {} by {} {}.{}", entry.fields.family, entry.fields.config,
                                 entry.fields.target, entry.compiler.name, entry.compiler.major, entry.compiler.minor));
 }

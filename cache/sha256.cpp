@@ -29,7 +29,7 @@ std::uint32_t big_endian(const unsigned char* bytes) {
   return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
 }
 
-// 6.2.2, with the names of the standard.
+// 6.2.2, with the standard's names.
 void compress_portably(Sha256::State& state, const unsigned char* blocks, std::size_t count) {
   for (; count > 0; --count, blocks += 64) {
     std::uint32_t w[64];
@@ -61,15 +61,15 @@ ATTNJIT_SHA inline __m128i load_words(const unsigned char* bytes) {
   return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)), reverse_each_word);
 }
 
-/// W[t .. t+3] of the four vectors before: W[t-16..], W[t-12..], W[t-8..], W[t-4..].
+/// W[t .. t+3] from the four preceding vectors: W[t-16..], W[t-12..], W[t-8..], W[t-4..].
 ATTNJIT_SHA inline __m128i next_words(__m128i w16, __m128i w12, __m128i w8, __m128i w4) {
   const __m128i with_s0 = _mm_sha256msg1_epu32(w16, w12);
   const __m128i with_w7 = _mm_add_epi32(with_s0, _mm_alignr_epi8(w4, w8, 4));
   return _mm_sha256msg2_epu32(with_w7, w4);
 }
 
-// The instructions keep the state as (A, B, E, F) and (C, D, G, H), the first of each in the highest word; one makes
-// two rounds, from two words of W + K, and returns the new (A, B, E, F): the old one is the new (C, D, G, H).
+// The instructions keep the state as (A, B, E, F) and (C, D, G, H), the first of each in the highest word. Each does
+// two rounds with two words of W + K and returns the new (A, B, E, F); the old one is the new (C, D, G, H).
 ATTNJIT_SHA void compress_by_x86(Sha256::State& state, const unsigned char* blocks, std::size_t count) {
   __m128i abef = _mm_set_epi32(static_cast<int>(state[0]), static_cast<int>(state[1]), static_cast<int>(state[4]),
                                static_cast<int>(state[5]));
@@ -99,7 +99,7 @@ ATTNJIT_SHA void compress_by_x86(Sha256::State& state, const unsigned char* bloc
 }
 
 bool processor_has_sha() {
-  // Not __builtin_cpu_supports(): compilers of today do not all know "sha".
+  // Not __builtin_cpu_supports(): not all current compilers know "sha".
   constexpr unsigned kSsse3 = 1u << 9;
   constexpr unsigned kSse41 = 1u << 19;
   constexpr unsigned kSha = 1u << 29;
@@ -116,7 +116,7 @@ Sha256::Compress Sha256::portable() { return compress_portably; }
 
 Sha256::Compress Sha256::of_x86() {
 #ifdef ATTNJIT_HAS_X86
-  // Not a function-local constant, whose making would be under a lock: asking twice is no harm.
+  // Not a function-local constant, whose initialization takes a lock; detecting twice is harmless.
   static constinit std::atomic<int> known{0};
   int has_it = known.load(std::memory_order_relaxed);
   if (has_it == 0) known.store(has_it = processor_has_sha() ? 1 : -1, std::memory_order_relaxed);
@@ -150,7 +150,7 @@ void Sha256::write(std::string_view bytes) {
 
 std::array<std::uint8_t, 32> Sha256::finish() {
   const std::uint64_t bits = 8 * written_;
-  // 5.1.1: a one, zeros up to 8 bytes before the end of a block, the length.
+  // 5.1.1: a one bit, zeros up to 8 bytes before the end of a block, the length.
   char end[kBlock + 8] = {'\x80'};
   const std::size_t zeros_end = (2 * kBlock - 8 - 1 - written_ % kBlock) % kBlock + 1;
   for (int i = 0; i < 8; ++i) end[zeros_end + static_cast<std::size_t>(i)] = static_cast<char>(bits >> (56 - 8 * i));

@@ -10,11 +10,11 @@
 namespace attnjit::cache::shared_compiles {
 namespace {
 
-/// A forked child has none of the threads that compile, and starts anew.
+/// A forked child has none of the compiling threads, so it starts with empty tables.
 struct Tables {
   std::mutex mutex;
   std::map<FlightId, std::weak_ptr<const Entry>> made;
-  std::map<FlightId, std::shared_future<EntryPointer>> flights;  // null: it failed
+  std::map<FlightId, std::shared_future<EntryPointer>> flights;  // null if it failed
 
   EntryPointer find(const FlightId& id, const CompilerWish& wish) const {
     const auto found = made.find(id);
@@ -29,7 +29,7 @@ Tables& tables() {
       ->get();
 }
 
-/// Compiles with the flight in the table, and takes it out when done.
+/// Registers the flight, compiles, and removes it when done.
 EntryPointer lead(Tables& mine, const FlightId& id, std::promise<EntryPointer>& promise,
                   const std::function<EntryPointer()>& compile) {
   EntryPointer entry;
@@ -70,7 +70,7 @@ EntryPointer get(const FlightId& id, const CompilerWish& wish, const std::functi
     {
       const std::lock_guard guard(mine.mutex);
       if (EntryPointer entry = mine.find(id, wish)) {
-        *waited = true;  // it was made since the caller looked
+        *waited = true;  // it was made after the caller looked
         return entry;
       }
       const auto [place, first] = mine.flights.try_emplace(id);

@@ -1,7 +1,7 @@
-// Compiles of all the caches of this process, for those that cannot meet at a store: eight GPUs of one process on a
+// Compiles shared by all caches of this process, for those that have no store in common: eight GPUs of one process on a
 // read-only disk want the same kernel eight times at once. Internal to cache/.
 //
-// Nothing is owned here: a kernel is shared as long as one of the caches that have it lives.
+// Owns nothing: a kernel is shared as long as one of the caches that have it lives.
 #pragma once
 
 #include <array>
@@ -19,18 +19,18 @@ namespace attnjit::cache {
 
 using EntryPointer = std::shared_ptr<const Entry>;
 
-/// What makes two requests one: key, compiler, whether compiling is insisted on. Who asks for another compiler, or
-/// insists, must not be given (nor be failed by) the work of another.
+/// What makes two requests the same: key, compiler, and whether to force a compile. A request for another compiler, or
+/// a forced one, must neither get nor fail with another's work.
 using FlightId = std::tuple<std::array<std::uint8_t, 32>, std::optional<CompilerId>, bool>;
 
 namespace shared_compiles {
 
-/// A kernel that some cache of this process has from get(), if the wish admits it.
+/// A kernel that some cache of this process got from get(), if the wish accepts it.
 EntryPointer find(const FlightId& id, const CompilerWish& wish);
 
-/// find(), else what `compile` makes, or what it makes in another thread that is at it: `*waited` tells which.
-/// Another's failure is not told: that cache may have a compiler of its own, so this one tries, too. A kernel of
-/// templates that were given in place of the library's own (Entry::local) is not shared.
+/// find(), else the result of `compile`, or of another thread already compiling it; `*waited` says which. Another
+/// thread's failure is not passed on: its cache may have a different compiler, so this one tries too. Kernels from
+/// overridden templates (Entry::local) are not shared.
 EntryPointer get(const FlightId& id, const CompilerWish& wish, const std::function<EntryPointer()>& compile,
                  bool* waited, Count& wait_nanoseconds);
 

@@ -11,10 +11,10 @@ namespace {
 
 struct CodePoint {
   std::uint32_t value = 0;
-  std::size_t bytes = 0;  // 0: no UTF-8 begins here
+  std::size_t bytes = 0;  // 0: no valid UTF-8 here
 };
 
-/// The shortest form alone is UTF-8, and no half of a surrogate pair (RFC 3629).
+/// Only the shortest form is UTF-8, and surrogates are not (RFC 3629).
 CodePoint first_of(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);

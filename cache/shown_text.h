@@ -1,8 +1,8 @@
-// Text from outside made safe to show: what a row, a file's name or another library says reaches terminals, logs,
-// callbacks and JSON only through here.
+// Makes outside text safe to show: text from rows, file names or other libraries reaches terminals, logs, callbacks and
+// JSON only through here.
 //
-// A terminal obeys control characters, bidirectional marks reorder what is read, and much that takes text takes UTF-8
-// alone. Such a character is written as \u001b, a byte that is no UTF-8 as \xff. The result is UTF-8.
+// Terminals obey control characters, bidirectional marks reorder text, and many consumers accept only UTF-8. Such
+// characters are written as \u001b, bytes that are not UTF-8 as \xff. The result is UTF-8.
 #pragma once
 
 #include <string>
@@ -10,9 +10,9 @@
 
 namespace attnjit {
 
-/// For a place in a line: line breaks and tabs are written as \n and \t.
+/// For use within a line: line breaks and tabs become \n and \t.
 std::string shown_line(std::string_view text);
-/// For whole lines, such as a compiler's log: line breaks and tabs stay.
+/// For whole lines, such as a compiler's log: line breaks and tabs are kept.
 std::string shown_lines(std::string_view text);
 
 }  // namespace attnjit

@@ -1,4 +1,4 @@
-// The lock on the side file, which every transaction holds.
+// The lock on the side file, held by every transaction.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -14,12 +14,12 @@ namespace {
 
 constexpr Pace kSidePace{std::chrono::microseconds(100), std::chrono::milliseconds(2)};
 constexpr std::uint64_t kSideByte = 0;
-/// Who wants the side byte waits for it behind this one, and lets this one go when it has it. Readers pass together;
-/// a writer that waits keeps out those that come later, so that readers who always overlap cannot keep it out, and
-/// readers that wait keep out the next writer.
+/// Waiters for the side byte hold this gate byte while waiting and release it once they have the side byte. Readers
+/// share it. A waiting writer keeps out later arrivals, so a stream of overlapping readers cannot starve it, and
+/// waiting readers keep out the next writer.
 constexpr std::uint64_t kGateByte = 1;
 
-/// A failure may pass; only where the lock never works it is done without.
+/// A failure may be transient; the store goes on without the lock only where it never works.
 constexpr int kTriesToLock = 3;
 
 }  // namespace
@@ -42,7 +42,7 @@ void StoreFile::SideLock::take(LockMode mode) {
     if (file_.locks_work_) {
       throw StoreError(fmt::format("{}: its lock file can no longer be used: {}", file_.path_.string(), why_not));
     }
-    return;  // a place without room for our lock still has SQLite's
+    return;  // if our lock has no room here, SQLite's still works
   }
   const int side_file = file_.side_file_.number();
   WaitBudget& budget = *file_.budget_;
@@ -60,7 +60,7 @@ void StoreFile::SideLock::take(LockMode mode) {
   switch (side) {
     case LockResult::kHeld: held_ = file_.locks_work_ = true; break;
     case LockResult::kTimedOut:
-      let_go();  // there is no destructor for what is not made
+      let_go();  // a constructor that throws runs no destructor
       throw StoreBusy(fmt::format("{}: another process holds the lock and does not let go of it (it may be stopped)",
                                   file_.path_.string()));
     case LockResult::kUnavailable:
@@ -70,7 +70,7 @@ void StoreFile::SideLock::take(LockMode mode) {
                                      file_.path_.string(), std::strerror(errno)));
       }
       if (file_.locks_work_) {
-        // Not without it, among others who have it.
+        // Others may be using the lock, so do not go on without it.
         throw StoreError(
             fmt::format("{}: its lock, which worked before, fails ({})", file_.path_.string(), std::strerror(errno)));
       }
@@ -81,13 +81,13 @@ void StoreFile::SideLock::take(LockMode mode) {
 void StoreFile::SideLock::let_go() {
   if (::getpid() == owner_pid_) {
     if (held_ && !unlock_byte(file_.side_file_.number(), kSideByte)) closes_ = true;
-    // What cannot be unlocked would keep all others out for as long as the file is open.
+    // A lock that cannot be released would keep all others out for as long as the file is open.
     if (closes_) file_.side_file_ = FileDescriptor();
   }
   held_ = closes_ = false;
 }
 
-/// Opens the side file, again if another file bears the name by now: processes that lock different files do
+/// Opens the side file, and reopens it if the name now refers to another file: processes that lock different files do
 /// not exclude each other.
 void StoreFile::open_side_file(std::string& why_not) {
   const std::filesystem::path side_name = std::filesystem::path(name_).replace_extension(".lock");

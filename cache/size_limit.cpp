@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kMaxSizeVariable = "ATTNJIT_CACHE_MAX_SIZE";
 constexpr std::string_view kUnits = "KMGT";
 
-/// 1, 1024, ... for "", "K", "KB", "KiB", in either case; 0 for what is no unit.
+/// 1, 1024, ... for "", "K", "KB", "KiB", case-insensitive; 0 if not a unit.
 double unit_of(std::string_view text) {
   if (text.empty()) return 1;
   const std::size_t power = kUnits.find(static_cast<char>(std::toupper(static_cast<unsigned char>(text[0]))));
@@ -31,7 +31,7 @@ std::int64_t parse_size(const std::string& name, std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   const double unit = unit_of(text.substr(static_cast<std::size_t>(end - text.data())));
   const double bytes = number * unit;
-  // 2^62: whatever is less fits, and nobody has a disk of that size.
+  // 2^62: smaller values fit, and no disk is that large.
   if (error != std::errc() || unit == 0 || !(bytes >= 0 && bytes < std::ldexp(1.0, 62))) {
     throw Error(Status::kInvalidArgument,
                 fmt::format("{} is \"{}\"; it takes a number of bytes such as 500M or 2G (K, M, G and T are powers of "

@@ -13,7 +13,7 @@
 namespace attnjit::cache {
 namespace {
 
-/// What SQLite does not say of a call that failed: why.
+/// Adds the reason for a failed call, which SQLite's own message lacks.
 std::string with_reason(std::string message, sqlite3* handle, int code) {
   if (const std::string remark = take_vfs_remark(); !remark.empty()) return message + "; " + remark;
   const bool of_a_call = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
@@ -31,7 +31,7 @@ std::string with_reason(std::string message, sqlite3* handle, int code) {
                                       message, sqlite3_libversion(), code, doing));
 }
 
-/// The folder of a file; a database in memory has none.
+/// The folder of a file; an in-memory database has none.
 std::optional<HeldFolder> folder_of(const std::filesystem::path& path) {
   if (path == ":memory:") return std::nullopt;
   return HeldFolder(path.has_parent_path() ? path.parent_path() : ".");
@@ -39,7 +39,7 @@ std::optional<HeldFolder> folder_of(const std::filesystem::path& path) {
 
 constinit process::Occupancy inside_sqlite;
 
-/// The path as a URI that SQLite opens without locks.
+/// The path as a URI that makes SQLite open it without locks.
 std::string uri_without_locks(const std::filesystem::path& path) {
   std::string uri = "file:";
   for (const char letter : path.string()) {
@@ -74,7 +74,7 @@ bool SqliteError::means_damage() const {
 bool SqliteError::means_busy() const { return (code_ & 0xff) == SQLITE_BUSY; }
 
 bool SqliteError::calls_for_a_look() const {
-  // SQLITE_ERROR is "no such table" here: our own statements are right.
+  // SQLITE_ERROR means "no such table" here: our own statements are correct.
   return means_damage() || (code_ & 0xff) == SQLITE_ERROR || code_ == SQLITE_READONLY_DBMOVED;
 }
 
@@ -82,7 +82,7 @@ Database::Database(const std::filesystem::path& path, std::chrono::milliseconds 
     : folder_(folder_of(path)) {
   const std::filesystem::path held = folder_ ? folder_->path_of(path.filename()) : path;
   take_vfs_remark();
-  // No SQLITE_OPEN_CREATE: SQLite would create with mode 0644. NOMUTEX: the owner serialises the use.
+  // No SQLITE_OPEN_CREATE: SQLite would create with mode 0644. NOMUTEX: the owner serializes use.
   constexpr int kFlags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
   const int code = locks == Locks::kTaken
                        ? sqlite3_open_v2(held.c_str(), &handle_, kFlags | SQLITE_OPEN_READWRITE, store_vfs())
@@ -94,7 +94,7 @@ Database::Database(const std::filesystem::path& path, std::chrono::milliseconds 
         with_reason(fmt::format("{}: cannot be opened: {} (SQLite code {})", path.string(),
                                 handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code), extended),
                     handle_, code);
-    sqlite3_close(handle_);  // a failed open leaves a handle, too
+    sqlite3_close(handle_);  // even a failed open leaves a handle
     throw SqliteError(extended, message);
   }
   // Before any statement: even the first PRAGMA may meet a lock.
@@ -105,7 +105,7 @@ Database::Database(const std::filesystem::path& path, std::chrono::milliseconds 
 
 Database::~Database() {
   const process::Stay stay(inside_sqlite);
-  if (stay.entered()) sqlite3_close(handle_);  // else a lock of SQLite's may be held for ever
+  if (stay.entered()) sqlite3_close(handle_);  // otherwise a lock of SQLite's may be held forever
 }
 
 void Database::wait_by(WaitBudget* const& budget) {
@@ -151,7 +151,7 @@ Statement::Statement(Database& database, const std::string& sql) : database_(dat
 Statement::~Statement() { sqlite3_finalize(handle_); }
 
 Statement& Statement::bind(int index, std::string_view text) {
-  // SQLite takes a null pointer for NULL, an empty view may have one.
+  // SQLite reads a null pointer as NULL, and an empty view may have one.
   const int code =
       sqlite3_bind_text64(handle_, index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
   if (code != SQLITE_OK) fail(database_.handle(), code, sqlite3_sql(handle_));
@@ -186,7 +186,7 @@ bool Statement::step() {
 
 void Statement::reset() {
   database_.statement_begins();
-  sqlite3_reset(handle_);  // repeats the error of the last step, which was thrown already
+  sqlite3_reset(handle_);  // repeats the last step's error, which was already thrown
   sqlite3_clear_bindings(handle_);
 }
 

@@ -1,4 +1,4 @@
-// RAII over the two handles of the SQLite C API. Internal to cache/; knows nothing of kernels.
+// RAII over the two handle types of SQLite's C API. Internal to cache/; knows nothing of kernels.
 #pragma once
 
 #include <chrono>
@@ -23,24 +23,23 @@ class SqliteError : public StoreError {
  public:
   SqliteError(int code, const std::string& message) : StoreError(message), code_(code) {}
   int code() const { return code_; }  // SQLite's extended result code
-  /// The content of the file is at fault, so trying again will not help. Everything else (busy, full,
-  /// read-only, an I/O error) says nothing against the file.
+  /// The file's content is at fault, so retrying will not help. All other errors (busy, full, read-only, I/O) say
+  /// nothing against the file.
   bool means_damage() const;
   bool means_busy() const override;
-  /// Damage, or what a file that was emptied or replaced under a living connection looks like from inside.
+  /// Damage, or how a file emptied or replaced under an open connection appears.
   bool calls_for_a_look() const;
 
  private:
   int code_;
 };
 
-/// A thread's stay inside SQLite; every transaction lies within one.
+/// Marks a thread as inside SQLite; every transaction lies within one.
 ///
-/// SQLite keeps one table per process of the locks that it holds on each file, and some mutexes. A child that is
-/// forked while another thread is inside inherits both as they were at that moment: a mutex that nobody will
-/// release, or a file that counts as locked by this process, so that no lock is taken where one is needed and
-/// no write ever gets in. Such a child, and its children, must do without SQLite: the constructor throws
-/// StoreError there.
+/// SQLite keeps a per-process table of the locks it holds on each file, and some mutexes. A child forked while another
+/// thread is inside inherits both in that state: a mutex nobody will release, or a file marked as locked by this
+/// process, so that needed locks are not taken and no write ever gets in. Such a child, and its children, must do
+/// without SQLite: the constructor throws StoreError there.
 class SqliteStay {
  public:
   SqliteStay();
@@ -51,44 +50,44 @@ class SqliteStay {
   static void check() { const SqliteStay brief; }
 };
 
-/// A connection; one thread at a time.
+/// A connection; used by one thread at a time.
 class Database {
  public:
-  /// kNone: reads only, and reads what is there, as if nobody ever wrote to the file (SQLite's immutable=1): neither
-  /// a journal nor a write-ahead log is looked at.
+  /// kNone: read-only, as if nobody ever wrote to the file (SQLite's immutable=1): ignores the journal and the
+  /// write-ahead log.
   enum class Locks { kTaken, kNone };
 
-  /// Opens a file that exists, for reading and writing if permitted, if its folder and the file may be trusted
-  /// (cache/folder_trust.h). Neither creates it nor follows a symbolic link. Waits up to `busy_timeout` for locks, from
-  /// the first statement on.
+  /// Opens an existing file, for reading and, if permitted, writing, if it and its folder can be trusted
+  /// (cache/folder_trust.h). Neither creates the file nor follows a symbolic link. From the first statement on, waits
+  /// up to `busy_timeout` for locks.
   Database(const std::filesystem::path& path, std::chrono::milliseconds busy_timeout, Locks locks = Locks::kTaken);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  /// From now on waits for locks as long as the budget that `budget` points to then has something left.
+  /// From now on waits for locks as long as the budget that `budget` points to at that time has something left.
   void wait_by(WaitBudget* const& budget);
   void execute(const std::string& sql);
   /// First column of the first row; 0 or "" if there is no row.
   std::int64_t integer(const std::string& sql);
   std::string text(const std::string& sql);
 
-  /// The file, or its folder, no longer bears the name that it was opened by: renamed, replaced or deleted.
+  /// Whether the file or its folder no longer has the name it was opened by: renamed, replaced or deleted.
   bool moved() const;
   bool in_transaction() const;
   std::int64_t changes() const;  // rows changed by the last statement
   std::int64_t last_insert_rowid() const;
   sqlite3* handle() const { return handle_; }
-  /// What is run from now on has all its steps (cache/hardening.h) before it.
+  /// Restarts the step limit (cache/hardening.h) for the next statement.
   void statement_begins() { steps_.restart(); }
 
  private:
-  std::optional<HeldFolder> folder_;  // before the connection, whose names lead through it
+  std::optional<HeldFolder> folder_;  // declared before the connection, whose names go through it
   StepLimit steps_;
   sqlite3* handle_ = nullptr;
 };
 
-/// A prepared statement. What is bound by view must outlive the next reset().
+/// A prepared statement. Values bound by view must outlive the next reset().
 class Statement {
  public:
   Statement(Database& database, const std::string& sql);
@@ -101,8 +100,8 @@ class Statement {
   Statement& bind(int index, double value);
   Statement& bind(int index, std::span<const unsigned char> blob);
 
-  bool step();   // true: there is a row
-  void reset();  // also forgets what was bound
+  bool step();   // true if there is a row
+  void reset();  // also clears bindings
 
   std::string text(int column) const;
   std::int64_t integer(int column) const;

@@ -34,7 +34,7 @@ bool erase_row(Database& database, const std::string& key, const CompilerId& com
   return database.changes() > 0;
 }
 
-/// A row that was found but cannot be used.
+/// A row that was found but is unusable.
 struct BadRow {
   std::string key;
   CompilerId compiler;
@@ -42,7 +42,7 @@ struct BadRow {
   std::string fault;
 };
 
-/// Looks again, now with the right to write, and deletes the row unless it has been replaced meanwhile.
+/// Rereads the row, now with the right to write, and deletes it unless it was replaced meanwhile.
 void erase_if_bad(Database& database, const BadRow& bad, const CompilerWish& wish) {
   Row row;
   {
@@ -90,7 +90,7 @@ std::optional<Entry> Store::Impl::find(const KeyFields& fields, const CompilerWi
   return entry;
 }
 
-/// Deletes what find() found bad, and tells of it.
+/// Deletes the rows that find() found bad, and reports them.
 void Store::Impl::drop(const std::vector<BadRow>& bad, const CompilerWish& wish, WaitBudget& budget) {
   for (const BadRow& row : bad) {
     ++counters.bad_rows;
@@ -112,7 +112,7 @@ std::string Store::file_name() { return fmt::format("kernels-v{}.sqlite", kSchem
 
 std::filesystem::path Store::file_in(const std::filesystem::path& directory) {
   std::error_code error;
-  // SQLite is told to refuse symbolic links, and would also refuse one in the way to the directory.
+  // SQLite is told to refuse symbolic links, and would also refuse one in the path to the directory.
   const std::filesystem::path real = std::filesystem::canonical(directory, error);
   if (error) {
     throw StoreError(fmt::format("{}: is no directory to keep kernels in: {}", directory.string(), error.message()));
@@ -128,7 +128,7 @@ Store::Store(std::filesystem::path directory, std::function<void(const std::stri
     impl_->transactions.run(
         Access::kRead, budget, [](StoreFile&) { return true; }, Wait::kAsReader);
   } catch (const StoreError& error) {
-    // Whoever comes next tries again, and a reader needs no connection to look for its row.
+    // The next use retries, and a reader can find its row without a connection.
     if (!error.means_busy()) throw;
   }
 }
@@ -147,7 +147,7 @@ Lookup Store::look_up(const KeyFields& fields, const CompilerWish& wish, WaitBud
     } catch (const StoreError& error) {
       if (!error.means_busy()) throw;
     }
-    // Whoever holds the lock may hold it for long, and need not be about to change this row.
+    // The lock's holder may keep it for long and is probably not changing this row.
     if (auto entry = read_without_locks(path(), fields, wish)) return {std::move(entry), ""};
     return {impl_->find(fields, wish, budget, Wait::kAsRequest), ""};
   } catch (const StoreError& error) {
@@ -173,7 +173,7 @@ void Store::put(const Entry& entry, WaitBudget& budget) {
       statement.step();
     }
     const std::int64_t inserted = database.last_insert_rowid();
-    write_stamps(database, uses);  // before anything is chosen by them
+    write_stamps(database, uses);  // before rows are chosen by their stamps
     return evict_above(database, impl_->max_bytes, inserted);
   });
 }
@@ -188,7 +188,7 @@ void Store::note_use(const Entry& entry) noexcept {
 void Store::flush_uses() noexcept {
   try {
     UseStamps& stamps = impl_->transactions.session().uses;
-    // A file that somebody has deleted is not made anew for the sake of stamps on rows that it no longer has.
+    // Do not recreate a deleted file just to stamp rows it no longer has.
     if (stamps.empty() || !std::filesystem::exists(path())) return;
     const UseStamps::Uses uses = stamps.take();
     WaitBudget budget(impl_->transactions.patience().read);  // stamps are not worth more
@@ -200,8 +200,8 @@ void Store::flush_uses() noexcept {
         },
         Wait::kAsRequest, OnDamage::kThrow);
   } catch (const std::exception&) {
-    // The store cannot be written (read-only, full, busy, damaged): whoever reads or writes rows meets and tells that;
-    // stamps only decide what is deleted first.
+    // The store cannot be written (read-only, full, busy, damaged): whoever reads or writes rows will meet and report
+    // that; stamps only decide what is evicted first.
   }
 }
 

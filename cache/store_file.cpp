@@ -27,7 +27,7 @@ StoreError system_error(const std::filesystem::path& path, const char* what) {
   return StoreError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
 
-/// A rename, and if there is nothing to rename, then nothing may be left from an earlier time either.
+/// Renames; if there is nothing to rename, deletes what an earlier time left at the target.
 bool rename_or_clear(const HeldFolder& folder, const std::filesystem::path& from, const std::filesystem::path& to) {
   if (folder.rename(from, to)) return true;
   return errno == ENOENT && (folder.remove(to) || errno == ENOENT);
@@ -41,9 +41,9 @@ StoreFile::Connection::Connection(const std::filesystem::path& path, WaitBudget*
 }
 
 void StoreFile::Connection::get_ready() {
-  // FULL: a put costs a few syncs after a compile of 300 ms; with less, a loss of power could leave changed
-  // pages on disk and not the journal that takes them back. EXTRA would keep the last put through a loss of power,
-  // for 2 to 4 ms more of each.
+  // FULL: a put costs a few syncs after a compile of 300 ms. With less, a power loss could leave changed pages on disk
+  // without the journal that reverts them. EXTRA would keep the last put through a power loss, for 2 to 4 ms more per
+  // put.
   database.execute("PRAGMA synchronous = FULL");
   find = std::make_unique<Statement>(database, select_by_key());
 }
@@ -51,14 +51,14 @@ void StoreFile::Connection::get_ready() {
 StoreFile::StoreFile(std::filesystem::path path, std::vector<std::string>& reports)
     : path_(std::move(path)), name_(path_.filename()), reports_(reports) {}
 
-/// The folder is judged when it is held, before anything is made in it or looked up.
+/// The folder is checked once it is held open, before anything in it is created or looked up.
 void StoreFile::hold_folder() {
   if (!folder_ || !folder_->bears_its_name()) folder_.emplace(path_.parent_path());
 }
 
 bool StoreFile::has(const char* suffix) const { return folder_->has(with_suffix(name_, suffix)); }
 
-// ---- recognising the file ------------------------------------------------------------------------
+// ---- recognizing the file ------------------------------------------------------------------------
 
 StoreFile::Condition StoreFile::look(Depth depth) {
   connection_.reset();
@@ -73,12 +73,12 @@ StoreFile::Condition StoreFile::look(Depth depth) {
   }
   device_ = status.st_dev;
   inode_ = status.st_ino;
-  // A log is not read: where its shared memory is not what SQLite left there, SQLite waits 10 s for it to become so.
+  // The log is not read: if its shared memory is not as SQLite left it, SQLite waits 10 s for that to change.
   if (status.st_size > 0 && has("-wal")) return Condition::kWriteAheadLog;
   try {
     auto fresh = std::make_unique<Connection>(path_, budget_);
     Database& database = fresh->database;
-    database.execute("BEGIN");  // one round of locking for all questions; it costs more than the answers
+    database.execute("BEGIN");  // one round of locking for all queries; it costs more than they do
     const Condition condition = examine(database, depth);
     database.execute("COMMIT");
     if (condition == Condition::kSound || condition == Condition::kWriteAheadLog) {
@@ -132,9 +132,9 @@ StoreFile::Condition StoreFile::examine(Database& database, Depth depth) {
 void StoreFile::make_ready(SideLock& lock, Depth depth) {
   if (look(depth) == Condition::kSound) return;
   lock.make_exclusive();
-  Condition condition = look(depth);  // another process may have put it right while we had no lock
+  Condition condition = look(depth);  // another process may have repaired it while we had no lock
   if (condition == Condition::kDamaged) {
-    // Once more a moment later: what a lock or a read that failed made of a sound file passes.
+    // Check again a moment later: if a lock or a failed read made a sound file look bad, that passes.
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     condition = look(depth);
   }
@@ -174,12 +174,12 @@ void StoreFile::repair(bool whole) {
 
 // ---- changing the file ---------------------------------------------------------------------------
 
-/// Renames the damaged file and what belongs to it. One such file is kept, for whoever wants to know what
-/// happened; a later one takes its place, so that they do not pile up.
+/// Renames the damaged file and its companions. One such file is kept for diagnosis; a later one replaces it, so they
+/// do not pile up.
 void StoreFile::set_aside() {
   struct stat status;
   if (!folder_->look_at(name_, status) || status.st_dev != device_ || status.st_ino != inode_) {
-    // Only possible where there are no locks: another process has replaced the file meanwhile.
+    // Only possible without locks: another process has replaced the file meanwhile.
     throw StoreError(fmt::format("{}: was replaced while it was being repaired", path_.string()));
   }
   const std::filesystem::path aside = with_suffix(name_, ".bad");
@@ -194,29 +194,29 @@ void StoreFile::set_aside() {
       fmt::format("{}: damaged ({}); kept as {}, a new one was started", path_.string(), damage_, aside.string()));
 }
 
-/// Makes the file under another name and renames it when it is whole, so that no process that is killed here leaves
-/// anything but a file that the next one removes.
+/// Creates the file under another name and renames it when complete, so a process killed here only leaves a file that
+/// the next one removes.
 void StoreFile::create() const {
   const std::filesystem::path fresh = with_suffix(name_, ".new");
   if (!folder_->remove(fresh) && errno != ENOENT) throw system_error(with_suffix(path_, ".new"), "cannot be removed");
-  // O_EXCL is more than tidiness: closing a descriptor of a file that SQLite has open in this process would drop
-  // SQLite's locks, so none is ever opened on a file that was there before.
+  // O_EXCL is required: closing a descriptor of a file that SQLite has open in this process would drop SQLite's locks,
+  // so we never open one on an existing file.
   if (!folder_->create(fresh, O_RDWR).valid()) throw system_error(with_suffix(path_, ".new"), "cannot be created");
   initialise(with_suffix(path_, ".new"));
-  // Where the side lock does not work, another process may have been quicker. Whose file bears the name is then looked
-  // at, whoever made it; a connection to one that was replaced notices before its next transaction.
+  // If the side lock does not work, another process may have been faster. Whichever file now has the name is checked,
+  // whoever made it; a connection to a replaced file notices before its next transaction.
   if (!folder_->rename(fresh, name_) && errno != ENOENT) throw system_error(path_, "cannot be created");
 }
 
 void StoreFile::initialise(const std::filesystem::path& path) const {
   Connection fresh(path, budget_);
   Database& database = fresh.database;
-  // A journal on disk would be for a file that nobody reads before it is whole.
+  // No journal on disk: nobody reads the file before it is complete.
   database.execute("PRAGMA journal_mode = MEMORY");
-  // Can only be chosen before the first table is made; lets clear() and a size cap give pages back.
+  // Can only be set before the first table is created; lets clear() and the size cap return pages.
   database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   database.execute("BEGIN IMMEDIATE");
-  // Where there are no locks of ours, another process may have been quicker.
+  // Without our locks, another process may have been faster.
   if (database.integer("PRAGMA user_version") == 0) {
     database.execute(kCreateTable);
     database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
@@ -225,8 +225,9 @@ void StoreFile::initialise(const std::filesystem::path& path) const {
   database.execute("COMMIT");
 }
 
-/// Somebody has switched the file to WAL by hand. Its shared memory does not work across hosts, so back, unless another
-/// program has it open: that may take for ever. Readers then look without locks. Returns what else is in the way.
+/// Somebody switched the file to WAL by hand. WAL's shared memory does not work across hosts, so switch back, unless
+/// another program has the file open: waiting for that could take forever. Readers then read without locks. Returns
+/// what else prevents it.
 std::string StoreFile::leave_write_ahead_log() {
   std::string why_not;
   connection_.reset();
@@ -234,9 +235,9 @@ std::string StoreFile::leave_write_ahead_log() {
   WaitBudget* const outer = std::exchange(budget_, &none);
   try {
     Connection alone(path_, budget_);
-    alone.database.execute("PRAGMA locking_mode = EXCLUSIVE");  // needs no shared memory, whatever that is by now
+    alone.database.execute("PRAGMA locking_mode = EXCLUSIVE");  // needs no shared memory, whatever its current state
     alone.database.execute("PRAGMA journal_mode = DELETE");
-  } catch (const StoreError& error) {  // the caller looks again
+  } catch (const StoreError& error) {  // the caller checks again
     if (!error.means_busy()) why_not = error.what();
   }
   budget_ = outer;
@@ -245,10 +246,10 @@ std::string StoreFile::leave_write_ahead_log() {
 
 // ---- the limit of file sizes ---------------------------------------------------------------------
 
-/// Beyond RLIMIT_FSIZE a write kills the process by SIGXFSZ, whose disposition and mask are the host's. So nothing is
-/// written there: neither by us nor by SQLite, whose journal may become as large as the file, and a little larger.
+/// Writing beyond RLIMIT_FSIZE kills the process with SIGXFSZ, whose disposition and mask belong to the host. So
+/// neither we nor SQLite write there. SQLite's journal may become slightly larger than the file.
 void StoreFile::keep_within_file_size_limit(Access access) {
-  constexpr std::int64_t kPageInJournal = 8;  // beside the page's bytes
+  constexpr std::int64_t kPageInJournal = 8;  // in addition to the page's bytes
   constexpr std::int64_t kSpare = 64 * 1024;  // the journal's headers; the shared memory of a write-ahead log
   struct rlimit limit;
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur >= std::numeric_limits<std::int64_t>::max()) return;
@@ -258,7 +259,7 @@ void StoreFile::keep_within_file_size_limit(Access access) {
                                  path_.string(), bytes));
   };
   if (access == Access::kRead) {
-    // What a reader may have to write: a new file, or what a journal takes back.
+    // What a reader may have to write: a new file, or pages restored from a journal.
     struct stat status;
     const std::int64_t size = folder_->look_at(name_, status) ? status.st_size : 0;
     const bool writes = size == 0 || has("-journal") || has("-wal");
@@ -276,10 +277,9 @@ void StoreFile::keep_within_file_size_limit(Access access) {
 Transaction::Transaction(StoreFile& file, Access access)
     : file_(file), lock_(file, access == Access::kRead ? LockMode::kShared : LockMode::kExclusive) {
   file.keep_within_file_size_limit(Access::kRead);
-  // A journal that is there although we hold the lock was left by a process that died. Rolling it back
-  // writes.
+  // A journal that exists while we hold the lock was left by a process that died. Rolling it back writes.
   if (file.has("-journal")) lock_.make_exclusive();
-  // The log is there as long as a connection in that mode is, be it ours, which follows when another program switches.
+  // The log exists while any connection in WAL mode does, even ours, which follows when another program switches modes.
   if (!file.connection_ || file.database().moved() || file.has("-wal")) {
     file.make_ready(lock_, StoreFile::Depth::kHeader);
   }
@@ -293,7 +293,7 @@ Transaction::Transaction(StoreFile& file, Access access)
     }
     file.foreign_ = foreign_objects(file.database());
   } catch (...) {
-    file.database().execute("ROLLBACK");  // there is no destructor for what is not made
+    file.database().execute("ROLLBACK");  // a constructor that throws runs no destructor
     throw;
   }
 }
@@ -303,8 +303,8 @@ Transaction::~Transaction() {
   try {
     file_.database().execute("ROLLBACK");
   } catch (const SqliteError&) {
-    // The error that brought us here is on its way already. A connection that cannot roll back is not kept;
-    // the next one finds the journal and rolls it back.
+    // The original error is already propagating. A connection that cannot roll back is dropped; the next one finds the
+    // journal and rolls it back.
     file_.connection_.reset();
   }
 }

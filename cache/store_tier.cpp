@@ -35,9 +35,9 @@ std::unique_ptr<Store> StoreTier::open() {
       tell_foreign_objects(*store);
       return store;
     }
-    if (location.rejected.empty()) return nullptr;  // memory only, as was asked for
-    // No place on disk would do: as much a failure as a file that cannot be opened, and nobody looks at `rejected`
-    // before the second start is as slow as the first.
+    if (location.rejected.empty()) return nullptr;  // memory only was requested
+    // No place on disk is usable. That is as much a failure as a file that cannot be opened, and nobody reads
+    // `rejected` before noticing that the second start is as slow as the first.
     kind = "location";
     why = location.reason;
     for (const std::string& rejected : location.rejected) why += "; " + rejected;
@@ -94,7 +94,7 @@ Lookup StoreTier::look_up(const KeyFields& fields, const CompilerWish& wish, Wai
   return found;
 }
 
-/// There is no store, and why was told when it could not be opened. Its file may be there all the same, and good.
+/// There is no store; the reason was reported when opening failed. Its file may exist all the same and be good.
 Lookup StoreTier::look_beside(const KeyFields& fields, const CompilerWish& wish) {
   Lookup found;
   if (options_.location.directory) {
@@ -112,7 +112,7 @@ void StoreTier::write(const Entry& entry, WaitBudget& budget) {
   if (!store) return;
   const Stopwatch stopwatch(counters_.store_write_nanoseconds);
   try {
-    // What was waited for before does not keep the kernel from the store, if that is free by now.
+    // An earlier wait does not keep the kernel out of the store if that is free by now.
     WaitBudget writing(std::max<WaitBudget::Clock::duration>(budget.left(), options_.read_patience));
     store->put(entry, writing);
   } catch (const std::exception& error) {

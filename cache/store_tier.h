@@ -1,5 +1,5 @@
-// The store as a tier of the KernelCache: opened now or later, read without locks where they cannot be had, and never a
-// reason to throw. Internal to cache/.
+// The store as a tier of the KernelCache: opened now or later, read without locks if they are unavailable; never
+// throws. Internal to cache/.
 #pragma once
 
 #include <functional>
@@ -18,19 +18,19 @@ namespace attnjit::cache {
 /// Thread-safe.
 class StoreTier {
  public:
-  /// Told of a kind of trouble each time it is met.
+  /// Called each time a kind of trouble occurs.
   using Warn = std::function<void(const char* kind, const std::string& message)>;
 
   /// `options` and `counters` must outlive this.
   StoreTier(const KernelCacheOptions& options, Counters& counters, Warn warn);
 
-  /// nullptr when memory only; tries to open it when it is time to try again.
+  /// nullptr if memory only; tries to open the store if a retry is due.
   Store* get() { return late_.get(); }
   Store* peek() const { return late_.peek(); }
-  /// Why the last try to open it was in vain; empty if none was.
+  /// Why the last attempt to open it failed; empty if none did.
   std::string why_none();
 
-  /// `*trouble` (if given) becomes why the store could not be read under its locks, or empty.
+  /// `*trouble` (if given) is set to why the store could not be read under its locks, or cleared.
   std::shared_ptr<const Entry> read(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget,
                                     std::string* trouble = nullptr);
   void write(const Entry& entry, WaitBudget& budget);
@@ -52,7 +52,7 @@ class StoreTier {
   Counters& counters_;
   const Warn warn_;
   PerProcess<WhyNot> why_not_{[] { return std::make_unique<WhyNot>(); }};
-  bool first_try_ = true;  // of open(), which one thread at a time is in
+  bool first_try_ = true;  // for open(), which one thread at a time runs
   LateStore late_;
 };
 

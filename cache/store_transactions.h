@@ -1,5 +1,5 @@
-// Transactions of a store: one at a time in a process, repaired and run again where the file proves damaged, patient
-// only where waiting makes sense. Internal to cache/.
+// Transactions of a store: one at a time per process, repaired and rerun if the file proves damaged, and waiting only
+// where it makes sense. Internal to cache/.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 
 namespace attnjit::cache {
 
-/// What one process has of the store.
+/// One process's state of the store.
 struct Session {
   std::timed_mutex mutex;
   std::vector<std::string> reports;
@@ -30,7 +30,7 @@ struct Session {
 };
 
 enum class OnDamage { kRepair, kThrow };
-/// kAsReader: no longer than Patience::read, since there is another way to read.
+/// kAsReader: at most Patience::read, since there is another way to read.
 enum class Wait { kAsRequest, kAsReader };
 
 class StoreTransactions {
@@ -44,13 +44,13 @@ class StoreTransactions {
 
   const std::filesystem::path& path() const { return path_; }
   const Patience& patience() const { return patience_; }
-  /// Of who is a request of its own.
+  /// For callers that are a request of their own.
   WaitBudget budget() const { return WaitBudget(patience_.request); }
   Session& session() { return sessions_.get(); }
 
-  /// Runs body(file) in a transaction. If the file proves damaged, it is replaced and the body runs once more, on what
-  /// is there then. Throws StoreError, which means busy when the locks are not to be had within the budget, or within
-  /// what is left of it in view of earlier waits.
+  /// Runs body(file) in a transaction. If the file proves damaged, it is replaced and the body runs once more on the
+  /// new contents. Throws StoreError, which means busy if the locks are not available within the budget, or within what
+  /// earlier waits leave of it.
   template <class Body>
   auto run(Access access, WaitBudget& budget, const Body& body, Wait wait = Wait::kAsRequest,
            OnDamage on_damage = OnDamage::kRepair) {
@@ -69,7 +69,7 @@ class StoreTransactions {
       throw;
     }
   }
-  /// For who is a request of its own.
+  /// For callers that are a request of their own.
   template <class Body>
   auto run(Access access, const Body& body, Wait wait = Wait::kAsRequest, OnDamage on_damage = OnDamage::kRepair) {
     WaitBudget own = budget();
@@ -81,13 +81,13 @@ class StoreTransactions {
     if (wait == Wait::kAsReader) {
       short_lock_.in_vain();
     } else if (waited >= patience_.request / 2 || (lock_.remembers() && waited > waited.zero())) {
-      lock_.in_vain();  // a request that came with little patience says nothing about the lock
+      lock_.in_vain();  // a request with little patience left says nothing about the lock
     }
   }
 
   template <class Body>
   auto transact(Access access, WaitBudget& budget, const Body& body, OnDamage on_damage) {
-    SqliteStay::check();  // before anything is waited for
+    SqliteStay::check();  // before waiting for anything
     Session& session = sessions_.get();
     Reporter reporter{*this, {}};  // before the lock: its destructor runs after the unlock
     const std::unique_lock guard = lock(session, budget);
@@ -104,12 +104,12 @@ class StoreTransactions {
     return attempt(session, access, body);
   }
 
-  /// Another thread may wait for the file's lock with this one held, for as long as its own patience lasts.
+  /// Another thread may hold this while waiting for the file's lock, for as long as its own patience lasts.
   static std::unique_lock<std::timed_mutex> lock(Session& session, WaitBudget& budget) {
     std::unique_lock guard(session.mutex, std::try_to_lock);
     if (guard) return guard;
     const auto start = WaitBudget::Clock::now();
-#ifdef __SANITIZE_THREAD__  // GCC 12's does not know the call that waits by the steady clock
+#ifdef __SANITIZE_THREAD__  // GCC 12's does not know the call for waiting on the steady clock
     const bool got_in = guard.try_lock_until(std::chrono::system_clock::now() + budget.left());
 #else
     const bool got_in = guard.try_lock_for(budget.left());
@@ -127,7 +127,7 @@ class StoreTransactions {
     return result;
   }
 
-  /// Hands on what was repaired, with no lock held.
+  /// Delivers repair reports with no lock held.
   struct Reporter {
     StoreTransactions& store;
     std::vector<std::string> reports;
@@ -148,7 +148,7 @@ class StoreTransactions {
   const std::function<void(const std::string&)>& on_repair_;
   StoreCounters& counters_;
   const Patience patience_;
-  VainWait lock_, short_lock_;  // as long as a request waits, and as long as a reader does
+  VainWait lock_, short_lock_;  // for waits of a request's length and of a reader's
   PerProcess<Session> sessions_;
 };
 

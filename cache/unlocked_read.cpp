@@ -12,10 +12,10 @@ std::optional<Entry> read_without_locks(const std::filesystem::path& file, const
   try {
     struct stat status;
     if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
-      return std::nullopt;  // a FIFO would be waited for
+      return std::nullopt;  // opening a FIFO would block
     const SqliteStay stay;
-    // A connection of its own, closed at once: pages that it has read are never looked at again. And SQLite's, never
-    // an open() and close() of ours, which would drop the POSIX locks that this process holds on the file.
+    // A separate connection, closed at once: pages it has read are never revalidated. SQLite opens and closes the file;
+    // an open() and close() of ours would drop the POSIX locks this process holds on it.
     Database database(file, std::chrono::milliseconds(0), Database::Locks::kNone);
     if (database.integer("PRAGMA application_id") != kApplicationId ||
         database.integer("PRAGMA user_version") != Store::kSchema ||

@@ -1,10 +1,10 @@
-// The last look for a row: without any lock, when the locks cannot be had or the store cannot be used. Internal to
-// cache/.
+// The last resort for finding a row: reads without any lock, if the locks are unavailable or the store is unusable.
+// Internal to cache/.
 //
-// A process that is stopped in its transaction (a frozen container, a debugger) keeps its locks for as long as it is
-// stopped, and the rows that it does not write are as good as before. A row proves itself: key, fields and the checksum
-// over all its bytes. So one that passes may be used wherever it came from, and anything else that is met here says
-// nothing against the file, because pages may be half written: it is a miss, and nothing is repaired for it.
+// A process stopped in its transaction (a frozen container, a debugger) keeps its locks while it is stopped, and the
+// rows it is not writing are as good as before. A row verifies itself by key, fields and a checksum over all its bytes,
+// so one that passes may be used wherever it came from. Anything else found here says nothing against the file, because
+// pages may be half written: it is a miss, and triggers no repair.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@
 
 namespace attnjit::cache {
 
-/// The wanted row, or nothing, whatever is in the way. Takes no lock and waits for nobody. Thread-safe.
+/// The wanted row, or nothing if anything prevents reading it. Takes no lock and never waits. Thread-safe.
 std::optional<Entry> read_without_locks(const std::filesystem::path& file, const KeyFields& fields,
                                         const CompilerWish& wish) noexcept;
 

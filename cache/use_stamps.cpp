@@ -6,7 +6,7 @@
 namespace attnjit::cache {
 
 bool UseStamps::add(const Entry& entry, std::int64_t now) {
-  // A stamp of the future is of a clock that was wrong: it counts as old, or its row would outlive all others.
+  // A future stamp comes from a wrong clock: it counts as old, or its row would outlive all others.
   if (std::abs(now - entry.last_used_unix) < kStampStepSeconds) return false;
   const auto clock = std::chrono::steady_clock::now();
   const std::lock_guard guard(mutex_);
@@ -27,7 +27,7 @@ bool UseStamps::empty() const {
 
 void write_stamps(Database& database, const UseStamps::Uses& uses) {
   if (uses.empty()) return;
-  // Other processes that started together have written the same stamps: then nothing changes, and a transaction
+  // Other processes that started at the same time have written the same stamps: then nothing changes, and a transaction
   // that changes nothing writes nothing.
   Statement statement(database,
                       "UPDATE kernels SET last_used = ?5 WHERE key = ?1 AND compiler = ?2 AND compiler_major = ?3 AND "

@@ -25,7 +25,7 @@ constexpr std::string_view kJournal = "-journal";
 constexpr std::string_view kWriteAheadLog = "-wal";
 constexpr std::string_view kSharedMemory = "-shm";
 
-/// Without a destructor: a thread may outlive this library's.
+/// No destructor: a thread may outlive this library's.
 thread_local std::array<char, 512> remark_text{};
 
 void remark(std::string_view text) noexcept {
@@ -34,9 +34,9 @@ void remark(std::string_view text) noexcept {
   remark_text[size] = '\0';
 }
 
-/// A VFS in front of `base`. SQLite hands `vfs` back to each method.
+/// A VFS in front of `base`. SQLite passes `vfs` back to each method.
 struct Guard {
-  sqlite3_vfs vfs;  // first, so that a pointer to it is one to the whole
+  sqlite3_vfs vfs;  // first, so a pointer to it is also one to the Guard
   sqlite3_vfs* base;
   std::string name;
 };
@@ -47,10 +47,10 @@ bool belongs_to_a_database(std::string_view name) { return name.ends_with(kJourn
 
 bool was_there(const struct stat& file) { return file.st_mode != 0; }
 
-/// Whether the file of this name may be opened, as far as can be told without opening it. One that is not there may.
+/// Whether the named file may be opened, as far as can be told without opening it. A missing one may.
 bool may_be_opened(const std::string& name, struct stat& file) {
   file = {};
-  if (::lstat(name.c_str(), &file) != 0) return true;  // SQLite finds out by itself, and tells
+  if (::lstat(name.c_str(), &file) != 0) return true;  // SQLite finds and reports this itself
   struct stat folder;
   if (::stat(std::filesystem::path(name).parent_path().c_str(), &folder) != 0) return true;
   const auto reason = why_no_trust_in_file(file, folder);
@@ -58,14 +58,14 @@ bool may_be_opened(const std::string& name, struct stat& file) {
   return !reason;
 }
 
-/// A journal that this process makes is for the whole group where the folder is, as the database is, and for nobody
-/// else: SQLite gives it the database's mode, which may not be what it was when that was opened. A journal that others
-/// may write would be trusted by nobody, and keep all out for good.
+/// Gives a journal made by this process to the folder's group, like the database, and to nobody else. SQLite gives it
+/// the database's mode, which may have changed since that was opened; a journal that others may write to would be
+/// trusted by nobody and lock everybody out for good.
 void fit_into_folder(const std::string& name) {
   struct stat folder, file;
   if (::stat(std::filesystem::path(name).parent_path().c_str(), &folder) != 0) return;
   const bool shared = folder.st_mode & S_IWGRP;
-  // By name, since the descriptor is SQLite's. A failure shows in the look that follows.
+  // By name, since SQLite owns the descriptor. The check that follows detects a failure.
   if (shared) (void)::lchown(name.c_str(), static_cast<uid_t>(-1), folder.st_gid);
   if (::lstat(name.c_str(), &file) == 0 && S_ISREG(file.st_mode) &&
       (file.st_mode & (shared ? S_IWOTH : S_IWOTH | S_IWGRP))) {
@@ -73,7 +73,7 @@ void fit_into_folder(const std::string& name) {
   }
 }
 
-/// Looks at what bears the name now that it is open: it may have been replaced since the first look.
+/// Checks what has the name now that it is open: it may have been replaced since the first check.
 bool is_what_was_looked_at(sqlite3_file* opened, const std::string& name, const struct stat& before) {
   struct stat after;
   if (!may_be_opened(name, after)) return false;
@@ -113,11 +113,11 @@ int open_checked(sqlite3_vfs* vfs, const char* given, sqlite3_file* file, int fl
 
 int vfs_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* flags_out) {
   file->pMethods = nullptr;
-  // A file without a name is one that SQLite makes for itself and deletes as it opens it.
+  // SQLite creates files without a name for itself and deletes them on opening.
   if (!name) return base_of(vfs)->xOpen(base_of(vfs), name, file, flags, flags_out);
   try {
     return open_checked(vfs, name, file, flags, flags_out);
-  } catch (const std::exception&) {  // memory
+  } catch (const std::exception&) {  // out of memory
     return refuse(file);
   }
 }
@@ -127,13 +127,13 @@ int vfs_delete(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return SQLITE_IOERR_DELETE;
 }
 
-/// To SQLite a super-journal that is not there means that its transaction has ended, and the journal that names it
-/// goes.
+/// To SQLite, a missing super-journal means its transaction has ended, and it deletes the journal that names it.
 int vfs_access(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (belongs_to_a_database(name)) {
     const int code = base_of(vfs)->xAccess(base_of(vfs), name, flags, result);
     if (code != SQLITE_OK || *result || flags != SQLITE_ACCESS_EXISTS) return code;
-    // SQLite's own takes every failure for "not there", and the half-written file beside a journal for a sound one.
+    // SQLite's own version treats every failure as "missing", and would then take the half-written file next to a
+    // journal for a sound one.
     struct stat file;
     if (::stat(name, &file) == 0) {
       *result = !S_ISREG(file.st_mode) || file.st_size > 0;
@@ -146,12 +146,12 @@ int vfs_access(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   try {
     remark(
         fmt::format("the journal names the file {}, which is none of the kernel cache; the journal was ignored", name));
-  } catch (const std::exception&) {  // memory
+  } catch (const std::exception&) {  // out of memory
   }
   return SQLITE_OK;
 }
 
-/// Names come resolved from HeldFolder, and must not be looked at again: what they lead through may have changed.
+/// Names come resolved from HeldFolder and must not be resolved again: links in their path may have changed.
 int vfs_full_pathname(sqlite3_vfs*, const char* name, int size, char* result) {
   const std::size_t needed = std::strlen(name) + 1;
   if (needed > static_cast<std::size_t>(size)) return SQLITE_CANTOPEN;
@@ -161,7 +161,7 @@ int vfs_full_pathname(sqlite3_vfs*, const char* name, int size, char* result) {
 
 std::unique_ptr<Guard> guard_of(sqlite3_vfs* base) {
   auto guard = std::make_unique<Guard>(Guard{*base, base, {}});
-  // Its address, because another copy of this library in the process has a VFS of its own.
+  // Uses its address, because another copy of this library in the process has its own VFS.
   guard->name = fmt::format("attnjit-{}", fmt::ptr(guard.get()));
   guard->vfs.zName = guard->name.c_str();
   guard->vfs.pNext = nullptr;
@@ -176,13 +176,13 @@ std::unique_ptr<Guard> guard_of(sqlite3_vfs* base) {
 }
 
 std::mutex guards_mutex;
-/// Never freed: a connection may be open still when the process ends, or when this library is unloaded.
+/// Never freed: a connection may still be open when the process ends or this library is unloaded.
 std::vector<std::unique_ptr<Guard>>& guards() {
   static auto* const all = new std::vector<std::unique_ptr<Guard>>;
   return *all;
 }
 
-/// SQLite must not keep pointers into a library that is unloaded.
+/// SQLite must not keep pointers into an unloaded library.
 struct Unregister {
   ~Unregister() {
     for (const auto& guard : guards()) sqlite3_vfs_unregister(&guard->vfs);

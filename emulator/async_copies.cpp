@@ -30,7 +30,7 @@ void AsyncCopies::issue(Copy copy, Completion completion, Random& random) {
 
 std::vector<AsyncCopies::Copy> AsyncCopies::wait(int pending, Completion completion, Random& random) {
   std::vector<Copy> done;
-  // Signed: fewer groups may have been committed than may stay pending.
+  // Signed: the number of committed groups may be smaller than the number that may stay pending.
   const std::int64_t first_pending = std::int64_t{open_group_} - pending;
   std::erase_if(copies_, [&](const Copy& copy) {
     if (copy.group >= first_pending) return false;

@@ -1,4 +1,4 @@
-// The cp.async copies of one thread: what is under way, and when it lands.
+// The cp.async copies of one thread: which are in flight, and when they land.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace attnjit::emulator {
 
-/// When an asynchronous copy lands. As early as possible shows what is overwritten too soon, as late as its wait allows
-/// shows a wait that is missing.
+/// When an asynchronous copy lands. As early as possible exposes a buffer that is overwritten too soon; as late as its
+/// wait allows exposes a missing wait.
 enum class Completion { kEarly, kLate, kRandom };
 
 const char* to_string(Completion completion);
@@ -27,11 +27,12 @@ class AsyncCopies {
   };
 
   void issue(Copy copy, Completion completion, Random& random);
-  /// Closes the group that is open.
+  /// Closes the open group.
   void commit() { ++open_group_; }
-  /// Lands what a wait for all but the `pending` newest committed groups asks for, and takes it off the list.
+  /// Lands the copies that a wait for all but the `pending` newest committed groups covers, removes them from the list
+  /// and returns them.
   std::vector<Copy> wait(int pending, Completion completion, Random& random);
-  /// Some of what is under way lands.
+  /// Lands some of the copies in flight.
   void land_some(Random& random);
   bool empty() const { return copies_.empty(); }
   void forget() { copies_.clear(); }

@@ -1,4 +1,4 @@
-// mbarriers, named barriers and copies of tiles: the Engine's part of them.
+// Engine: mbarriers, named barriers and TMA copies.
 #include "emulator/barriers.h"
 
 #include <algorithm>
@@ -9,9 +9,9 @@
 namespace attnjit::emulator {
 namespace {
 
-constexpr u32 kMaxArrivals = (1u << 20) - 1;  // and bytes, PTX ISA 9.7.13.15.2
+constexpr u32 kMaxArrivals = (1u << 20) - 1;  // also limits the bytes, PTX ISA 9.7.13.15.2
 constexpr u32 kTileAlignment = 128;
-constexpr std::int64_t kBoxAlignment = 16;  // in the tensor; else the H200 reports an illegal instruction
+constexpr std::int64_t kBoxAlignment = 16;  // in the tensor; otherwise the H200 reports an illegal instruction
 
 }  // namespace
 
@@ -209,7 +209,7 @@ void Engine::named_barrier(Site site, int barrier, int threads, bool waits) {
   state = {};
 }
 
-// ---- copies of tiles
+// ---- TMA copies
 
 void Engine::tma_load(Site site, u32 destination, const kernel::TensorMap& map, u32 barrier, int column, int head,
                       int token) {

@@ -1,10 +1,10 @@
-// What each thread of a CTA knows of what others did: vector clocks (Lamport, 1978; Fidge, 1988).
+// Vector clocks: what each thread of a CTA knows about the progress of the others (Lamport, 1978; Fidge, 1988).
 //
-// Beside threads, agents that work asynchronously have steps: each warp's wgmma unit (its completed groups), and each
-// mbarrier (its completed phases, and with them the copies that it counted).
+// Besides threads, asynchronous agents have steps: each warp's wgmma unit (its completed groups), and each mbarrier
+// (its completed phases, and with them the copies that it counted).
 //
-// Threads write shared memory by the generic proxy; copies of tiles and wgmma use the asynchronous one. A second clock
-// says up to which step a thread's writes have passed a proxy fence on the way to whoever asks.
+// Threads write shared memory through the generic proxy; tile copies and wgmma use the async proxy. A second clock
+// records up to which step a thread's writes have passed a proxy fence on the way to the observer.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace attnjit::emulator {
 
-/// Whom an access is by, and which step of theirs it belongs to. With several agents all must be known to have come so
-/// far: the warps of a warpgroup.
+/// The agent of an access, and the agent's step to which it belongs. With several agents (the warps of a warpgroup),
+/// all must be known to have reached the step.
 struct Moment {
   int agent = 0;
   int agents = 1;
@@ -34,7 +34,7 @@ class Clocks {
 
   std::uint32_t now(int thread) const { return row(thread)[thread]; }
 
-  /// What one thread, or all of several, know.
+  /// What one thread knows, or what all of several threads know.
   class View {
    public:
     View(const std::uint32_t* known, int agents) : known_(known), agents_(agents) {}
@@ -55,16 +55,16 @@ class Clocks {
   /// What every thread of a warpgroup knows.
   View view_of_warpgroup(int warpgroup);
 
-  /// These threads met: each knows what all others did until now.
+  /// A barrier of these threads: each then knows what all others did so far.
   void meet(int first_thread, int count);
   Row empty_row() const { return Row(static_cast<std::size_t>(agents_) * 2, 0); }
-  /// What the thread did until now is known to whoever acquires the row.
+  /// Publishes what the thread did so far to whoever acquires the row.
   void release(int thread, Row& into);
   void acquire(int thread, const Row& from);
-  /// The thread knows that the agent has come to this step.
+  /// The thread learns that the agent has reached this step.
   void learn(int thread, int agent, std::uint32_t step);
   static void learn(Row& row, int agent, std::uint32_t step);
-  /// What the thread knows of comes before what the asynchronous proxy does later.
+  /// Orders everything the thread knows of before later accesses by the async proxy.
   void fence(int thread);
 
  private:
@@ -85,7 +85,7 @@ class Clocks {
     std::uint64_t changes = ~std::uint64_t{0};
     Row row{};
   };
-  std::vector<Common> common_;  // of each warpgroup, as of when it was last asked for
+  std::vector<Common> common_;  // per warpgroup, as of the last query
 };
 
 }  // namespace attnjit::emulator

@@ -1,5 +1,5 @@
-// The library's operators on the emulator: kernels, schedules and arguments are the library's own, the tensors are the
-// host's.
+// The library's operators on the emulator: kernels, schedules and arguments are the library's own; the tensors are in
+// host memory.
 #pragma once
 
 #include <memory>
@@ -7,15 +7,16 @@
 #include <utility>
 
 #include "emulator/launcher.h"
-#include "runtime/kernel_set.h"
-#include "runtime/masked_mha_kernels.h"
-#include "runtime/merge_states_kernels.h"
-#include "runtime/mha_varlen_kernels.h"
-#include "runtime/mla_decode_kernels.h"
+#include "operators/kernel_set.h"
+#include "operators/mask_from_topk/kernels.h"
+#include "operators/masked_mha/kernels.h"
+#include "operators/merge_states/kernels.h"
+#include "operators/mha_varlen/kernels.h"
+#include "operators/mla_decode/kernels.h"
 
 namespace attnjit::emulator {
 
-/// What an operator chooses and checks, by its config.
+/// An operator's own choice of kernels and argument check, overloaded by config.
 inline auto choose(const MhaVarlenConfig& config, const runtime::SmFeatures& features) {
   return runtime::choose_mha_varlen(config, features);
 }
@@ -47,10 +48,10 @@ inline auto check(const MergeStatesConfig& config, const MergeStatesParams& para
   return runtime::check_merge_states(config, params);
 }
 
-/// A launch that is ready to run, alone or with others.
+/// A launch that is ready to run, alone or concurrently with others.
 struct PreparedLaunch {
   const KernelObject* object = nullptr;
-  Grid grid{.ctas = 0};  // no CTAs: there is nothing to do
+  Grid grid{.ctas = 0};  // no CTAs: nothing to do
   std::unique_ptr<runtime::ArgsStorage> storage = std::make_unique<runtime::ArgsStorage>();
   const void* args = nullptr;
 
@@ -60,12 +61,12 @@ struct PreparedLaunch {
 template <class Config>
 class EmulatedOperator {
  public:
-  /// Throws what the operator throws for a config that no kernel serves.
+  /// Throws whatever the operator throws for a config that no kernel serves.
   EmulatedOperator(KernelObjects& objects, const Config& config, const runtime::SmFeatures& features,
                    const runtime::Forced& forced = {})
       : objects_(objects), config_(config), kernels_(choose(config, features)), forced_(forced) {}
 
-  /// All pointers of `params` are of host memory. Throws what the operator's run() throws, and KernelFault.
+  /// All pointers in `params` are to host memory. Throws whatever the operator's run() throws, and KernelFault.
   template <class Params>
   OperatorRun run(const Params& params, const LaunchOptions& options) const {
     const auto call = check(config_, params);
@@ -76,7 +77,7 @@ class EmulatedOperator {
     return launcher.run();
   }
 
-  /// Everything but the launch, of a call that is one launch.
+  /// Everything but the launch itself, for a call that consists of one launch.
   template <class Params>
   PreparedLaunch prepare(const Params& params, EmulatedStream stream) const {
     const auto call = check(config_, params);

@@ -1,4 +1,4 @@
-// The scheduler; what the primitives do is in machine.cpp.
+// Engine: the scheduler. The primitives are in machine.cpp.
 #include "emulator/engine.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace attnjit::emulator {
 namespace {
 
-// Kernel text keeps its tiles in registers, so a frame is small; the sanitizers make it larger. Untouched pages cost
+// Kernels keep their tiles in registers, so frames are small; the sanitizers make them larger. Untouched pages cost
 // nothing.
 constexpr std::size_t kStackBytes = 512 * 1024;
 constexpr int kMaxThreads = 1024;
@@ -64,7 +64,7 @@ LaunchResult Engine::run() {
     }
     Thread* const next = next_thread_or_landing();
     if (next == nullptr) break;
-    switch_to(next);  // comes back when a CTA is done or something is wrong
+    switch_to(next);  // returns when a CTA is done or a fault occurred
     current_ = nullptr;
     if (fault_) throw KernelFault(*fault_);
   }
@@ -124,7 +124,7 @@ Thread* Engine::end_thread() {
   Thread& ended = *current_;
   trace("exit", {"", 0});
   ended.state = Thread::State::kExited;
-  // Products that nobody waited for have nowhere to go.
+  // The results of a wgmma that was never waited for have nowhere to go.
   const auto warpgroup = static_cast<std::size_t>(warpgroup_of(ended));
   if (warpgroup < ended.cta->warpgroups.size()) ended.cta->warpgroups[warpgroup].products.forget();
   warp_of(ended).ready &= ~(u32{1} << ended.index % kWarpLanes);
@@ -139,7 +139,7 @@ Thread* Engine::end_thread() {
 }
 
 Thread* Engine::next_thread() {
-  // The same warp goes on while it can, and now and then makes room for another one in between.
+  // Stays with the same warp while it can run, and now and then lets another one in.
   Warp* chosen = current_ != nullptr ? &warp_of(*current_) : nullptr;
   if (chosen == nullptr || chosen->ready == 0 || random_.one_in(64)) {
     const u32 count = static_cast<u32>(warps_.size());

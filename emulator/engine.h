@@ -1,4 +1,4 @@
-// The machine of one launch: runs the threads of several CTAs in turn on one thread of the host.
+// The machine of one launch: runs the threads of several CTAs interleaved on one host thread.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ class Engine final : public Machine {
 
   LaunchResult run();
 
-  // ---- Machine: called on the fibers
+  // ---- Machine: called on the fibers of the CUDA threads
   void sync_block(Site site) override;
   void sync_warp(Site site) override;
   void warp_collective(Site site, const char* instruction, void* operands, Perform perform) override;
@@ -56,18 +56,18 @@ class Engine final : public Machine {
   };
   void start(Cta& cta, const Pending& pending);
   static void run_thread(void* engine);
-  /// The thread that runs has come to its end; who goes on, or null when its CTA is done.
+  /// Ends the running thread. Returns the thread to continue with, or null when the CTA is done.
   Thread* end_thread();
-  /// The thread that runs waits, and others go on until it is ready again.
+  /// Blocks the running thread and lets others run until it is ready again.
   void wait(Thread::State state, Site site, const char* what);
   void make_ready(Thread& ready);
   /// Null if no thread is ready.
   Thread* next_thread();
-  /// Null if nobody can go on.
+  /// As next_thread(), but lands awaited copies until a thread is ready. Null if nothing can go on.
   Thread* next_thread_or_landing();
   void switch_to(Thread* next, bool current_ends = false);
   void sometimes_land(Cta& cta);
-  /// Lanes meet; true for the last one, with the others still waiting.
+  /// A lane arrives at a warp collective. Returns true for the last one; the others are then still blocked.
   bool arrive_at_warp(Site site, const char* what, const void* operands);
   void release_warp(Warp& warp);
   bool arrive_at_warpgroup(Site site, const char* what, const void* operands);
@@ -76,24 +76,24 @@ class Engine final : public Machine {
   // ---- asynchronous work
   MbarrierState& mbarrier_at(Site site, u32 barrier, const char* what);
   void arrive(Site site, MbarrierState& barrier);
-  /// Whether the phase of this parity has ended; what happened before that is then known to the thread that asks.
+  /// Whether the phase of this parity has completed. If so, the calling thread acquires what happened before.
   bool phase_ended(Site site, const MbarrierState& barrier, u32 parity);
-  /// Ends the phase if all is there, and lets those go on who wait for it.
+  /// Completes the phase if nothing is missing, and wakes its waiters.
   void end_phase(Cta& cta, MbarrierState& barrier);
   void land(Cta& cta, std::size_t tile_copy);
-  /// Lands what a thread waits for; false if there is nothing of the kind.
+  /// Lands copies that a thread waits for; returns false if there are none.
   bool land_awaited();
   void check_wgmma(Site site, int warpgroup);
   void issue_wgmma(Site site, int warpgroup);
 
   // ---- checks
-  /// Throws, so that what stands on the thread's stack is destroyed; run_thread() catches.
+  /// Throws, so that objects on the thread's stack are destroyed; run_thread() catches.
   [[noreturn]] static void fail(FaultKind kind, const std::string& message) { throw KernelFault(kind, message); }
   [[noreturn]] void fail_deadlock();
   u32 checked_offset(Site site, u32 address, u32 bytes, const char* what);
   void report(const std::optional<Finding>& finding);
   std::string here(Site site) const;
-  /// Notes a site that the mutation test may drop; true when it is the dropped one.
+  /// Records a site that the mutation test may drop; returns true if it is the dropped one.
   bool dropped(const char* what, Site site);
   void trace(const char* what, Site site, const std::string& detail = "");
 
@@ -101,12 +101,12 @@ class Engine final : public Machine {
   Warp& warp_of(const Thread& of) { return of.cta->warps[static_cast<std::size_t>(of.index / kWarpLanes)]; }
 
   std::vector<ConcurrentLaunch> launches_;
-  Grid grid_;  // of each launch but for the number of CTAs, which is of all together
+  Grid grid_;  // of each launch, except that `ctas` is the total of all
   LaunchOptions options_;
   Random random_;
   std::vector<std::unique_ptr<Cta>> ctas_;  // in flight
-  std::vector<Warp*> warps_;                // of all of them
-  std::vector<Pending> pending_;            // not yet started, the next one last
+  std::vector<Warp*> warps_;                // of all CTAs in flight
+  std::vector<Pending> pending_;            // not started yet, next one last
   Fiber host_;
   Thread* current_ = nullptr;
   std::optional<KernelFault> fault_;

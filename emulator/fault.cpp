@@ -24,11 +24,11 @@ const char* to_string(FaultKind kind) {
 
 namespace {
 
-/// Only for messages, so a process of its own may be started.
+/// For messages only, so starting a process is acceptable.
 std::string place_of_code(const void* address) {
   Dl_info info{};
   if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return fmt::format("code address {}", address);
-  // What is known is where the call returns to; one byte before belongs to the call.
+  // The known address is the return address; one byte before it belongs to the call.
   const auto offset = reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(info.dli_fbase) - 1;
   const std::string path = info.dli_fname;
   const std::string unresolved = fmt::format("{}+{:#x}", path, offset);

@@ -1,4 +1,4 @@
-// What the emulator finds wrong with a kernel.
+// Faults that the emulator finds in a kernel.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,18 +12,18 @@ namespace attnjit::emulator {
 
 enum class FaultKind {
   kOutOfBounds,        ///< outside the CTA's shared memory
-  kMisaligned,         ///< an address that the instruction does not take
-  kDivergence,         ///< lanes of a warp meet at different sites
-  kDeadlock,           ///< nobody can go on
-  kRace,               ///< two accesses that nothing orders
+  kMisaligned,         ///< an address that the instruction does not accept
+  kDivergence,         ///< lanes of a warp arrive at different sites of a collective
+  kDeadlock,           ///< no thread can continue
+  kRace,               ///< two unordered accesses
   kUninitialisedRead,  ///< of shared memory that was never written
-  kMissingFence,       ///< what is ordered among threads, but not for the asynchronous proxy or for wgmma
-  kMisuse,             ///< an instruction that is given what it does not take
+  kMissingFence,       ///< ordered among threads, but not for the async proxy or for wgmma
+  kMisuse,             ///< invalid operands of an instruction
 };
 
 const char* to_string(FaultKind kind);
 
-/// The kernel did something that it must not; the launch ended there.
+/// The kernel did something illegal; the launch was stopped there.
 class KernelFault : public std::runtime_error {
  public:
   KernelFault(FaultKind kind, const std::string& message)
@@ -34,7 +34,7 @@ class KernelFault : public std::runtime_error {
   FaultKind kind_;
 };
 
-/// "core/softmax.cuh:42"; of a code address too where addr2line is installed, else object and offset.
+/// "core/softmax.cuh:42". Also for a code address, if addr2line is installed; otherwise object and offset.
 std::string to_string(const Site& site);
 
 }  // namespace attnjit::emulator

@@ -23,14 +23,14 @@
 namespace attnjit::emulator {
 namespace {
 
-/// Who switched to the fiber that runs now.
+/// The fiber that switched to the one running now.
 thread_local Fiber* left = nullptr;
 
 }  // namespace
 
 #ifndef ATTNJIT_FIBER_UCONTEXT
-// System V ABI: these registers belong to the caller. The first switch to a fiber returns into attnjit_fiber_entry,
-// which finds the Fiber and what to call in two of them.
+// System V ABI: these registers are callee-saved. The first switch to a fiber returns into attnjit_fiber_entry, which
+// takes the Fiber and the function to call from two of them.
 extern "C" void attnjit_fiber_switch(void** save, void* load);
 extern "C" void attnjit_fiber_entry();
 asm(R"(
@@ -96,7 +96,7 @@ void Fiber::start(Entry entry, void* argument) {
   argument_ = argument;
   fake_stack_ = nullptr;
 #ifdef ATTNJIT_FIBER_ASAN
-  __asan_unpoison_memory_region(bottom_, bytes_);  // frames that were left for good
+  __asan_unpoison_memory_region(bottom_, bytes_);  // frames of an abandoned run
 #endif
 #ifdef ATTNJIT_FIBER_UCONTEXT
   getcontext(&context_);
@@ -107,8 +107,8 @@ void Fiber::start(Entry entry, void* argument) {
   makecontext(&context_, reinterpret_cast<void (*)()>(&Fiber::run_halves), 2, static_cast<unsigned>(self),
               static_cast<unsigned>(static_cast<std::uint64_t>(self) >> 32));
 #else
-  // From the top: what `ret` and the six pops of the switch find. At attnjit_fiber_entry the stack is 16-byte aligned,
-  // so that its call leaves it as a function expects.
+  // Top of the stack: what the six pops and the `ret` of the switch read. At attnjit_fiber_entry the stack is 16-byte
+  // aligned, so that its call enters the function with the alignment that the ABI requires.
   void** top = static_cast<void**>(mapping_) + mapping_bytes_ / sizeof(void*) - 2;
   *--top = reinterpret_cast<void*>(&attnjit_fiber_entry);
   *--top = nullptr;                               // rbp

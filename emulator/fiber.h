@@ -1,4 +1,4 @@
-// A stack of its own, and the switch between two: what a CUDA thread is on one thread of the host.
+// Fibers: a CUDA thread is a stack of its own on one host thread, and a switch from one stack to another.
 #pragma once
 
 #include <cstddef>
@@ -23,12 +23,12 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
   Fiber& operator=(Fiber&&) = delete;
 
-  /// The next switch to it calls entry(argument), which must not return. Whatever it was doing before is forgotten:
+  /// The next switch to it calls entry(argument), which must not return. Whatever it was running before is abandoned:
   /// nothing on its stack is destroyed.
   void start(Entry entry, void* argument);
 
-  /// Leaves `from`, which must be running, for `to`. Returns when somebody switches to `from`. `from_ends`: nobody
-  /// will.
+  /// Switches from `from`, which must be running, to `to`. Returns when somebody switches back to `from`; with
+  /// `from_ends`, nobody will.
   static void switch_to(Fiber& from, Fiber& to, bool from_ends = false);
 
  private:
@@ -43,7 +43,7 @@ class Fiber {
   void* argument_ = nullptr;
   void* mapping_ = nullptr;  // guard page, then the stack
   std::size_t mapping_bytes_ = 0;
-  // What AddressSanitizer wants to know of the stack.
+  // What AddressSanitizer needs to know about the stack.
   const void* bottom_ = nullptr;
   std::size_t bytes_ = 0;
   void* fake_stack_ = nullptr;

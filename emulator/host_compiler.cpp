@@ -34,7 +34,7 @@ bool is_program(const fs::path& path) {
   return fs::is_regular_file(path, error) && access(path.c_str(), X_OK) == 0;
 }
 
-/// As a shell finds it; empty when it is not there.
+/// Resolves a name like a shell; empty if not found.
 fs::path find_program(const std::string& name) {
   if (name.empty()) return {};
   if (name.find('/') != std::string::npos) return is_program(name) ? fs::absolute(name) : fs::path();
@@ -56,7 +56,7 @@ std::string read_text(const fs::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// Runs a program in `folder` with its output in `log`; its exit status.
+/// Runs a program in `folder`, with its output to `log`, and returns its exit status.
 int run_program(const std::vector<std::string>& command, const fs::path& folder, const fs::path& log) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -107,9 +107,9 @@ HostCompiler find_host_compiler() {
 std::vector<std::string> compile_options(const fs::path& folder, bool race_check) {
   std::vector<std::string> options{
       "-std=c++20", "-O1", "-g1", "-fPIC", "-w", "-fvisibility=hidden",
-      // No number may be computed otherwise than the text says.
+      // Every number must be computed exactly as the source says.
       "-ffp-contract=off", "-fno-math-errno",
-      // Places are named as the tree has them. Of several maps the last one that fits is taken.
+      // Report file names as in the source tree. If several maps match, the last one is used.
       fmt::format("-ffile-prefix-map={}=.", folder.string()),
       fmt::format("-ffile-prefix-map={}/templates/=", folder.string()),
       fmt::format("-ffile-prefix-map={}/emulator/=emulator/", folder.string())};
@@ -117,8 +117,8 @@ std::vector<std::string> compile_options(const fs::path& folder, bool race_check
   if (race_check) {
     options.push_back("-fsanitize=thread");
   } else if (*ATTNJIT_EMULATOR_SANITIZER != '\0') {
-    // An address that is formed and not used (of a tensor without elements, whose pointer may be null) is no fault on
-    // the device; the Machine's type is declared in two objects, which is what vptr looks at.
+    // Computing an address without using it (of a tensor without elements, whose pointer may be null) is no fault on
+    // the device. And the type of Machine is declared in two objects, which vptr would report.
     for (const char* option : {"-fsanitize=" ATTNJIT_EMULATOR_SANITIZER, "-fno-omit-frame-pointer",
                                "-fno-sanitize-recover=all", "-fno-sanitize=vptr,pointer-overflow"}) {
       options.push_back(option);
@@ -139,7 +139,7 @@ void compile(const HostCompiler& compiler, const std::string& name, const fs::pa
   if (status == 0) {
     command = compiler.command;
     command.insert(command.end(), {"-shared", object.string(), "-o", output.string()});
-    // With race checks the hooks are in the object: the sanitizer's own runtime stays out.
+    // With race checks the hooks are in the object itself, so the sanitizer's runtime must stay out.
     if (!race_check && *ATTNJIT_EMULATOR_SANITIZER != '\0') command.push_back("-fsanitize=" ATTNJIT_EMULATOR_SANITIZER);
     status = run_program(command, folder, log);
   }

@@ -15,9 +15,9 @@
 #include "emulator/text.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-/// The leak check looks for pointers in thread-local variables. For those of objects that were opened at run time it
-/// takes their place from what glibc keeps in front of them, wrongly so, and crashes: it must not learn of these. All
-/// others it has to see: what NVRTC keeps by pthread_setspecific is reached through them alone.
+/// The leak check scans thread-local variables for pointers. For objects opened at run time it derives their location
+/// from what glibc stores in front of them, gets it wrong, and crashes: so it must not learn about these. All others it
+/// must see: what NVRTC stores with pthread_setspecific is reachable only through them.
 extern "C" __attribute__((visibility("default"))) const char* __asan_default_options() {
   return "intercept_tls_get_addr=0";
 }
@@ -32,7 +32,7 @@ std::string digest_of(const KernelText& text, const HostCompiler& compiler, bool
   cache::DigestBuilder builder;
   builder.add("main", text.main).add("compiler", compiler.identity);
   for (const auto& [name, content] : text.files) builder.add(name, content);
-  // The options of a folder that is always the same, since the real one is not known yet.
+  // The options for a fixed folder, since the real one is not known yet.
   for (const std::string& option : compile_options("/", race_check)) builder.add("option", option);
   return builder.finish().hex();
 }
@@ -47,7 +47,7 @@ KernelFunction open_object(const fs::path& path) {
   return reinterpret_cast<KernelFunction>(entry);
 }
 
-/// Removes the folder when it leaves its scope.
+/// Removes the folder at the end of its scope.
 struct ScratchFolder {
   explicit ScratchFolder(const fs::path& parent) {
     std::string name = (parent / "compile-XXXXXX").string();
@@ -103,7 +103,7 @@ const KernelObject& KernelObjects::get(const jit::KernelSpec& spec, bool race_ch
     const ScratchFolder scratch(directory_);
     write(text, scratch.path);
     compile(compiler, text.name, scratch.path, scratch.path / "kernel.so", race_check);
-    fs::rename(scratch.path / "kernel.so", object.path);  // whole or not at all, whoever else compiles it
+    fs::rename(scratch.path / "kernel.so", object.path);  // atomic, even if others compile it too
     object.compiled = true;
     object.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }

@@ -1,4 +1,4 @@
-// Kernels as shared objects of the host: compiled once, kept in a folder by digest, opened.
+// Kernels as host shared objects: compiled once, stored in a folder by digest, opened with dlopen.
 #pragma once
 
 #include <filesystem>
@@ -14,23 +14,24 @@
 
 namespace attnjit::emulator {
 
-/// An opened object. It stays open as long as the process runs: fibers that were left for good may hold its frames.
+/// An open object. It stays open for the life of the process: abandoned fibers may still hold its frames.
 struct KernelObject {
   std::string name;
   std::filesystem::path path;
   KernelFunction function = nullptr;
   std::shared_ptr<runtime::TileCounters> tile_counters = std::make_shared<runtime::TileCounters>();  // its own
   bool compiled = false;  // by this call, not found in the folder
-  double seconds = 0;     // that compiling took
+  double seconds = 0;     // compile time
 };
 
 class KernelObjects {
  public:
-  /// Kernels of `templates`, which must outlive this. Objects are kept in `directory`, which is created. Who can write
-  /// there decides what this process runs: it must belong to this user, and nobody else may write it.
+  /// Kernels from `templates`, which must outlive this. Objects are stored in `directory`, which is created if needed.
+  /// Whoever can write there decides what this process runs: it must belong to this user, and nobody else may have
+  /// write access.
   explicit KernelObjects(const std::filesystem::path& directory,
                          const jit::Templates& templates = jit::Templates::embedded());
-  /// In the folder "emulator" of the place that cache/location.h chooses for kernels.
+  /// The folder "emulator" in the place that cache/location.h chooses for kernels.
   static std::filesystem::path beside_cache();
 
   /// Thread-safe. Throws Error(kNoCompiler), CompileError.

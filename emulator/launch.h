@@ -1,4 +1,4 @@
-// One launch of a kernel on the emulator: what it is told, what it tells.
+// One launch of a kernel on the emulator: its inputs, options and results.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace attnjit::emulator {
 
-/// A kernel as a function of the host: what one CUDA thread runs. It makes `machine` its object's current one first.
+/// A kernel as a host function: the code of one CUDA thread. It first makes `machine` the current one of its object.
 using KernelFunction = void (*)(Machine* machine, const void* params);
 
 struct Grid {
@@ -21,7 +21,7 @@ struct Grid {
   u32 smem_bytes = 0;
 };
 
-/// What orders memory or completes asynchronous work: what the mutation test drops.
+/// A call site that orders memory or completes asynchronous work. The mutation test drops these.
 struct SyncSite {
   std::string what;  // "sync_block", "sync_warp", "cp_async_wait", "cp_async_commit"
   std::string file;
@@ -30,7 +30,7 @@ struct SyncSite {
   auto operator<=>(const SyncSite&) const = default;
 };
 
-/// One line of a trace: what the first lane of a warp did.
+/// One line of a trace: an event of the first lane of a warp.
 struct TraceEvent {
   u32 block;
   int warp;
@@ -41,25 +41,25 @@ struct TraceEvent {
 
 struct LaunchOptions {
   Completion completion = Completion::kRandom;
-  /// Of the order of CTAs, warps and lanes, and of random completion.
+  /// Seeds the order of CTAs, warps and lanes, and random completion.
   std::uint64_t seed = 1;
-  /// Keep track of every access to shared memory: races and uninitialised reads are faults.
+  /// Tracks every access to shared memory: races and uninitialised reads become faults.
   bool race_check = false;
   /// CTAs that run interleaved.
   int ctas_in_flight = 2;
-  /// Calls at this site do nothing. A `file` that is empty is none.
+  /// Calls at this site do nothing. An empty `file` means none.
   SyncSite dropped{};
-  /// Where the trace goes, if anywhere; only of CTA `traced_block`.
+  /// Where to write the trace, if anywhere; covers CTA `traced_block` only.
   std::vector<TraceEvent>* trace = nullptr;
   u32 traced_block = 0;
 };
 
 struct LaunchResult {
   std::vector<SyncSite> sync_sites;  // each once, sorted
-  std::uint64_t switches = 0;        // between threads
+  std::uint64_t switches = 0;        // between fibers
 };
 
-/// A launch among others that run at the same time.
+/// One of several launches that run concurrently.
 struct ConcurrentLaunch {
   KernelFunction kernel = nullptr;
   const void* params = nullptr;
@@ -68,7 +68,7 @@ struct ConcurrentLaunch {
 
 /// Runs all CTAs. Throws KernelFault.
 LaunchResult launch(KernelFunction kernel, const void* params, const Grid& grid, const LaunchOptions& options);
-/// Runs the CTAs of all launches among each other, as streams of a device do. Their CTAs have the same number of
+/// Runs the CTAs of all launches interleaved, as the streams of a device do. All CTAs must have the same number of
 /// threads and bytes of shared memory. Throws KernelFault.
 LaunchResult launch_together(const std::vector<ConcurrentLaunch>& launches, const LaunchOptions& options);
 

@@ -1,4 +1,4 @@
-// Launcher by the emulator.
+// The Launcher interface, implemented by the emulator.
 #pragma once
 
 #include <vector>
@@ -21,9 +21,10 @@ class EmulatedLauncher final : public runtime::Launcher {
     describe_tensor(request, map);
   }
   int tile_counter(int plan) override;
-  /// The call's, if it brought one, else memory full of NaN. Throws std::invalid_argument where that is too small.
+  /// The call's workspace if it has one, else memory filled with NaN. Throws std::invalid_argument if the call's is too
+  /// small.
   void* workspace(std::size_t bytes) override;
-  /// Runs it to its end. Throws KernelFault, and what KernelObjects::get() throws.
+  /// Runs the kernel to completion. Throws KernelFault, and whatever KernelObjects::get() throws.
   void launch(const runtime::Step& step, const void* args) override;
 
   const KernelObject& object(int plan) const { return objects_.get(plan_of(plan).spec, options_.race_check); }
@@ -31,11 +32,11 @@ class EmulatedLauncher final : public runtime::Launcher {
     const runtime::KernelPlan& plan = plan_of(step.plan);
     return {step.ctas, plan.threads, static_cast<u32>(plan.smem_bytes)};
   }
-  /// What ran.
+  /// What has run so far.
   const OperatorRun& run() const { return run_; }
 
  private:
-  struct alignas(16) Chunk {  // as workspace is aligned
+  struct alignas(16) Chunk {  // aligned like a workspace
     float values[4];
   };
   const runtime::KernelPlan& plan_of(int plan) const { return plans_[static_cast<std::size_t>(plan)]; }

@@ -1,4 +1,4 @@
-// What the primitives of ptx/machine.h do. They run on the fiber of the thread that called.
+// Engine: the primitives of ptx/machine.h. They run on the calling thread's fiber.
 #include <algorithm>
 #include <cstring>
 
@@ -6,8 +6,7 @@
 
 namespace attnjit::emulator {
 
-// ---- meetings
-// --------------------------------------------------------------------------------------------------------
+// ---- barriers and warp collectives
 
 void Engine::sync_block(Site site) {
   if (dropped("sync_block", site)) return;
@@ -15,7 +14,7 @@ void Engine::sync_block(Site site) {
   Thread& arriving = *current_;
   Cta& cta = *arriving.cta;
   Warp& warp = warp_of(arriving);
-  // bar.sync is aligned: the lanes of a warp execute the same one.
+  // bar.sync is .aligned: all lanes of a warp must execute the same one.
   for (int lane = 0; lane < kWarpLanes; ++lane) {
     const Thread& other = warp.lane(lane);
     if (other.state != Thread::State::kAtBlockBarrier) continue;
@@ -55,11 +54,10 @@ void Engine::warp_collective(Site site, const char* instruction, void* operands,
 }
 
 // ---- memory
-// ----------------------------------------------------------------------------------------------------------
 
 u32 Engine::shared_address(const void* pointer) {
   const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(shared);
-  if (offset > grid_.smem_bytes) {  // one past the end is an address, as it is a pointer
+  if (offset > grid_.smem_bytes) {  // one past the end is a valid address, as it is a valid pointer
     fail(FaultKind::kOutOfBounds, fmt::format("block {}, thread {}: shared_address() of a pointer that is not into the "
                                               "{} bytes of the CTA's shared memory",
                                               block, thread, grid_.smem_bytes));
@@ -130,13 +128,12 @@ void Engine::direct_access(const void* place, const void* pointer, u32 bytes, bo
   } catch (const KernelFault& fault) {
     fault_ = fault;
   }
-  // To the compiler a hook of -fsanitize=thread cannot throw, so an exception may not pass the kernel's frames. The
-  // thread is left where it stands; nothing on its stack owns anything.
+  // The compiler assumes that a hook of -fsanitize=thread cannot throw, so an exception must not cross the kernel's
+  // frames. The thread is abandoned where it is; nothing on its stack owns anything.
   switch_to(nullptr, /*current_ends=*/true);
 }
 
 // ---- asynchronous copies
-// ---------------------------------------------------------------------------------------------
 
 void Engine::async_copy(Site site, u32 destination, const void* source, u32 bytes, u32 valid) {
   const u32 offset = checked_offset(site, destination, bytes, "asynchronous copy");
@@ -170,7 +167,6 @@ void Engine::async_wait(Site site, int pending) {
 }
 
 // ---- bookkeeping
-// -----------------------------------------------------------------------------------------------------
 
 std::string Engine::here(Site site) const {
   return fmt::format("block {}, thread {} (warp {}, lane {}) at {}", block, thread, thread / kWarpLanes,

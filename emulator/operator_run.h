@@ -1,4 +1,4 @@
-// What one call of an operator ran on the emulator: its kernels, one after the other, and what they told.
+// Record of one operator call on the emulator: the kernels that ran, one after another, and their results.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace attnjit::emulator {
 
-/// A kernel that ran to its end.
+/// A kernel that ran to completion.
 struct KernelRun {
   std::string family;
   const KernelObject* object = nullptr;
@@ -17,15 +17,15 @@ struct KernelRun {
   double seconds = 0;  // of the launch alone
 };
 
-/// The sites are those of all kernels. No kernels: there was nothing to do.
+/// The sync sites are those of all kernels. Without kernels, there was nothing to do.
 struct OperatorRun : LaunchResult {
   std::vector<KernelRun> kernels;
 
   double seconds() const;
-  /// Launches one more. Throws KernelFault.
+  /// Launches one more kernel. Throws KernelFault.
   void launch(const std::string& family, const KernelObject& object, const Grid& grid, const void* params,
               const LaunchOptions& options);
-  /// Takes in what another call ran after this one.
+  /// Appends the record of a later call.
   void add(const OperatorRun& later);
 };
 

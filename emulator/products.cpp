@@ -12,7 +12,7 @@ constexpr int kRows = 64;
 constexpr int kDepth = 16;
 constexpr int kMaxColumns = 256;
 
-/// Register i of thread t: the row and column of d [64, columns]. Tile n has columns 8 n to 8 n + 7.
+/// Row and column in d [64, columns] of register i of thread t. Tile n has columns 8 n to 8 n + 7.
 constexpr int row_of(int thread, int i) { return thread / 32 * 16 + thread % 32 / 4 + i / 2 * 8; }
 constexpr int column_of(int thread, int tile, int i) { return tile * 8 + thread % 4 * 2 + i % 2; }
 
@@ -42,8 +42,8 @@ void multiply(const Products::Product& product, const u8* shared, float* d) {
       for (int k = 0; k < kDepth; ++k) a[row][k] = element(from.row_major(row, k));
     }
   } else {
-    // As the left operand of mma.sync: register i has rows l / 4 + 8 (i % 2), elements 2 (l % 4) + 8 (i / 2) and the
-    // next.
+    // Laid out like the A operand of mma.sync: register i holds rows l / 4 + 8 (i % 2), elements 2 (l % 4) + 8 (i / 2)
+    // and the next one.
     for (int thread = 0; thread < kWarpgroupThreads; ++thread) {
       for (int i = 0; i < 4; ++i) {
         const u32 pair = product.a[static_cast<std::size_t>(thread)][i];

@@ -1,4 +1,4 @@
-// The wgmma products of one warpgroup: what is under way, and when it is done.
+// The wgmma operations of one warpgroup: which are in flight, and when they complete.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace attnjit::emulator {
 
-/// An operand in shared memory, as its descriptor says (128-byte swizzle). Addresses are those of shared memory.
+/// A shared memory operand, decoded from its matrix descriptor (128-byte swizzle). Addresses are shared addresses.
 struct MatrixDescriptor {
   u32 start;
   u32 leading;
@@ -22,12 +22,12 @@ struct MatrixDescriptor {
   u32 base_offset;
 
   explicit MatrixDescriptor(u64 bits);
-  /// Of elements that run along k: row r, element k.
+  /// Element k of row r, for elements that run along k.
   u32 row_major(int row, int k) const {
     return swizzled(start + static_cast<u32>(row / 8) * stride + static_cast<u32>(row % 8) * kSlabRowBytes +
                     static_cast<u32>(k) * 2);
   }
-  /// Of elements that run along the columns.
+  /// The same for elements that run along the columns.
   u32 column_major(int k, int column) const {
     return swizzled(start + static_cast<u32>(column / 64) * leading + static_cast<u32>(k / 8) * stride +
                     static_cast<u32>(k % 8) * kSlabRowBytes + static_cast<u32>(column % 64) * 2);
@@ -43,14 +43,14 @@ class Products {
     u32 group;
   };
 
-  /// The 16-byte chunks of shared memory that an operation reads.
+  /// Visits the 16-byte chunks of shared memory that an operation reads.
   static void for_each_chunk(const Machine::Wgmma& operation, const std::function<void(u32 address)>& use);
 
-  /// `shared` is what lies at shared address 0. Until it is done, the accumulators hold NaN.
+  /// `shared` is what would be at shared address 0. The accumulators hold NaN until the operation completes.
   void issue(const Product& product, const u8* shared, Completion completion, Random& random);
-  /// All products of groups before `first_pending` are done.
+  /// Completes all operations of groups before `first_pending`.
   void finish(std::int64_t first_pending, const u8* shared);
-  /// The oldest ones are done.
+  /// Completes some of the oldest operations.
   void finish_some(const u8* shared, Random& random);
   bool empty() const { return queue_.empty(); }
   void forget();
@@ -58,12 +58,12 @@ class Products {
  private:
   struct Accumulators {
     std::vector<float> values;  // [64][columns]
-    int users = 0;              // products under way
+    int users = 0;              // operations in flight
   };
   void finish_first(const u8* shared);
 
   std::deque<Product> queue_;
-  std::map<const float*, Accumulators> accumulators_;  // in flight, by those of the first thread
+  std::map<const float*, Accumulators> accumulators_;  // in flight, keyed by the first thread's accumulators
 };
 
 }  // namespace attnjit::emulator

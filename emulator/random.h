@@ -1,4 +1,4 @@
-// Random numbers of the scheduler: asked for at every switch, so a few instructions; the same on every machine.
+// Random numbers for the scheduler: needed at every switch, so only a few instructions; the same on every machine.
 #pragma once
 
 #include <cstdint>

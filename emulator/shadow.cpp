@@ -5,7 +5,7 @@
 namespace attnjit::emulator {
 namespace {
 
-/// Of the word at `word_offset`, the bytes within [offset, offset + bytes).
+/// Mask of the bytes of the word at `word_offset` that are within [offset, offset + bytes).
 std::uint8_t byte_mask(u32 word_offset, u32 offset, u32 bytes) {
   if (word_offset >= offset && word_offset + 4 <= offset + bytes) return 15;
   std::uint8_t mask = 0;
@@ -56,8 +56,8 @@ std::optional<Finding> Shadow::touch(const Clocks::View& view, Access access, u3
     Word& word = words_[index];
     const std::uint8_t mask = byte_mask(index * 4, offset, bytes);
     access.bytes = mask;
-    // What comes before this access and is covered by it is not needed again: whoever is ordered after this one is so
-    // after that one. A read covers reads only, and a read by the generic proxy none by the other one.
+    // Earlier accesses that this one covers can be dropped: whatever is ordered after this one is also ordered after
+    // them. A read covers only reads, and a read by the generic proxy covers none by the async proxy.
     std::size_t kept = 0;
     for (std::size_t i = 0; i < word.accesses.size(); ++i) {
       const Access& before = word.accesses[i];
@@ -69,7 +69,7 @@ std::optional<Finding> Shadow::touch(const Clocks::View& view, Access access, u3
       const bool known = !before.in_flight && view.knows(before.moment);
       if (conflicts) {
         if (!known) return conflict(access, before, index, /*ordered=*/false);
-        // A copy writes what it does by the other proxy; what the generic one only read needs no fence.
+        // The copy writes through the async proxy. What the generic proxy only read needs no fence.
         if (is_async && !before.is_async() && before.is_write() && !view.fenced(before.moment)) {
           return conflict(access, before, index, /*ordered=*/true);
         }

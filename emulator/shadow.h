@@ -1,10 +1,10 @@
-// Who may have touched which word of shared memory when, and whether anything orders two accesses.
+// Race detector: for each word of shared memory, its accesses and whether anything orders a pair of them.
 //
-// Order comes from what the memory model gives it: the order of a thread, bar.sync and bar.arrive, bar.warp.sync,
-// mbarriers; a copy of cp.async is an access of its thread that lasts from its issue to that thread's wait, a copy of a
-// tile lasts to the phase of the mbarrier that counts it, a read by wgmma to the wait for its group. What merely
-// happens to run in step (mma, ldmatrix, shfl) orders nothing. So findings depend neither on the scheduler nor on when
-// asynchronous work is done.
+// Order comes only from what the memory model guarantees: program order, bar.sync and bar.arrive, bar.warp.sync,
+// mbarriers. A cp.async is an access by its thread from its issue to that thread's wait; a TMA copy lasts until the
+// phase of its mbarrier completes; a wgmma read lasts until the wait for its group. Instructions that merely happen to
+// run in step (mma, ldmatrix, shfl) order nothing. So findings depend neither on the scheduler nor on when asynchronous
+// work completes.
 #pragma once
 
 #include <cstdint>
@@ -27,18 +27,18 @@ class Shadow {
  public:
   explicit Shadow(u32 bytes) : words_((bytes + 3) / 4) {}
 
-  /// Offsets are from the start of the CTA's shared memory and lie within it. The finding is the first one of the
+  /// Offsets are from the start of the CTA's shared memory, and must lie within it. Returns the first finding of the
   /// range.
   std::optional<Finding> read(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
   std::optional<Finding> write(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
-  /// A read and write in one: ordered against other atomic ones by itself.
+  /// A read and a write in one; always ordered against other atomics.
   std::optional<Finding> atomic(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
-  /// An asynchronous write by `thread` begins; until it ends no access is ordered against it.
+  /// Starts an asynchronous write by `thread`; until it ends, no other access is ordered against it.
   std::optional<Finding> begin_copy(const Clocks& clocks, int thread, Site site, u32 offset, u32 bytes);
   void end_copy(const Clocks& clocks, int thread, u32 offset, u32 bytes);
 
-  /// By the asynchronous proxy: a copy that `thread` issued and `moment` ends, and a read by the wgmma of which that is
-  /// the first thread. `view` is what whoever issues it knows.
+  /// Accesses by the async proxy: a copy that `thread` issued and that ends at `moment`, and a read by the wgmma whose
+  /// first thread is `thread`. `view` is what the issuer knows.
   std::optional<Finding> tile_copy(const Clocks::View& view, int thread, const Moment& moment, Site site, u32 offset,
                                    u32 bytes);
   std::optional<Finding> wgmma_read(const Clocks::View& view, int thread, const Moment& moment, Site site, u32 offset,
@@ -51,7 +51,7 @@ class Shadow {
     int thread;
     std::uint8_t bytes;  // mask within the word
     Kind kind;
-    bool in_flight;  // of a cp.async copy that was not waited for
+    bool in_flight;  // of a cp.async that was not waited for
     Site site;
 
     bool is_write() const { return kind != Kind::kRead && kind != Kind::kWgmmaRead; }

@@ -16,7 +16,7 @@ constexpr u32 kChunk = 16;
 static_assert(sizeof(TensorDescription) <= sizeof(kernel::TensorMap));
 static_assert(kernel::kSlabColumns * 2 == kSlabRowBytes);
 
-/// The limits of cuTensorMapEncodeTiled for these maps.
+/// The limits of cuTensorMapEncodeTiled, for these maps.
 void check(const runtime::TensorMapRequest& request) {
   const auto refuse = [](const std::string& message) { throw std::invalid_argument("tensor map: " + message); };
   const auto address = reinterpret_cast<std::uintptr_t>(request.rows.data);

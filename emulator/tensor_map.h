@@ -1,4 +1,4 @@
-// Tensor maps of the emulator: a description of the tensor where the driver would put its own form.
+// The emulator's tensor maps: a description of the tensor in place of the driver's opaque encoding.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace attnjit::emulator {
 
-/// What a TensorMap holds.
+/// Contents of an emulated TensorMap.
 struct TensorDescription {
   std::uint64_t magic;
   const void* data;
@@ -25,18 +25,18 @@ struct TensorDescription {
   kernel::u32 box_bytes() const { return static_cast<kernel::u32>(box_rows) * row_bytes(); }
 };
 
-/// Throws std::invalid_argument for a tensor that the driver would refuse.
+/// Throws std::invalid_argument for a tensor that the driver would reject.
 void describe_tensor(const runtime::TensorMapRequest& request, kernel::TensorMap& map);
 /// Null if the map does not come from describe_tensor().
 const TensorDescription* description_of(const kernel::TensorMap& map);
 
-/// Copies the box at (column, head, token) to `to`, whose address within shared memory is `address`: rows of 128 bytes,
-/// 16-byte chunks swizzled by the row, or rows of mask words as they lie; zeros outside the tensor.
+/// Copies the box at (column, head, token) to `to`, whose shared address is `address`. Rows of 128 bytes with 16-byte
+/// chunks swizzled by the row, or rows of mask words unswizzled; zeros outside the tensor.
 void copy_box(const TensorDescription& tensor, int column, int head, int token, kernel::u8* to, kernel::u32 address);
 
-/// The stream that a launch stands for: its unique number, or none for a launch that is captured.
+/// The stream of a launch, as a unique number; none for a captured launch.
 using EmulatedStream = std::optional<std::uint64_t>;
-/// One that no other launch has. A launch that ends with a fault leaves its tile counter where it was.
+/// A stream that no other launch uses. A launch that ends with a fault leaves its tile counter where it was.
 EmulatedStream new_stream();
 
 }  // namespace attnjit::emulator

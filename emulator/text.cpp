@@ -13,7 +13,7 @@ KernelText kernel_text(const jit::KernelSpec& spec, const jit::Templates& templa
   const jit::Source source = jit::generate(spec);
   KernelText text;
   text.name = source.name;
-  // The words of CUDA that stand outside templates/ptx are those of an entry.
+  // The only CUDA keywords outside templates/ptx are those of the kernel's entry.
   text.main = fmt::format(R"(#define __global__
 #define __device__
 #define __launch_bounds__(...)

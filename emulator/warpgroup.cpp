@@ -1,4 +1,4 @@
-// wgmma and setmaxnreg: the Engine's part of them.
+// Engine: wgmma and setmaxnreg.
 #include <cstring>
 
 #include "emulator/engine.h"
@@ -49,7 +49,7 @@ void Engine::check_wgmma(Site site, int warpgroup) {
                        here(site), bits, descriptor.layout, descriptor.base_offset));
     }
   }
-  // Registers that no product has are taken to be touched since they were free.
+  // Registers not used by a wgmma in flight are assumed to have been accessed since they became free.
   const auto check_registers = [&](const void* registers, int columns, const char* what) {
     if (registers == nullptr) return;
     const Warpgroup& group = cta.warpgroups[static_cast<std::size_t>(warpgroup)];
@@ -116,7 +116,7 @@ void Engine::wgmma_wait(Site site, int pending) {
   if (warpgroup >= cta.warpgroups.size()) return;
   Warpgroup& group = cta.warpgroups[warpgroup];
   waiting.products.last_wait = ++waiting.products.events;
-  // Signed: fewer groups may have been committed than may stay pending.
+  // Signed: the number of committed groups may be smaller than the number that may stay pending.
   const std::int64_t first_pending = std::int64_t{waiting.products.groups} - pending;
   group.products.finish(first_pending, cta.address_zero());
   if (waiting.index % kWarpgroupThreads == 0) {

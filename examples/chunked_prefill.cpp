@@ -1,7 +1,7 @@
-// Chunked prefill on DeepSeek-V3's dims, as a serving engine does it: new tokens of several requests, whose earlier
-// tokens are already in the cache. The new tokens attend causally to themselves; the context before them is brought
-// from the cache chunk by chunk, so that memory for its keys stays bounded, and attended to in full. Each part gives
-// (out, lse), and merge_states joins them. The last merge writes fp8 for an output projection that computes in it.
+// Chunked prefill with DeepSeek-V3's dims, as in a serving engine: new tokens of several requests whose earlier tokens
+// are already in the cache. The new tokens attend causally to themselves. Their context is loaded from the cache chunk
+// by chunk, which bounds the memory for its keys, and attended to without a causal mask. Each step yields a partial
+// (out, lse), and merge_states merges them. The last merge writes fp8 for an fp8 output projection.
 #include <algorithm>
 #include <attnjit/attnjit.hpp>
 #include <cmath>
@@ -22,13 +22,13 @@ constexpr float kOutScale = 1.f / 64;     // out = e4m3 code * kOutScale
 constexpr int kRequests = 3;
 constexpr int kNew[kRequests] = {200, 64, 120};     // tokens of this step
 constexpr int kContext[kRequests] = {900, 0, 300};  // tokens of earlier steps; the second request has none
-constexpr int kChunk = 512;                         // context positions per request and chunk
+constexpr int kChunk = 512;                         // context positions per request per chunk
 
 attnjit::MhaVarlenConfig attention(bool causal) {
   return {.head_dim_qk = kNopeDim + kRopeDim, .head_dim_v = kHeadDimV, .rope_dim = kRopeDim, .causal = causal};
 }
 
-/// Keys of all requests, packed, as a gather from the cache leaves them.
+/// Packed keys of all requests, as gathered from the cache.
 struct Keys {
   std::vector<int> lengths;
   attnjit::Tensor k_nope, k_pe, v, starts;
@@ -45,7 +45,7 @@ struct Keys {
   }
 };
 
-/// Keys and values of one request and head, by position: read back to check against.
+/// Keys and values of one request and head, by position, read back for the check.
 struct HostKeys {
   std::vector<std::vector<float>> k, v;
 
@@ -63,7 +63,7 @@ struct HostKeys {
   }
 };
 
-/// Attention of one query over the first `visible` keys in double precision.
+/// Attention of one query over the first `visible` keys, in double precision.
 std::vector<double> reference_row(const float* q, const HostKeys& keys, int visible) {
   std::vector<double> scores, out(kHeadDimV, 0.0);
   for (int j = 0; j < visible; ++j) {
@@ -87,7 +87,7 @@ std::vector<double> reference_row(const float* q, const HostKeys& keys, int visi
 int main() try {
   examples::Gpu gpu;
   const attnjit::Context context({.device = gpu ? 0 : -1, .arch = gpu ? "" : "sm_90a"});
-  // What an engine makes once, at its start. (Without any context it would take new_tokens with e4m3 output instead.)
+  // An engine creates these once, at startup. (Without context it would use new_tokens with e4m3 output instead.)
   const attnjit::MlaPrefill new_tokens(context, attention(true));
   const attnjit::MlaPrefill context_chunk(context, attention(false));
   const attnjit::MergeStates merge(context, {.head_dim = kHeadDimV});
@@ -103,7 +103,7 @@ int main() try {
   const attnjit::Tensor q = gpu.random({tokens, kHeads, kNopeDim + kRopeDim});
   const attnjit::Tensor cu_seqlens_q = gpu.copy(starts_q);
 
-  // The state that parts are merged into, that of a part, and the result. An lse may be stored either way.
+  // The state that partials are merged into, one partial, and the result. lse may be stored as [H, T] or [T, H].
   const attnjit::Tensor out = gpu.zeros({tokens, kHeads, kHeadDimV}), part_out = gpu.zeros({tokens, kHeads, kHeadDimV});
   const attnjit::Tensor lse = gpu.zeros({tokens, kHeads}, attnjit::DType::kFloat32);
   const attnjit::Tensor part_lse = gpu.zeros({tokens, kHeads}, attnjit::DType::kFloat32);
@@ -131,7 +131,7 @@ int main() try {
   const int chunks = (*std::max_element(kContext, kContext + kRequests) + kChunk - 1) / kChunk;
   std::vector<Keys> context_keys;  // kept for the check below; an engine reuses one buffer
   for (int chunk = 0; chunk < chunks; ++chunk) {
-    std::vector<int> lengths;  // 0 for requests whose context ended before
+    std::vector<int> lengths;  // 0 for requests whose context has ended
     for (const int length : kContext) lengths.push_back(std::clamp(length - chunk * kChunk, 0, kChunk));
     const Keys& keys = context_keys.emplace_back(gpu, lengths);
     attend(context_chunk, keys, part_out, part_lse);
@@ -145,7 +145,7 @@ int main() try {
   }
   gpu.synchronize();
 
-  // ---- the last new token of each request against the formula over all of its keys
+  // ---- check the last new token of each request against the formula over all its keys
   const std::vector<float> host_q = gpu.read(q), codes = gpu.read(result);
   bool good = true;
   for (int request = 0; request < kRequests; ++request) {
@@ -160,7 +160,7 @@ int main() try {
     double error = 0;
     for (int d = 0; d < kHeadDimV; ++d) {
       const double got = codes[(token * kHeads + head) * kHeadDimV + d] * double{kOutScale};
-      // Half a step of e4m3 is 1/16 of a value, and 2^-10 of out_scale near 0; the parts are of bfloat16.
+      // Half a step of e4m3 is 1/16 of a value, and 2^-10 of out_scale near 0; the partials are bfloat16.
       const double allowed = std::abs(expected[d]) / 16 + kOutScale / 1024 + 0.01;
       error = std::max(error, std::abs(got - expected[d]) / allowed);
     }

@@ -1,6 +1,6 @@
-/* Device memory for example programs: the few calls of the CUDA driver that a host program needs, looked up
- * in libcuda at run time, so that the examples build and start on a machine without CUDA. A program of your
- * own has cudaMalloc, or the tensors of its framework, in place of this file. C and C++.
+/* Device memory for the example programs: the few CUDA driver calls that a host program needs, looked up in libcuda at
+ * run time, so that the examples build and start on a machine without CUDA. Your own program uses cudaMalloc or its
+ * framework's tensors instead. C and C++.
  */
 #ifndef ATTNJIT_EXAMPLES_DEVICE_MEMORY_H_
 #define ATTNJIT_EXAMPLES_DEVICE_MEMORY_H_
@@ -20,14 +20,14 @@ typedef struct device_memory {
   CUresult (*synchronize)(void);
 } device_memory;
 
-/* An example has nothing better to do about a failed driver call than to stop. */
+/* Exits if a driver call failed: an example has no better way to handle it. */
 static inline void device_check(CUresult result, const char* call) {
   if (result == CUDA_SUCCESS) return;
   fprintf(stderr, "%s failed with CUresult %d\n", call, (int)result);
   exit(1);
 }
 
-/* Writes the address of a function of libcuda to the function pointer at `function`. */
+/* Stores the address of a libcuda function in the function pointer at `function`. */
 static inline void device_symbol(void* library, const char* name, void* function) {
   void* const address = dlsym(library, name);
   if (address == NULL) {
@@ -37,8 +37,8 @@ static inline void device_symbol(void* library, const char* name, void* function
   memcpy(function, &address, sizeof address); /* ISO C has no cast from an object pointer to a function pointer */
 }
 
-/* Makes the primary context of a device current on this thread: the context that the CUDA runtime, and
- * attnjit, use. Returns 0 if there is no driver or no such device. */
+/* Makes the primary context of a device current on this thread: the context that the CUDA runtime and attnjit use.
+ * Returns 0 if there is no driver or no such device. */
 static inline int device_memory_open(device_memory* memory, int ordinal) {
   CUresult (*init)(unsigned int);
   CUresult (*get)(CUdevice*, int);
@@ -63,7 +63,7 @@ static inline int device_memory_open(device_memory* memory, int ordinal) {
   return 1;
 }
 
-/* `bytes` of device memory, filled from `from`. */
+/* Allocates `bytes` of device memory and fills it from `from`. */
 static inline void* device_upload(const device_memory* memory, const void* from, size_t bytes) {
   CUdeviceptr pointer;
   device_check(memory->alloc(&pointer, bytes), "cuMemAlloc");
@@ -71,7 +71,7 @@ static inline void* device_upload(const device_memory* memory, const void* from,
   return (void*)(size_t)pointer;
 }
 
-/* Waits for all work of the context, then copies to the host. */
+/* Waits for all work in the context, then copies to the host. */
 static inline void device_download(const device_memory* memory, void* to, const void* from, size_t bytes) {
   device_check(memory->synchronize(), "cuCtxSynchronize");
   device_check(memory->download(to, (CUdeviceptr)(size_t)from, bytes), "cuMemcpyDtoH");

@@ -1,5 +1,4 @@
-// Device tensors for the C++ example programs, on top of device_memory.h: random inputs, outputs, and reading
-// them back.
+// Device tensors for the C++ example programs, on top of device_memory.h: random inputs, outputs, readback.
 #pragma once
 
 #include <bit>
@@ -15,14 +14,14 @@
 
 namespace examples {
 
-/// The nearest bfloat16, ties to even. (Finite values only: that is all the examples have.)
+/// Rounds to the nearest bfloat16, ties to even. Finite values only; the examples have no others.
 inline std::uint16_t to_bfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 inline float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
-/// Sign, 4 bits of exponent with bias 7, 3 of mantissa; no infinities, and 0x7f is NaN.
+/// Sign, 4 exponent bits with bias 7, 3 mantissa bits; no infinities, and 0x7f is NaN.
 inline float from_e4m3(std::uint8_t code) {
   const int exponent = code >> 3 & 15;
   const int mantissa = code & 7;
@@ -32,7 +31,7 @@ inline float from_e4m3(std::uint8_t code) {
   return code & 0x80 ? -magnitude : magnitude;
 }
 
-/// A GPU, if there is one, and the tensors made on it, which live as long as it does.
+/// A GPU, if there is one, and the tensors created on it, which live as long as this object.
 class Gpu {
  public:
   explicit Gpu(int ordinal = 0) : present_(device_memory_open(&memory_, ordinal) != 0) {}
@@ -68,7 +67,7 @@ class Gpu {
         attnjit::Tensor::contiguous(nullptr, attnjit::DType::kInt32, {static_cast<std::int64_t>(values.size())}),
         values);
   }
-  /// The elements of a dense bfloat16, float32 or float8 e4m3 tensor, after all work on the device has ended.
+  /// Elements of a dense bfloat16, float32 or float8 e4m3 tensor, read after all work on the device is done.
   std::vector<float> read(const attnjit::Tensor& tensor) const {
     std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
     if (tensor.dtype == attnjit::DType::kFloat32) {

@@ -1,6 +1,5 @@
-// MLA prefill on DeepSeek-V3's dims through the C++ API: two prompts packed into one batch, k_pe shared by
-// all heads, the log-sum-exp beside the output, and a few rows checked against the formula in double
-// precision.
+// MLA prefill with DeepSeek-V3's dims through the C++ API: two prompts packed into one batch, k_pe shared by all heads,
+// log-sum-exp output, and a few rows checked against the formula in double precision.
 #include <algorithm>
 #include <attnjit/attnjit.hpp>
 #include <chrono>
@@ -18,7 +17,7 @@ constexpr int kNopeDim = 128;
 constexpr int kRopeDim = 64;
 constexpr int kHeadDimQk = kNopeDim + kRopeDim;
 constexpr int kHeadDimV = 128;
-constexpr int kStarts[] = {0, 300, 1324};  // prompts of 300 and of 1024 tokens
+constexpr int kStarts[] = {0, 300, 1324};  // prompts of 300 and 1024 tokens
 constexpr int kTokens = kStarts[2];
 constexpr float kSoftmaxScale = 0.0722f;  // 1 / sqrt(192)
 
@@ -37,7 +36,7 @@ struct Batch {
   std::vector<float> q, k_nope, k_pe, v, out, lse;
 };
 
-/// One query's attention in double precision; returns its log-sum-exp.
+/// Attention of one query in double precision; returns its log-sum-exp.
 double reference_row(const Batch& batch, int first_token, int token, int head, std::vector<double>& out) {
   std::vector<double> scores;
   for (int j = first_token; j <= token; ++j) {
@@ -60,7 +59,7 @@ double reference_row(const Batch& batch, int first_token, int token, int head, s
   return largest + std::log(sum);
 }
 
-/// Prints some rows beside the reference; false if one is further off than rounding to bfloat16 explains.
+/// Prints some rows beside the reference; false if an error is larger than bfloat16 rounding explains.
 bool check(const Batch& batch) {
   bool good = true;
   const struct { int first_token, token, head; } rows[] = {{0, 0, 0}, {0, 299, 3}, {300, 300, 7}, {300, 1323, 15}};

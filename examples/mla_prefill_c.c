@@ -1,5 +1,5 @@
-/* MLA prefill through the C ABI. All queries are zero, so every visible key has the same weight, and since
- * row j of v holds the number j, row i of a causal output is the mean of 0 to i, which is i / 2.
+/* MLA prefill through the C ABI. All queries are zero, so all visible keys have the same weight. Row j of v holds the
+ * number j, so row i of a causal output is the mean of 0 to i, which is i / 2.
  */
 #include <attnjit/attnjit.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum { kTokens = 9, kHeads = 2, kNopeDim = 128, kRopeDim = 64, kHeadDimV = 128 };
 
-static uint16_t to_bfloat16(float value) { /* exact for the small integers that are used here */
+static uint16_t to_bfloat16(float value) { /* exact for the small integers used here */
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   return (uint16_t)(bits >> 16);

@@ -24,26 +24,26 @@ struct Option {
   CompilerVersion since;
 };
 
-/// Changes what is made of the same source. Everything else below changes only how.
+/// Options that change the code generated from a source. All options below only change how it is compiled.
 constexpr std::string_view kCodeOptions = "-std=c++20";
 
 std::vector<std::string> options_for(CompilerVersion version, const CompileRequest& request, Output output) {
-  // A real architecture gives a cubin; PTX is had from the virtual one of the same name.
+  // A real architecture yields a cubin; the virtual one of the same name yields PTX.
   const std::string target = request.target.name();
   const std::string arch = output == Output::kCubin ? target : "compute_" + target.substr(3);
   const Option options[] = {
       {"-arch=" + arch, kOldestNvrtc},
       {std::string(kCodeOptions), kOldestNvrtc},
-      // Registers, stack and spills, into the log.
+      // Puts registers, stack and spills into the log.
       {"--ptxas-options=-v", kOldestNvrtc},
-      // Else an #include that the templates lack would be looked for in the process's current directory.
+      // Otherwise NVRTC looks for an #include that the templates lack in the process's current directory.
       {"--no-source-include", kOldestNvrtc},
-      // Else NVRTC raises RLIMIT_STACK of the whole process while it compiles.
+      // Otherwise NVRTC raises the whole process's RLIMIT_STACK while it compiles.
       {"--modify-stack-limit=false", kOldestNvrtc},
-      // Else results come from, and go into, the cache in the user's home that the driver keeps. 12.8 has none.
+      // Otherwise results are read from and written to the driver's cache in the user's home. 12.8 has no such cache.
       {"--no-cache", {12, 9}},
-      // Takes the place of random numbers in names that the compiler makes up; with it results are promised to be
-      // bit-identical. 12.8 does not know it, and was seen to give identical results all the same.
+      // Replaces random numbers in compiler-generated names; NVRTC then promises bit-identical results. 12.8 does not
+      // know the option but gave identical results anyway.
       {"--frandom-seed=" + request.seed, {12, 9}},
   };
   std::vector<std::string> texts;
@@ -53,20 +53,20 @@ std::vector<std::string> options_for(CompilerVersion version, const CompileReque
   return texts;
 }
 
-/// Whether a compile has come to its end, of this process.
+/// Whether any compile of this process has finished.
 constinit std::atomic<bool> nvrtc_is_set_up{false};
 
-/// While NVRTC compiles for the first time it registers what destroys its data at exit: four functions, between its
-/// passes 1 and 2 of 56, and 45 and 46 (13.0). So the handler that has to run before them is registered again at each
-/// pass. What is left is an exit() during one of these two passes.
+/// During its first compile NVRTC registers exit handlers that destroy its data: four functions, between passes 1 and 2
+/// of 56, and between 45 and 46 (13.0). Our handler has to run before them, so it is registered again at each pass.
+/// Only an exit() during one of these two passes remains a risk.
 void watch_exit_of_first_compile() {
   static constinit std::atomic<int> times{0};
-  constexpr int kEnough = 2000;  // many threads may compile for the first time at once
+  constexpr int kEnough = 2000;  // many threads may run their first compile at once
   if (!nvrtc_is_set_up.load(std::memory_order_relaxed) && times.fetch_add(1) < kEnough) process::watch_exit();
 }
 
-/// What NVRTC asks between its passes, on whichever thread a pass runs. Once it said stop it keeps saying so, as
-/// NVRTC demands: time only grows.
+/// Polled by NVRTC between passes, on whichever thread runs a pass. NVRTC demands that "stop" stays "stop"; it does,
+/// since time only grows.
 struct Deadline {
   Clock::time_point end;
   std::atomic<bool> stopped = false;
@@ -80,10 +80,10 @@ struct Deadline {
   }
 };
 
-/// Of a log, a cubin or PTX: a thousand times what the largest kernel has.
+/// Upper bound of a log, a cubin or PTX: a thousand times those of the largest kernel.
 constexpr std::size_t kMostBytes = std::size_t{1} << 28;
 
-/// nvrtcProgram, owned.
+/// Owns an nvrtcProgram.
 class Program {
  public:
   Program(const Nvrtc& nvrtc, const Templates& templates, const Source& source) : functions_(nvrtc.functions()) {
@@ -134,7 +134,7 @@ class Program {
   }
 
  private:
-  /// Empty if NVRTC has nothing to give, or says that it has more than there can be: the caller knows what that means.
+  /// Empty if NVRTC has nothing to return or reports an impossible size; the caller knows what that means.
   template <class Bytes, class GetSize, class Get>
   Bytes read(GetSize get_size, Get get) const {
     std::size_t size = 0;
@@ -148,7 +148,7 @@ class Program {
   nvrtcProgram program_ = nullptr;
 };
 
-/// From the first error on, and no more of it than a person reads.
+/// Starts at the first error and is cut to a length that a person will read.
 std::string excerpt(std::string_view log) {
   constexpr std::size_t kMaxChars = 3000;
   const std::size_t error = log.find("error:");
@@ -158,7 +158,7 @@ std::string excerpt(std::string_view log) {
   return std::string(log.substr(0, log.rfind('\n', kMaxChars))) + "\n...";
 }
 
-/// One compile with everything that an error has to tell.
+/// One compile, with everything an error message needs.
 class Job {
  public:
   Job(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request, Output output)
@@ -173,7 +173,7 @@ class Job {
     const nvrtcResult result = program_.compile(options_, deadline);
     log_ = program_.log();
     if (result == NVRTC_SUCCESS) return;
-    // A fault of the source that was found before is the better news.
+    // If the source has an error, report that rather than the timeout.
     if (deadline.stopped && log_.find("error:") == std::string::npos) {
       fail(process::exiting() ? "it was stopped because this process exits"
                               : fmt::format("it was stopped at its deadline of {} s", seconds(request_.deadline)));
@@ -208,7 +208,7 @@ class Job {
   Resources checked_resources() const {
     if (const auto line = find_broken_promise(log_)) fail(fmt::format("the kernel would be broken: {}", *line));
     const auto resources = read_resources(log_, request_.source.entry);
-    // Without the report neither spills nor a serialized wgmma would show.
+    // Without the report, spills and a serialized wgmma would go unnoticed.
     if (!resources) fail(fmt::format("the log has no report of {} by ptxas", request_.source.entry));
     return *resources;
   }

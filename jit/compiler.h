@@ -1,4 +1,4 @@
-// Source text -> cubin. Owns the options, the reading of ptxas's report, and what counts as a good result.
+// Source text -> cubin. Owns the options, the parsing of ptxas's report, and the criteria for a good result.
 #pragma once
 
 #include <chrono>
@@ -26,24 +26,23 @@ struct Cubin {
 struct CompileRequest {
   Source source;
   Target target;
-  /// For --frandom-seed, so that cubins are bit-identical: the config's digest.
+  /// For --frandom-seed, so cubins are bit-identical: the config's digest.
   std::string seed;
-  /// NVRTC looks at the clock between its passes only, so a compile may end some seconds after it.
+  /// NVRTC checks the clock only between passes, so a compile may overrun it by some seconds.
   std::chrono::milliseconds deadline{60'000};
 };
 
-/// The options that change code, joined by a space; part of the cache key. The target and the seed are not
-/// among them: the key has them, or their source, as fields of their own.
+/// The options that change code, joined by spaces; part of the cache key. The target and the seed are not included: the
+/// key has them, or what they derive from, as separate fields.
 std::string code_options();
 
-/// Compiles, on the calling thread; any number of threads may at once. Throws attnjit::CompileError with log,
-/// source, options and versions, or attnjit::Error(kUnsupported) for a target that this NVRTC does not know,
-/// naming those it knows. A result that breaks a promise is a CompileError too: no such entry in the cubin, no
-/// report of it, or a log that says that wgmma is serialized or setmaxnreg ignored (such a kernel is broken).
-/// Spills are reported, not judged.
+/// Compiles on the calling thread; any number of threads may compile at once. Throws attnjit::CompileError with log,
+/// source, options and versions, or attnjit::Error(kUnsupported) if this NVRTC does not know the target, naming those
+/// it knows. A bad result is a CompileError too: the cubin or the report lacks the entry, or the log says that wgmma
+/// was serialized or setmaxnreg ignored (such a kernel is broken). Spills are reported but not an error.
 Cubin compile(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request);
 
-/// PTX of the same source, for tests and for people who write kernels; never stored, never loaded.
+/// PTX of the same source, for tests and kernel authors; never stored or loaded.
 std::string compile_to_ptx(const Nvrtc& nvrtc, const Templates& templates, const CompileRequest& request);
 
 }  // namespace attnjit::jit

@@ -10,14 +10,14 @@ bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') |
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// Each member returns the position after the thing that starts at `begin`.
+/// Each member takes the position `begin` of a token and returns the position after it.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
   std::size_t line_comment_end(std::size_t begin) const {
     std::size_t end = text_.find('\n', begin);
-    // A backslash before the line's end makes the next line part of the comment.
+    // A backslash at the end of a line continues the comment on the next line.
     while (end != std::string_view::npos && text_[end - 1] == '\\') end = text_.find('\n', end + 1);
     return std::min(end, text_.size());
   }
@@ -41,7 +41,7 @@ class Scanner {
     return text_.size();
   }
 
-  /// `begin` is at the quote. Not closed, or no valid delimiter: the rest of the text.
+  /// `begin` is at the quote. If the literal is unclosed or its delimiter invalid, it extends to the end of the text.
   std::size_t raw_end(std::size_t begin) const {
     const std::size_t open = text_.find('(', begin);
     if (open == std::string_view::npos) return text_.size();
@@ -50,7 +50,7 @@ class Scanner {
     return at == std::string_view::npos ? text_.size() : at + close.size();
   }
 
-  /// A word or a number. A number takes its digit separators along, which are no character literals: 1'000.
+  /// A word or a number. A number includes its digit separators (1'000), which do not start character literals.
   std::size_t word_end(std::size_t begin) const {
     const bool number = is_digit(text_[begin]);
     std::size_t at = begin;
@@ -69,7 +69,7 @@ bool opens_raw_literal(std::string_view prefix) {
   return prefix == "R" || prefix == "LR" || prefix == "uR" || prefix == "UR" || prefix == "u8R";
 }
 
-/// Skips blanks and, if `word` follows, the word; an empty result says that it does not.
+/// Skips blanks and then `word`; returns an empty result if `word` does not follow.
 std::string_view after_word(std::string_view line, std::string_view word) {
   const std::size_t at = line.find_first_not_of(" \t");
   if (at == std::string_view::npos || !line.substr(at).starts_with(word)) return {};
@@ -111,8 +111,7 @@ std::vector<TextPiece> split_text(std::string_view text) {
 }
 
 std::vector<IncludeLine> find_includes(std::string_view text) {
-  // Comments and raw strings become blanks, so that neither can look like a directive and lines keep their
-  // numbers.
+  // Comments and raw strings are blanked out, so neither can look like a directive, and line numbers are kept.
   std::string blanked;
   blanked.reserve(text.size());
   for (const TextPiece& piece : split_text(text)) {

@@ -11,18 +11,18 @@
 namespace attnjit::jit {
 namespace {
 
-/// st_other of a kernel: the bit by which the driver tells it from a device function.
+/// Bit in st_other that distinguishes a kernel from a device function for the driver.
 constexpr unsigned char kEntryBit = 0x10;
 
 using Bytes = std::span<const unsigned char>;
 
-/// The part of `bytes` from `offset` on, `size` long; nothing if it is not all there.
+/// The `size` bytes at `offset`; nothing if they are out of range.
 std::optional<Bytes> part(Bytes bytes, std::uint64_t offset, std::uint64_t size) {
   if (offset > bytes.size() || size > bytes.size() - offset) return std::nullopt;
   return bytes.subspan(offset, size);
 }
 
-/// A struct at `offset`, copied, because nothing says that it is aligned.
+/// Copies the struct at `offset`, since it may be unaligned.
 template <class T>
 std::optional<T> read(Bytes bytes, std::uint64_t offset) {
   const auto source = part(bytes, offset, sizeof(T));
@@ -32,7 +32,7 @@ std::optional<T> read(Bytes bytes, std::uint64_t offset) {
   return value;
 }
 
-/// The string of a string table that starts at `offset`; nothing if it does not end inside.
+/// The string at `offset` of a string table; nothing if it is not terminated inside the table.
 std::optional<std::string> read_string(Bytes table, std::uint64_t offset) {
   if (offset >= table.size()) return std::nullopt;
   const auto begin = table.begin() + static_cast<std::ptrdiff_t>(offset);
@@ -47,7 +47,7 @@ bool is_cubin_header(const Elf64_Ehdr& header) {
          header.e_shentsize == sizeof(Elf64_Shdr);
 }
 
-/// Where e_flags has the SM depends on the version of the ABI: 7 up to CUDA 12, 8 since CUDA 13 (LLVM's EF_CUDA_SM).
+/// The position of the SM in e_flags depends on the ABI version: 7 up to CUDA 12, 8 since CUDA 13 (LLVM's EF_CUDA_SM).
 std::optional<int> sm_of(const Elf64_Ehdr& header) {
   switch (header.e_ident[EI_ABIVERSION]) {
     case 7: return header.e_flags & 0xff;
@@ -56,7 +56,7 @@ std::optional<int> sm_of(const Elf64_Ehdr& header) {
   }
 }
 
-/// Appends the kernels of one symbol table; false if the table is not all inside of the image.
+/// Appends the kernels of one symbol table; false if the table is not entirely inside the image.
 bool append_kernels(Bytes image, const Elf64_Shdr& symbols, const Elf64_Shdr& strings,
                     std::vector<std::string>& names) {
   const auto symbol_bytes = part(image, symbols.sh_offset, symbols.sh_size);

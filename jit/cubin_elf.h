@@ -1,4 +1,4 @@
-// Reads the kernel names out of a cubin, which is an ELF file.
+// Reads kernel names from a cubin, which is an ELF file.
 #pragma once
 
 #include <optional>
@@ -11,16 +11,16 @@
 namespace attnjit::jit {
 
 struct CubinEntries {
-  std::vector<std::string> names;  // of kernels, not of device functions
-  std::string problem;             // why these bytes are no cubin; empty if they are one
-  std::optional<int> sm;           // 90 for any of 9.0; nothing for a version of the format that is not known
+  std::vector<std::string> names;  // of kernels only, not device functions
+  std::string problem;             // why these bytes are not a cubin; empty if they are
+  std::optional<int> sm;           // 90 for any of 9.0; nothing if the format version is unknown
 };
 
-/// Never reads outside of `image`, whatever it holds.
+/// Never reads outside `image`, whatever its contents.
 CubinEntries read_cubin_entries(std::span<const unsigned char> image);
 
-/// Why an image cannot be launched as the kernel `entry` of a target: no cubin, another SM's, without that kernel;
-/// empty if it can, as far as its bytes tell.
+/// Why an image cannot be launched as the kernel `entry` on a target: not a cubin, built for another SM, or without
+/// that kernel. Empty if it can, as far as its bytes show.
 std::string why_not_kernel(std::span<const unsigned char> image, const std::string& entry, const Target& target);
 
 }  // namespace attnjit::jit

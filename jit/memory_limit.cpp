@@ -13,7 +13,7 @@
 namespace attnjit::jit {
 namespace {
 
-/// The largest kernels took 100 MB beside the library (NVRTC 13.0, sm_90a, head dims 256).
+/// The largest kernels took 100 MB on top of the library (NVRTC 13.0, sm_90a, head dims 256).
 constexpr std::size_t kPerCompile = std::size_t{128} << 20;
 
 std::atomic<std::size_t> compiling{0};
@@ -38,7 +38,7 @@ void throw_memory_limit() {
 
 bool fits_under_memory_limit(std::size_t bytes) {
   if (memory_limit().empty()) return true;
-  // Counts against both limits, and touches no page.
+  // Counts against both limits without touching a page.
   void* const place =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (place == MAP_FAILED) return false;
@@ -52,7 +52,7 @@ CompileMemory::CompileMemory() {
     if (fits_under_memory_limit(running * kPerCompile)) return;
     --compiling;
     if (running == 1) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // another one ends some time
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // another compile ends eventually
   }
   throw Error(Status::kNoCompiler,
               fmt::format("a compile needs some {} MiB, and NVRTC would end the process where it cannot have them: {} "

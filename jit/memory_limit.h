@@ -1,4 +1,4 @@
-// Limits of this process's memory (ulimit -v, -d), and whether a compile has a chance under them.
+// This process's memory limits (ulimit -v, -d), and whether a compile fits under them.
 #pragma once
 
 #include <cstddef>
@@ -6,19 +6,19 @@
 
 namespace attnjit::jit {
 
-/// "the limit of address space (204800 KiB, ulimit -v)" and the like; empty where there is no limit.
+/// "the limit of address space (204800 KiB, ulimit -v)" or similar; empty if there is no limit.
 std::string memory_limit();
-/// Throws Error(kInternal) that names the limit as the reason for a want of memory; returns where there is none.
+/// Throws Error(kInternal) naming the limit as the reason for running out of memory; returns if there is no limit.
 void throw_memory_limit();
-/// Whether so much could be had now. Always, where there is no limit: a machine's memory is not asked.
+/// Whether this many bytes could be allocated now. Always true without a limit: physical memory is not considered.
 bool fits_under_memory_limit(std::size_t bytes);
 
-/// A compile's share of the memory that the limit leaves, for as long as it runs. NVRTC does not report that it has
-/// none left: it ends the process.
+/// Reserves a compile's share of the memory under the limit, for the compile's duration. NVRTC does not report running
+/// out of memory: it ends the process.
 class CompileMemory {
  public:
-  /// Waits while the compiles that run leave too little. Throws Error(kNoCompiler), which names the limit, where it is
-  /// too little for one.
+  /// Waits while running compiles leave too little. Throws Error(kNoCompiler) naming the limit if it is too small even
+  /// for one.
   CompileMemory();
   ~CompileMemory();
   CompileMemory(const CompileMemory&) = delete;

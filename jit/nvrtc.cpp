@@ -20,16 +20,16 @@ namespace {
 
 /// The first version with family-specific targets (sm_100f).
 constexpr CompilerVersion kFirstWithFamilies{12, 9};
-/// Of address space, with its builtins, before the first compile.
+/// Address space of NVRTC and its builtins, before the first compile.
 constexpr std::size_t kBytesOfNvrtc = std::size_t{192} << 20;
 
-/// The places of a search as far as they had to be looked at, and the library to be used, if there is one.
+/// The search's places, as far as they had to be examined, and the chosen library, if any.
 struct Examined {
   std::vector<NvrtcCandidate> candidates;
   std::shared_ptr<const NvrtcLibrary> chosen;
 };
 
-/// Opens the candidate's library and writes what is found into the candidate.
+/// Opens the candidate's library and records the findings in the candidate.
 std::shared_ptr<const NvrtcLibrary> try_open(NvrtcCandidate& candidate) {
   auto library = open_nvrtc_library(candidate.path);
   candidate.path = library->path;
@@ -48,8 +48,8 @@ bool newer_than_driver(std::optional<int> major, const NvrtcSearch& search) {
   return major && search.driver_cuda_major && *major > *search.driver_cuda_major;
 }
 
-/// Opening a libnvrtc costs 0.1 s, so it stops at the first that is good; those whose major version is newer than
-/// the driver's get their turn when nothing else is good.
+/// Opening a libnvrtc costs 0.1 s, so the search stops at the first usable one. Those with a newer major version than
+/// the driver's are tried only if nothing else is usable.
 Examined examine(const NvrtcSearch& search) {
   Examined result{.candidates = nvrtc_candidates(search), .chosen = nullptr};
   std::vector<NvrtcCandidate*> too_new;
@@ -79,7 +79,7 @@ Examined examine(const NvrtcSearch& search) {
   return result;
 }
 
-/// The loader opens several files, and the one that it has no descriptor for looks like one that is not there.
+/// The loader opens several files, and one it has no descriptor for looks like one that does not exist.
 bool few_descriptors_are_left() {
   constexpr int kOfALoader = 8;
   int opened[kOfALoader], count = 0;
@@ -116,7 +116,8 @@ std::string nothing_found_message(const std::vector<NvrtcCandidate>& candidates,
 std::string CompilerVersion::name() const { return fmt::format("{}.{}", major, minor); }
 
 std::shared_ptr<const Nvrtc> Nvrtc::open(const NvrtcSearch& search) {
-  // The loader's words for it are many, some look like a library that is not there, and some end the process.
+  // Checked first: the loader reports a lack of memory in many ways, some look like a missing library, and some end the
+  // process.
   if (!fits_under_memory_limit(kBytesOfNvrtc)) {
     throw Error(Status::kNoCompiler,
                 fmt::format("libnvrtc takes some {} MiB of address space: {} leaves less; raise it",
@@ -136,7 +137,7 @@ std::shared_ptr<const Nvrtc> Nvrtc::open(const NvrtcSearch& search) {
 std::vector<NvrtcCandidate> Nvrtc::survey(const NvrtcSearch& search) {
   Examined examined = examine(search);
   for (NvrtcCandidate& candidate : examined.candidates) {
-    // A candidate that was opened and found too new has a version, but no verdict yet.
+    // A candidate that was opened and found too new has a version but no verdict yet.
     if (!candidate.verdict.empty() || !try_open(candidate)->problem.empty()) continue;
     if (examined.chosen != nullptr && candidate.path == examined.chosen->path) {
       candidate.verdict = "the same file as the chosen one";

@@ -1,4 +1,4 @@
-// Finds, opens and wraps libnvrtc. Opened only when something has to be compiled, never closed.
+// Finds, opens and wraps libnvrtc. Opened only when something has to be compiled; never closed.
 #pragma once
 
 #include <compare>
@@ -20,30 +20,30 @@ struct CompilerVersion {
   std::string name() const;  // "13.0"
 };
 
-/// The oldest NVRTC served.
+/// The oldest NVRTC supported.
 inline constexpr CompilerVersion kOldestNvrtc{12, 8};
 
-/// There is an NVRTC, but none that is new enough for a certain kernel.
+/// There is an NVRTC, but none new enough for a particular kernel.
 class CompilerTooOld : public Error {
  public:
   explicit CompilerTooOld(const std::string& message) : Error(Status::kNoCompiler, message) {}
 };
 
-/// How to look for libnvrtc. Order: `explicit_path` (or, if empty, the environment's ATTNJIT_NVRTC), one already
-/// loaded in the process, the wheels' layout (nvidia/cu13/lib, nvidia/cuda_nvrtc/lib) in `wheel_roots` or beside
-/// a Python of this process, the dynamic loader's own search (.so.13, .so.12), CUDA_HOME / CUDA_PATH /
-/// /usr/local/cuda. An explicit path is the only place looked at: if it is of no use, that is an error.
+/// How to look for libnvrtc. Order: `explicit_path` (or, if empty, the environment's ATTNJIT_NVRTC), one already loaded
+/// in the process, the wheels' layout (nvidia/cu13/lib, nvidia/cuda_nvrtc/lib) in `wheel_roots` or next to a Python of
+/// this process, the dynamic loader's own search (.so.13, .so.12), CUDA_HOME / CUDA_PATH / /usr/local/cuda. If there is
+/// an explicit path, no other place is searched: an unusable one is an error.
 struct NvrtcSearch {
   std::string explicit_path;
-  /// Folders that may hold the nvidia folder of the wheels: a site-packages, a pip --target folder.
+  /// Folders that may contain the wheels' nvidia folder: a site-packages or a pip --target folder.
   std::vector<std::filesystem::path> wheel_roots;
-  /// Major version of CUDA that the driver supports; one not newer is preferred. Unset without a driver.
+  /// The CUDA major version the driver supports; NVRTCs that are not newer are preferred. Unset without a driver.
   std::optional<int> driver_cuda_major;
-  /// An older one is passed over.
+  /// Older ones are skipped.
   CompilerVersion oldest = kOldestNvrtc;
 };
 
-/// One place that was looked at, for `attnjit doctor` and for the error when none is found.
+/// One place that was searched, for `attnjit doctor` and for the error if none is usable.
 struct NvrtcCandidate {
   std::string path;
   std::string how;      // "explicit path", "ATTNJIT_NVRTC", "already loaded", "wheel", "loader search", "CUDA_HOME"
@@ -54,23 +54,23 @@ struct NvrtcCandidate {
 /// An opened NVRTC. Thread-safe; threads compile in parallel.
 class Nvrtc {
  public:
-  /// Opens the first candidate that can be used, those whose major version is newer than the driver's last;
-  /// throws attnjit::Error(kNoCompiler) that lists every place and why not.
+  /// Opens the first usable candidate, trying those with a newer major version than the driver's last. Throws
+  /// attnjit::Error(kNoCompiler) that lists every place and what is wrong with it.
   static std::shared_ptr<const Nvrtc> open(const NvrtcSearch& search);
-  /// What open() would look at, with verdicts, without keeping anything but what had to be loaded to see.
+  /// What open() would examine, with verdicts. Keeps nothing but the libraries it had to load to find out.
   static std::vector<NvrtcCandidate> survey(const NvrtcSearch& search);
 
   CompilerVersion version() const { return version_; }
   const std::string& path() const { return path_; }
-  /// Plain numbers as nvrtcGetSupportedArchs gives them (75, 80, ..., 121).
+  /// Plain numbers as returned by nvrtcGetSupportedArchs (75, 80, ..., 121).
   const std::vector<int>& supported_archs() const { return archs_; }
-  /// Whether this NVRTC makes cubins for the target; _f targets exist from 12.9 on.
+  /// Whether this NVRTC can make cubins for the target; _f targets exist from 12.9 on.
   bool supports(const Target& target) const;
   std::vector<Target> supported_targets() const;
-  std::string error_text(int result) const;  // of an nvrtcResult, also of one that it has no text for
+  std::string error_text(int result) const;  // of an nvrtcResult, even one it has no text for
   std::string name() const;                  // "NVRTC 13.0 (/usr/local/cuda/lib64/libnvrtc.so.13)"
 
-  struct Functions;  // the C entry points, see nvrtc_library.h
+  struct Functions;  // the C entry points; see nvrtc_library.h
   const Functions& functions() const { return *functions_; }
 
  private:

@@ -19,13 +19,13 @@ namespace fs = std::filesystem;
 
 constinit process::Occupancy inside_nvrtc;
 
-/// What this process has opened, by dlopen's handle, which is the same for every path of one file.
+/// The libraries this process has opened, by dlopen's handle, which is the same for all paths of a file.
 struct Registry {
   std::mutex mutex;
   std::map<void*, std::shared_ptr<const NvrtcLibrary>> libraries;
 };
 
-/// Never destroyed: a thread may still compile while the process exits.
+/// Never destroyed: a thread may still be compiling while the process exits.
 Registry& registry() {
   static Registry* const instance = new Registry;
   return *instance;
@@ -42,14 +42,14 @@ fs::path path_of(void* handle) {
   return fs::absolute(map->l_name, error);
 }
 
-/// Fills the function; false if the library has none of this name.
+/// Resolves the function; false if the library has none of this name.
 template <class Function>
 bool load_function(void* handle, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(handle, name));
   return function != nullptr;
 }
 
-/// Returns the name of the first function that is missing, or nothing.
+/// The name of the first missing function, or nothing.
 std::string load_functions(void* handle, Nvrtc::Functions& functions) {
   std::string missing;
   const auto need = [&](const char* name, auto& function) {
@@ -72,9 +72,8 @@ std::string load_functions(void* handle, Nvrtc::Functions& functions) {
   return missing;
 }
 
-/// NVRTC itself asks the loader for its builtins by their bare name, which fails for a library outside of the
-/// loader's path, or finds those of another installation. Opened by absolute path first, the ones beside it are
-/// the ones it gets.
+/// NVRTC loads its builtins by bare name, which fails if the library is outside the loader's path, or finds another
+/// installation's. Opening the ones next to it by absolute path first makes NVRTC get those.
 std::string open_builtins(const fs::path& library, CompilerVersion version) {
   const std::string name = fmt::format("libnvrtc-builtins.so.{}.{}", version.major, version.minor);
   std::error_code error;
@@ -129,7 +128,7 @@ std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path) 
   library->path = path;
   void* handle = open_shared_object(path, RTLD_NOLOAD);
   const auto known = opened.libraries.find(handle);
-  // One with a problem is looked at again: its builtins may be there by now, or a descriptor to open them with.
+  // Retry a library that had a problem: its builtins, or a free descriptor to open them, may be available by now.
   if (known != opened.libraries.end() && known->second->problem.empty()) return known->second;
   library->loaded_by_host = known != opened.libraries.end() ? known->second->loaded_by_host : handle != nullptr;
   if (handle == nullptr) handle = open_shared_object(path);
@@ -140,7 +139,7 @@ std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path) 
   }
   if (const fs::path real = path_of(handle); !real.empty()) library->path = real.string();
   library->problem = load(handle, *library);
-  process::watch_exit();  // before what it has registered to be destroyed at exit
+  process::watch_exit();  // before exit() destroys what it has registered
   opened.libraries.insert_or_assign(handle, library);
   return library;
 }

@@ -1,4 +1,4 @@
-// One libnvrtc opened by dlopen: its C functions, version and architectures. Inside of jit only.
+// One libnvrtc opened by dlopen: its C functions, version and architectures. Internal to jit/.
 #pragma once
 
 #include <nvrtc.h>
@@ -26,12 +26,12 @@ struct Nvrtc::Functions {
   decltype(&nvrtcGetCUBIN) get_cubin = nullptr;
   decltype(&nvrtcGetPTXSize) get_ptx_size = nullptr;
   decltype(&nvrtcGetPTX) get_ptx = nullptr;
-  /// Null where this NVRTC lacks it: then a compile has no deadline.
+  /// Null if this NVRTC lacks it; compiles then have no deadline.
   decltype(&nvrtcSetFlowCallback) set_flow_callback = nullptr;
 };
 
-/// A thread's stay inside libnvrtc, or in opening one. Throws Error(kNoCompiler) in a process that was forked while
-/// another thread was there: its locks may be held by a thread that the child does not have.
+/// Marks a thread as inside libnvrtc, or opening one. Throws Error(kNoCompiler) in a process that was forked while
+/// another thread was inside: a thread that does not exist in the child may hold NVRTC's locks.
 class NvrtcStay {
  public:
   NvrtcStay();
@@ -45,18 +45,18 @@ struct NvrtcLibrary {
   CompilerVersion version;
   std::vector<int> archs;
   std::shared_ptr<const Nvrtc::Functions> functions;
-  /// The host program had it loaded before this library opened it.
+  /// The host program had loaded it before this library opened it.
   bool loaded_by_host = false;
   /// Why it cannot be used; empty if it can.
   std::string problem;
 };
 
-/// Opens the library, or finds that it was opened before. `path` without a slash goes through the dynamic loader's
-/// search. Always returns something; `problem` says what is wrong with it. Nothing is ever closed: NVRTC keeps
-/// thread-local state that does not survive a dlclose.
+/// Opens the library, or returns it if already open. A `path` without a slash uses the dynamic loader's search. Always
+/// returns a library; `problem` says what is wrong with it. Nothing is ever closed: NVRTC keeps thread-local state that
+/// does not survive a dlclose.
 std::shared_ptr<const NvrtcLibrary> open_nvrtc_library(const std::string& path);
 
-/// True for a library that was opened by open_nvrtc_library() and not by the host program before.
+/// True for a library opened by open_nvrtc_library() and not previously by the host program.
 bool opened_only_here(const std::string& path);
 
 }  // namespace attnjit::jit

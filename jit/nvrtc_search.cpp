@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kLibraryName = "libnvrtc.so";
-/// Majors that are asked of the dynamic loader, which cannot list what it has.
+/// Majors to request from the dynamic loader, which cannot list what it has.
 constexpr int kLoaderMajors[] = {13, 12};
 
 std::string environment(const char* name) {
@@ -32,7 +32,7 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// Names of the folder's entries; none if it cannot be read.
+/// Names of the folder's entries; empty if it cannot be read.
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code error;
@@ -43,8 +43,7 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   return entries;
 }
 
-/// The libnvrtc.so.<major> of a folder, newest first. Names with more than the major (libnvrtc.so.12.9.86) are
-/// what those link to.
+/// The libnvrtc.so.<major> files of a folder, newest first. Longer names (libnvrtc.so.12.9.86) are what those link to.
 std::vector<fs::path> libraries_in(const fs::path& folder) {
   std::vector<fs::path> libraries;
   for (const fs::path& entry : entries_of(folder)) {
@@ -57,7 +56,7 @@ std::vector<fs::path> libraries_in(const fs::path& folder) {
   return libraries;
 }
 
-/// Appends candidates in order, leaving out files that an earlier one has named.
+/// Appends candidates in order, skipping files already listed.
 class Candidates {
  public:
   void add(const fs::path& file, const std::string& how) {
@@ -67,7 +66,7 @@ class Candidates {
     list_.push_back({.path = file.string(), .how = how, .verdict = {}, .version = {}});
   }
 
-  /// The libraries of the first of these folders that has any. One line says so if none has.
+  /// Adds the libraries of the first of these folders that has any. If none has, adds one line saying so.
   void add_first_of(const std::vector<fs::path>& folders, const std::string& how) {
     for (const fs::path& folder : folders) {
       const std::vector<fs::path> libraries = libraries_in(folder);
@@ -103,7 +102,7 @@ void add_toolkit(Candidates& candidates, const fs::path& root, const std::string
   candidates.add_first_of({root / "lib64", root / "lib", root / target}, how);
 }
 
-/// "python3.11" of libpython3.11.so.1.0; empty for another file.
+/// "python3.11" for libpython3.11.so.1.0; empty for other files.
 std::string python_of_library(const fs::path& file) {
   const std::string name = file.filename().string();
   const std::size_t so = name.find(".so");
@@ -152,8 +151,8 @@ std::vector<fs::path> python_package_roots(std::span<const std::string> objects,
     }
   }
   std::vector<fs::path> prefixes;
-  // The executable of a virtual environment is a link to that of the Python it was made from, so only the
-  // environment tells where it is.
+  // A virtual environment's executable is a link to the Python it was created from, so only VIRTUAL_ENV tells where the
+  // environment is.
   if (const std::string venv = environment("VIRTUAL_ENV"); has_python && !venv.empty()) prefixes.emplace_back(venv);
   if (is_interpreter) prefixes.push_back(executable.parent_path().parent_path());
   for (const fs::path& prefix : prefixes) {

@@ -22,14 +22,14 @@ std::vector<std::string_view> ptxas_lines(std::string_view log) {
   std::vector<std::string_view> lines;
   while (!log.empty()) {
     const std::size_t end = std::min(log.find('\n'), log.size());
-    // Other lines may quote the source, which may say anything.
+    // Other lines may quote the source, which may contain anything.
     if (log.starts_with("ptxas")) lines.push_back(log.substr(0, end));
     log.remove_prefix(std::min(end + 1, log.size()));
   }
   return lines;
 }
 
-/// The number that stands before `unit`, as in "1024 bytes smem"; 0 if the unit is not there.
+/// The number before `unit`, as in "1024 bytes smem"; 0 if the unit does not occur.
 int number_before(std::string_view line, std::string_view unit) {
   const std::size_t at = line.find(unit);
   if (at == std::string_view::npos || at < 2 || line[at - 1] != ' ') return 0;
@@ -72,7 +72,7 @@ std::optional<Resources> read_resources(std::string_view log, std::string_view e
   Resources resources;
   bool has_frame = false;
   bool has_usage = false;
-  std::string_view compiling;  // the entry whose report this is
+  std::string_view compiling;  // the entry being reported
   std::string_view function;   // the function whose properties follow
   for (const std::string_view line : lines) {
     if (const auto name = name_after(line, "Compiling entry function '"); !name.empty()) {
@@ -80,7 +80,7 @@ std::optional<Resources> read_resources(std::string_view log, std::string_view e
     } else if (const auto of = name_after(line, "Function properties for "); !of.empty()) {
       function = of;
     } else if (line.find("bytes stack frame") != std::string_view::npos) {
-      // What is no entry is a function that the entry may call: its spills cost as much.
+      // Anything but an entry is a function the entry may call: its spills cost as much.
       if (std::ranges::find(other_entries, function) != other_entries.end()) continue;
       resources.spill_store_bytes += number_before(line, "bytes spill stores");
       resources.spill_load_bytes += number_before(line, "bytes spill loads");

@@ -9,7 +9,7 @@
 namespace attnjit::jit {
 namespace {
 
-/// Names of enum values go into JSON and into a comment as they are, so they must need no escape in either.
+/// Enum value names are copied unescaped into JSON and into a comment, so they must not need escaping in either.
 void check_value_name(std::string_view field, std::string_view name) {
   const bool plain = !name.empty() && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
@@ -85,7 +85,7 @@ Source generate(const KernelSpec& spec) {
   source.name = readable_name(spec);
   source.entry = spec.entry();
   source.header = spec.header();
-  // The entry has the plain name that extern "C" gives it, whatever namespace it stands in.
+  // extern "C" gives the entry its plain name, whatever its namespace.
   source.text = fmt::format(
       R"(#include "{header}"
 

@@ -1,8 +1,8 @@
-// KernelConfig -> the about ten lines of source that instantiate a template, and its JSON.
+// KernelConfig -> its JSON and about ten lines of source that instantiate a template.
 //
-// A KernelConfig is a struct of templates/shared with `template <class V> constexpr void visit(V&) const`,
-// which calls visitor(name, value) for every field in order: the ONE list of its fields. Everything textual is
-// made from it here: source, JSON, command-line form.
+// A KernelConfig is a struct in templates/shared with `template <class V> constexpr void visit(V&) const`, which calls
+// visitor(name, value) for every field in order: the ONE list of its fields. All text is generated from it here:
+// source, JSON, command-line form.
 #pragma once
 
 #include <concepts>
@@ -16,7 +16,7 @@ namespace attnjit::jit {
 
 /// The generated text of one kernel.
 struct Source {
-  std::string name;  // readable, for errors: "sm80_mha_varlen {...}"
+  std::string name;  // readable name for errors: "sm80_mha_varlen {...}"
   std::string text;
   std::string entry;   // extern "C" symbol
   std::string header;  // root of the include closure: "kernels/sm80_mha_varlen.cuh"
@@ -25,11 +25,11 @@ struct Source {
 /// One field of a KernelConfig, as text.
 struct ConfigField {
   std::string name;
-  std::string source;  // C++ initialiser: "192", "true", "Element{1}"
+  std::string source;  // C++ initializer: "192", "true", "Element{1}"
   std::string json;    // JSON value: "192", "true", "\"bf16\""
 };
 
-/// Collects the fields of a config through its visit().
+/// Collects a config's fields through its visit().
 class FieldCollector {
  public:
   template <std::integral T>
@@ -40,7 +40,7 @@ class FieldCollector {
       add_int(name, static_cast<long long>(value));
     }
   }
-  /// Enums of templates/shared supply type_name(E) ("Element") and value_name(E) ("bf16"), found by ADL.
+  /// Enums in templates/shared supply type_name(E) ("Element") and value_name(E) ("bf16"), found by ADL.
   template <class E>
   requires std::is_enum_v<E>
   void operator()(const char* name, E value) {
@@ -55,9 +55,9 @@ class FieldCollector {
   std::vector<ConfigField> fields_;
 };
 
-/// A kernel to be compiled, with its config's type erased.
+/// A kernel to compile, with its config's type erased.
 struct KernelSpec {
-  std::string family;       // "sm80_mha_varlen": also the base name of its files
+  std::string family;       // "sm80_mha_varlen"; also the base name of its files
   std::string config_type;  // "Sm80MhaVarlenConfig"
   std::string params_type;  // "MhaVarlenParams"
   std::vector<ConfigField> fields;
@@ -74,7 +74,7 @@ std::vector<ConfigField> fields_of(const Config& config) {
   return collector.take();
 }
 
-/// The text: the include, one constexpr config written with designated initialisers, and the entry:
+/// The text: the include, one constexpr config written with designated initializers, and the entry:
 ///
 ///   #include "kernels/FAMILY.cuh"
 ///   namespace attnjit::kernel {

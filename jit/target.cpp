@@ -13,16 +13,16 @@
 namespace attnjit::jit {
 namespace {
 
-/// What serves one compute capability.
+/// Targets of one compute capability.
 ///
-/// Which cubin runs where (CUDA C++ Programming Guide, "Compute Capabilities"): a portable one on the same and
-/// every later minor version of its major; an `a` one on exactly its own; an `f` one on its own and later
-/// members of the family: 100f on 10.0 and 10.3, 120f on 12.0 and 12.1. The integrated GPUs 8.7, 8.8, 10.1 and
-/// 11.0 run only what was built for them (10.1 is what CUDA 12 calls 11.0).
+/// Which cubin runs where (CUDA C++ Programming Guide, "Compute Capabilities"): a portable one on the same and every
+/// later minor version of its major; an `a` one on exactly its own; an `f` one on its own and later members of the
+/// family: 100f on 10.0 and 10.3, 120f on 12.0 and 12.1. The integrated GPUs 8.7, 8.8, 10.1 and 11.0 run only what was
+/// built for them (10.1 is CUDA 12's name for 11.0).
 ///
-/// The family target comes first, so that one cubin serves all its members. The portable X.0 target ends a row
-/// when a compiler that is still served (12.8) knows nothing better; rows of 8.x need no such end, because every
-/// served compiler knows their own target.
+/// The family target comes first, so one cubin serves all members. A row ends with the portable X.0 target if a
+/// supported compiler (12.8) knows nothing better; 8.x rows need no such end, because every supported compiler knows
+/// their own target.
 struct DeviceRow {
   int major;
   int minor;
@@ -103,8 +103,8 @@ std::vector<Target> targets_for_device(int major, int minor) {
   const auto row = std::ranges::find_if(
       rows, [&](const DeviceRow& candidate) { return candidate.major == major && candidate.minor == minor; });
   if (row != rows.end()) return row->targets;
-  // A device younger than this table: its own portable target, for a compiler that knows it, then that of its
-  // major version. Whether it belongs to a family cannot be known here.
+  // A device newer than this table: its own portable target, for compilers that know it, then that of its major
+  // version. Its family, if any, is unknown here.
   std::vector<Target> targets;
   if (minor > 0 && minor < 10) targets.push_back({major, minor, 0});
   targets.push_back({major, 0, 0});

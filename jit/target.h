@@ -1,4 +1,4 @@
-// A compilation target such as sm_90a: parse, print, and which targets serve a device.
+// A compilation target such as sm_90a: parsing, printing, and which targets serve a device.
 #pragma once
 
 #include <compare>
@@ -8,9 +8,9 @@
 
 namespace attnjit::jit {
 
-/// "sm_90a": compute capability 9.0 with the architecture-specific instructions. `suffix` is 0 (the cubin runs
-/// on this and every later minor version of the major), 'a' (this compute capability only) or 'f' (this and
-/// later members of its family).
+/// "sm_90a": compute capability 9.0 with the architecture-specific instructions. `suffix` is 0 (the cubin runs on this
+/// and every later minor version of the major), 'a' (this compute capability only) or 'f' (this and later members of
+/// its family).
 struct Target {
   int major = 0;
   int minor = 0;
@@ -20,13 +20,13 @@ struct Target {
   std::string name() const;                          // "sm_90a"
   auto operator<=>(const Target&) const = default;
 
-  /// Parses "sm_90a", "90a" or "9.0a"; throws attnjit::Error(kInvalidArgument) that says what is allowed.
+  /// Parses "sm_90a", "90a" or "9.0a"; throws attnjit::Error(kInvalidArgument) saying what is allowed.
   static Target parse(std::string_view text);
 };
 
-/// The targets that serve a device of this compute capability, most wanted first: (9,0) -> sm_90a, sm_90;
-/// (10,3) -> sm_100f, sm_103f, sm_103a, sm_103, sm_100. The first one that the compiler knows is compiled.
-/// Empty for devices older than 8.0, which no kernel serves.
+/// The targets for a device of this compute capability, in order of preference: (9,0) -> sm_90a, sm_90; (10,3) ->
+/// sm_100f, sm_103f, sm_103a, sm_103, sm_100. The first one the compiler knows is compiled. Empty for devices older
+/// than 8.0, which no kernel supports.
 std::vector<Target> targets_for_device(int major, int minor);
 
 }  // namespace attnjit::jit

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What to do about a template directory that is of no use.
+/// Advice for an unusable template directory.
 constexpr const char* kOwnTemplates =
     "Name a copy of templates/ by ATTNJIT_TEMPLATE_DIR or ContextOptions::template_dir, or neither: then the library's "
     "own are used";
@@ -37,7 +37,7 @@ std::string read_file(const fs::path& path) {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
 
-/// Collects stripped text: one blank for many, none at the ends of a line, no empty line.
+/// Collects stripped text: runs of blanks become one, none at line ends, no empty lines.
 class StrippedText {
  public:
   void add_code(std::string_view code) {
@@ -51,7 +51,7 @@ class StrippedText {
       }
     }
   }
-  /// A comment is one blank to the compiler.
+  /// To the compiler, a comment is one blank.
   void add_comment() { blank_pending_ = true; }
   void add_literal(std::string_view literal) {
     if (literal.empty()) return;
@@ -80,7 +80,7 @@ class StrippedText {
   bool blank_pending_ = false;
 };
 
-/// Walks the includes of a header, depth first, as the compiler meets them.
+/// Walks a header's includes depth first, in the order the compiler meets them.
 class ClosureWalk {
  public:
   explicit ClosureWalk(const Templates& templates) : templates_(templates) {}
@@ -159,7 +159,7 @@ std::string Templates::closure_text(std::string_view header) const {
   std::string text;
   for (const std::string& name : closure(header)) {
     const std::string& file = files_.find(name)->second;
-    // #file is no directive of the language, so no template that compiles holds such a line.
+    // #file is not a C++ directive, so no template that compiles contains such a line.
     text += fmt::format("#file \"{}\"\n{}", name, file);
     if (!file.ends_with('\n')) text += '\n';
   }

@@ -14,12 +14,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kWaitForThreads{1};
-/// From the beginning of exit() on. A process of an engine is gone by then, or hangs for reasons of its own.
+/// Measured from the start of exit(). By then an engine's process is gone, or hangs for reasons of its own.
 constexpr std::chrono::seconds kHoldThreads{10};
 
-std::atomic<std::uint32_t> exits{0};  // the own_id() of the process that exits: a child forked amidst does not
+std::atomic<std::uint32_t> exits{0};  // own_id() of the process that exits; a child forked meanwhile does not exit
 std::atomic<Clock::rep> exits_since{0};
-/// own_id() and the number of its threads inside; those of a parent are forgotten.
+/// own_id() and the number of threads inside; a parent's count is ignored.
 std::atomic<std::uint64_t> inside{0};
 
 thread_local constinit int stays = 0;
@@ -73,7 +73,7 @@ bool exiting() { return exits.load() == own_id(); }
 
 LibraryStay::LibraryStay() {
   if (stays++ > 0) return;
-  add_inside(+1);  // before the look: whoever is not seen by the handler sees it
+  add_inside(+1);  // before the check: a thread the handler does not see sees that we exit
   if (!exiting() || calls_exit) return;
   end();
   hold();

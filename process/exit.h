@@ -1,31 +1,32 @@
-// The end of the host's process, which destroys NVRTC's data while other threads may still compile.
+// The end of the host's process: exit() destroys NVRTC's data while other threads may still be compiling.
 //
-// exit() runs a handler of ours before that: it closes the library, stops compiles by NVRTC's own flow callback, and
-// waits until the threads inside have left, a second at most. What comes then is held where it enters, since an error
-// would be nobody's fault, and often would end the process by a signal in place of its status. Held for some seconds
-// and not for ever: a host that joins its threads late in exit() must get to its end.
+// A handler of ours runs before that: it closes the library, stops compiles through NVRTC's flow callback, and waits, a
+// second at most, until the threads inside have left. Threads that enter later are held at the entrance: an error would
+// be nobody's fault, and often a signal would end the process and replace its exit status. They are held for some
+// seconds, not forever, because a host that joins its threads late in exit() must be able to finish.
 #pragma once
 
 namespace attnjit::process {
 
-/// Registers the handler, once more if that was done before: handlers run in the reverse order, so this is called again
-/// when NVRTC has registered what destroys its data.
+/// Registers the handler, again if already registered: handlers run in reverse order, so this is called again after
+/// NVRTC has registered those that destroy its data.
 void watch_exit();
 
-/// Whether exit() has begun, of this process.
+/// Whether this process has begun exit().
 bool exiting();
 
-/// A thread's stay in the library; stays nest. Destructors need none: closing a store is right at any time.
+/// Marks a thread as inside the library; stays nest. Destructors need none: a store may be closed at any time.
 class LibraryStay {
  public:
   LibraryStay();
   ~LibraryStay();
   LibraryStay(const LibraryStay&) = delete;
   LibraryStay& operator=(const LibraryStay&) = delete;
-  /// False where the process exits, and this thread, which is not the one that called exit(), has been held for long.
+  /// False if the process is exiting and this thread, not the one that called exit(), was held to the limit.
   bool entered() const { return entered_; }
-  /// To be called where an exception is on its way out: ends the outermost stay, and holds the thread there if the
-  /// process exits. Not by the destructor: an exception that nobody catches ends the process without a destructor.
+  /// Call this when an exception is about to leave: it ends the outermost stay, and holds the thread there if the
+  /// process is exiting. The destructor cannot do it: an uncaught exception ends the process without running
+  /// destructors.
   void fails();
 
  private:

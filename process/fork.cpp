@@ -10,10 +10,10 @@ constexpr int kGenerationShift = 22;  // process ids are below 2^22
 std::atomic<std::uint32_t> forks_survived{0};
 std::atomic<std::uint64_t> begun{0};
 
-/// Descriptors that a child closes. Slots are never given back to the system: a fork may look at them at any time.
+/// Descriptors that a child closes. Slots are never freed: a fork may read them at any time.
 struct Slots {
   static constexpr int kCount = 64;
-  std::atomic<int> descriptors[kCount] = {};  // plus one; 0: free
+  std::atomic<int> descriptors[kCount] = {};  // descriptor + 1; 0: free
   std::atomic<Slots*> next{nullptr};
 };
 constinit Slots watched;
@@ -41,7 +41,7 @@ void in_child() {
   }
 }
 
-/// When the library is loaded: before there is anything to be forked amidst.
+/// At library load, before anything could be interrupted by a fork.
 [[maybe_unused]] const int registered = ::pthread_atfork(before_fork, nullptr, in_child);
 
 constexpr std::uint64_t kForkedAmidst = std::uint64_t{1} << 31;
@@ -68,7 +68,7 @@ bool Occupancy::enter() {
 }
 
 void Occupancy::leave() {
-  // A thread that forks inside leaves in both processes, but it is counted in one.
+  // A thread that forks while inside leaves in both processes but is counted in only one.
   if (id_of(word_.load()) == own_word() && (word_.load() & kCount)) --word_;
 }
 
@@ -79,7 +79,7 @@ bool Occupancy::forked_amidst() const {
 
 void Occupancy::keep_own(std::uint64_t own) {
   const std::uint64_t seen = word_.load();
-  if (id_of(seen) == own_word()) return;  // done, for an inner stay of the thread
+  if (id_of(seen) == own_word()) return;  // already done for an inner stay of the thread
   const bool amidst = (seen & kForkedAmidst) || (seen & kCount) > own;
   word_ = own_word() | (amidst ? kForkedAmidst : own);
 }
@@ -124,7 +124,7 @@ void close_in_children(int descriptor) {
 
 void close_if_own(int descriptor, std::uint32_t owner) {
   if (owner != own_id()) return;
-  unwatch(descriptor);  // first: its number may be another file's as soon as it is closed
+  unwatch(descriptor);  // first: once closed, the number may be reused for another file
   ::close(descriptor);
 }
 

@@ -1,8 +1,8 @@
-// Forks of the host's process: which process this is, who is inside what when it forks, and which descriptors a child
-// must not keep.
+// Forks of the host's process: tells processes apart, tracks which threads are inside what when a fork happens, and
+// which descriptors a child must not keep.
 //
-// A fork is never held up: nothing is waited for before it, and the child's handler only marks and closes. A child that
-// came about without handlers (_Fork, clone) is known by its process id.
+// Forks are never delayed: nothing is waited for before a fork, and the child's handler only sets marks and closes
+// descriptors. A child created without running the handlers (_Fork, clone) is recognized by its process id.
 #pragma once
 
 #include <atomic>
@@ -10,33 +10,32 @@
 
 namespace attnjit::process {
 
-/// Never 0, and not that of the process that this one was forked from, even where both have one process id.
+/// Never 0, and different from the id of the process this one was forked from, even if both have the same process id.
 std::uint32_t own_id();
-/// How many forks lie between the process that loaded the library and this one. Costs nothing; does not see _Fork.
+/// Number of forks between the process that loaded the library and this one. Costs nothing; does not see _Fork.
 std::uint32_t generation();
 
-/// Who is inside something that a fork in the middle leaves unusable to the child: locks whose owner the child does not
-/// have, tables half written. One word, so that a fork sees it whole.
+/// Counts threads inside something that a fork in the middle makes unusable in the child: locks whose owner does not
+/// exist there, half-written tables. One word, so a fork sees it atomically.
 class Occupancy {
  public:
   constexpr Occupancy() = default;
   Occupancy(const Occupancy&) = delete;
   Occupancy& operator=(const Occupancy&) = delete;
 
-  /// False, and nobody entered, in a process that was forked while a thread was inside, and in its children.
+  /// False, without entering, in a process forked while a thread was inside, and in its children.
   [[nodiscard]] bool enter();
   void leave();
   bool forked_amidst() const;
-  /// In a child, of the thread that forked: `own` of those inside are its own stays, which go on in the child.
+  /// In a child, for the thread that forked: `own` of the stays inside are its own and continue in the child.
   void keep_own(std::uint64_t own);
 
  private:
-  std::atomic<std::uint64_t> word_{0};  // own_id(), whether it was forked amidst, number of threads inside
+  std::atomic<std::uint64_t> word_{0};  // own_id(), whether it was forked while in use, number of threads inside
 };
 
-/// A thread's stay; stays nest. `entered()` is false where the constructor's enter() was. A child that the thread
-/// itself forks, in a callback of the host say, has the thread, so that nothing is unusable to it for the thread's own
-/// stays.
+/// A thread's stay; stays nest. `entered()` is false if enter() failed in the constructor. A child forked by the thread
+/// itself, in a host callback for example, has that thread, so the thread's own stays make nothing unusable.
 class Stay {
  public:
   explicit Stay(Occupancy& place);
@@ -50,16 +49,16 @@ class Stay {
  private:
   Occupancy& place_;
   const bool entered_;
-  Stay* const outer_;  // of the thread
+  Stay* const outer_;  // of the same thread
 };
 
-/// Children that are forked from now on close the descriptor: else one that lives on would keep an OFD lock of a parent
-/// that was killed. A child that was forked since it was opened has it all the same, and does not know; forks_begun()
-/// says whether there may be one.
+/// Makes children forked from now on close the descriptor: otherwise a surviving child would keep an OFD lock of a
+/// parent that was killed. A child forked after it was opened but before this call still has it unknowingly;
+/// forks_begun() tells whether there may be one.
 void close_in_children(int descriptor);
 std::uint64_t forks_begun();
-/// Closes what the process `owner` (by its own_id()) opened; in a child, where the number may be another file's,
-/// nothing.
+/// Closes a descriptor opened by the process `owner` (its own_id()). Does nothing in a child, where the number may
+/// belong to another file.
 void close_if_own(int descriptor, std::uint32_t owner);
 
 }  // namespace attnjit::process

@@ -1,6 +1,6 @@
-// A constant that is made when it is first asked for and never destroyed. In place of a function-local static: the
-// compiler's lock around the making of that would be held for ever in a child that is forked meanwhile, and its
-// destructor would run while other threads still use it, when the process exits.
+// A constant created on first use and never destroyed. Replaces a function-local static: in a child forked meanwhile,
+// the compiler's initialization lock would be held forever, and at exit the destructor would run while other threads
+// still use the object.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,7 @@
 
 namespace attnjit::process {
 
-/// To be a static constinit object. Threads that are first at the same time each make one, and one is kept.
+/// Must be a static constinit object. If several threads are first, each creates a value and one is kept.
 template <class T>
 class MadeOnce {
  public:

@@ -1,8 +1,8 @@
-// pthread_cancel() waits until the thread has left the library.
+// Delays pthread_cancel() until the thread has left the library.
 //
 // A cancelled thread unwinds from whatever call waits, through frames that must not throw (destructors, the C ABI),
-// which ends the process. C++ libraries that can tell such an unwinding from an exception have a type for it
-// (abi::__forced_unwind), others have none, so it is not let in at all.
+// which ends the process. Some C++ libraries have a type for such unwinding (abi::__forced_unwind), others do not, so
+// cancellation is disabled altogether.
 #pragma once
 
 #include <pthread.h>

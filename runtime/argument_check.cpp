@@ -43,10 +43,10 @@ bool is_empty(const Tensor& t) {
   return false;
 }
 
-/// Of a power of two: a division would cost as much as all else that is asked of a tensor.
+/// For a power of two: a real division would cost as much as all other checks of a tensor together.
 bool is_multiple(std::int64_t value, std::int64_t power_of_two) { return (value & (power_of_two - 1)) == 0; }
 
-/// size_in_bytes() where the compiler can see it.
+/// size_in_bytes(), inlinable.
 constexpr std::int64_t element_bytes(DType dtype) {
   switch (dtype) {
     case DType::kFloat8E4M3: return 1;
@@ -76,7 +76,7 @@ bool ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
         "{} has shape {}; it must be {}: {}", name, shape_text(t), wanted_text(shape),
         access == Access::kOutput ? "allocate it so, or pass a view of that shape" : "pass a view of that shape"));
   }
-  if (is_empty(t)) return false;  // no pointer and no stride of an empty tensor is ever used
+  if (is_empty(t)) return false;  // pointer and strides of an empty tensor are never used
   if (t.data == nullptr) [[unlikely]] {
     fail(fmt::format("{} has a null pointer and shape {}; only a tensor of no elements may have one: give its address",
                      name, shape_text(t)));
@@ -85,7 +85,7 @@ bool ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
     fail(fmt::format("{} starts at {}; it must start at a multiple of {} bytes: allocate it there, or copy it", name,
                      fmt::ptr(t.data), alignment));
   }
-  std::int64_t sizes = 0, strides = 0;  // an upper bound of them, but for a factor below 2
+  std::int64_t sizes = 0, strides = 0;  // upper bounds, within a factor of 2
   for (int dim = 0; dim < t.rank; ++dim) {
     if (t.shape[dim] <= 1) continue;  // the stride of a dim of one element is never used
     const std::int64_t stride = t.strides[dim];
@@ -98,7 +98,7 @@ bool ArgumentCheck::layout(const char* name, const Tensor& t, DType dtype, std::
                            : "0 or positive: copy it"));
     }
   }
-  // Four dims of 2^30 elements at strides of 2^28 are 2^60 elements, of 4 bytes at most.
+  // Four dims of 2^30 elements at strides of 2^28 span 2^60 elements, each of at most 4 bytes.
   if (sizes >= std::int64_t{1} << 30 || strides >= std::int64_t{1} << 28) [[unlikely]]
     reaches_within_64_bits(name, t);
   return true;
@@ -117,10 +117,11 @@ void ArgumentCheck::reaches_within_64_bits(const char* name, const Tensor& t) co
   }
 }
 
-/// Dims that nest: from the smallest stride on, each is at least as large as all that lies within. Those of a tensor
-/// that was allocated, permuted and sliced do; interleaved ones, which may be free of overlap too, are refused.
+/// Accepts dims that nest: in order of stride, each stride is at least as large as everything inside it. That holds for
+/// any tensor that was allocated, permuted and sliced. Interleaved dims are refused, although they may be free of
+/// overlap too.
 void ArgumentCheck::elements_apart(const char* name, const Tensor& t) const {
-  bool nested = true;  // in the order of its dims, as most outputs are
+  bool nested = true;  // in dim order, as for most outputs
   std::int64_t within = 1;
   for (int dim = t.rank - 1; dim >= 0; --dim) {
     if (t.shape[dim] <= 1) continue;
@@ -138,7 +139,7 @@ void ArgumentCheck::elements_apart(const char* name, const Tensor& t) const {
     for (; place > 0 && t.strides[order[place - 1]] > t.strides[dim]; --place) order[place] = order[place - 1];
     order[place] = dim;
   }
-  std::int64_t extent = 1;  // of the dims so far; layout() has seen that it fits
+  std::int64_t extent = 1;  // of the dims so far; layout() has checked that it fits
   for (int i = 0; i < dims; ++i) {
     const int dim = order[i];
     if (t.strides[dim] < extent) [[unlikely]] {

@@ -1,11 +1,11 @@
-// Arithmetic on sizes that a caller gives: what does not fit 64 bits is known, and never wraps.
+// Overflow-safe arithmetic on caller-supplied sizes: a result that does not fit in 64 bits is marked, never wrapped.
 #pragma once
 
 #include <cstdint>
 
 namespace attnjit::runtime {
 
-/// A number of elements, bytes or CTAs, or the knowledge that it does not fit.
+/// A number of elements, bytes or CTAs, or the fact that it does not fit.
 class Checked {
  public:
   constexpr Checked(std::int64_t value) : value_(value) {}  // NOLINT: any number may take part
@@ -20,7 +20,7 @@ class Checked {
     result.fits_ = !__builtin_add_overflow(a.value_, b.value_, &result.value_) && a.fits_ && b.fits_;
     return result;
   }
-  /// Of a number that is not negative; how many pieces of `size` hold it.
+  /// How many pieces of `size` hold this non-negative number.
   constexpr Checked pieces_of(std::int64_t size) const {
     Checked result(value_ / size + (value_ % size != 0 ? 1 : 0));
     result.fits_ = fits_;

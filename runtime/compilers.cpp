@@ -12,7 +12,7 @@ std::shared_ptr<const jit::Nvrtc> Compilers::opened(jit::CompilerVersion oldest)
   return found == opened_.end() ? nullptr : found->second;
 }
 
-/// A search in vain looks at every place and opens what is there: not again for each request.
+/// A failed search looks in every place and opens what is there, so it is not repeated for each request.
 std::shared_ptr<const jit::Nvrtc> Compilers::search(jit::CompilerVersion oldest) {
   {
     const std::lock_guard lock(mutex_);
@@ -38,10 +38,10 @@ const jit::Nvrtc& Compilers::get(jit::CompilerVersion oldest) {
     usual = &get();
     if (usual->version() >= oldest) return *usual;
   }
-  if (const auto nvrtc = opened(oldest)) return *nvrtc;  // what is in the map stays
+  if (const auto nvrtc = opened(oldest)) return *nvrtc;  // entries stay in the map
   std::shared_ptr<const jit::Nvrtc> nvrtc;
   {
-    // Opening takes a tenth of a second, and threads that need no compiler do not wait for it.
+    // Opening takes 0.1 s; threads that need no compiler do not wait for it.
     const std::lock_guard opening(opening_);
     if (const auto other = opened(oldest)) return *other;
     try {

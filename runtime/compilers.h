@@ -1,4 +1,4 @@
-// The NVRTCs of a Context: which one compiles a kernel. Opened when something has to be compiled.
+// The NVRTCs of a Context, and which of them compiles a kernel. Opened on the first compile.
 #pragma once
 
 #include <chrono>
@@ -16,12 +16,12 @@ namespace attnjit::runtime {
 /// Thread-safe.
 class Compilers {
  public:
-  /// A search that failed is made again after `pause`; till then its error is repeated.
+  /// A failed search is retried after `pause`; until then its error is repeated.
   Compilers(jit::NvrtcSearch search, LogCallback log, std::chrono::milliseconds pause = std::chrono::seconds(3))
       : search_(std::move(search)), log_(std::move(log)), pause_(pause) {}
 
-  /// The first of the search's places that is of use; where that is older than `oldest`, the first that is not. Lives
-  /// as long as this. Throws Error(kNoCompiler) without any, and jit::CompilerTooOld where there are only older ones.
+  /// The first usable place of the search; if its version is below `oldest`, the first place that is new enough. Lives
+  /// as long as this object. Throws Error(kNoCompiler) if there is no NVRTC, jit::CompilerTooOld if all are too old.
   const jit::Nvrtc& get(jit::CompilerVersion oldest = jit::kOldestNvrtc);
 
  private:
@@ -35,9 +35,9 @@ class Compilers {
   const jit::NvrtcSearch search_;
   const LogCallback log_;
   const std::chrono::milliseconds pause_;
-  std::mutex opening_;  // held by the one that opens an NVRTC; taken before mutex_
-  std::mutex mutex_;    // guards what follows
-  std::map<jit::CompilerVersion, std::shared_ptr<const jit::Nvrtc>> opened_;  // by what was asked for
+  std::mutex opening_;  // held while opening an NVRTC; taken before mutex_
+  std::mutex mutex_;    // guards the members below
+  std::map<jit::CompilerVersion, std::shared_ptr<const jit::Nvrtc>> opened_;  // by requested version
   std::map<jit::CompilerVersion, Failure> failed_;
 };
 

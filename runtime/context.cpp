@@ -96,7 +96,7 @@ std::int64_t chosen_max_bytes(const ContextOptions& options) {
   return *options.cache_max_bytes;
 }
 
-/// A switch that the environment may set.
+/// A boolean setting from the environment.
 bool environment_flag(const char* name) {
   const std::string value = environment(name);
   if (!value.empty() && value != "0" && value != "1") {
@@ -154,7 +154,7 @@ Context::Impl::Impl(ContextOptions options) : options_(std::move(options)) {
 
 Context::Impl::~Impl() {
   const process::NoCancellation no_cancellation;
-  // What another thread was changing when this process was forked is left as it is.
+  // This process was forked while another thread was changing the loader: leak it.
   if (loader_ && loader_->forked_amidst()) (void)loader_.release();
 }
 
@@ -170,7 +170,7 @@ void Context::Impl::check_generation() const {
 }
 
 CUcontext Context::Impl::primary_context() {
-  // Retained once and never released: the CUDA runtime of the host does the same.
+  // Retained once and never released, as the host's CUDA runtime does.
   std::call_once(primary_once_, [&] {
     const runtime::Driver& driver = runtime::Driver::get();
     driver.check(driver.cuDevicePrimaryCtxRetain(&primary_, *device_), "cuDevicePrimaryCtxRetain");
@@ -183,7 +183,7 @@ Context::Impl::CurrentContext::CurrentContext(Impl& impl) : impl_(impl) {
   const runtime::Driver& driver = runtime::Driver::get();
   CUdevice device = 0;
   const CUresult result = driver.cuCtxGetDevice(&device);
-  if (result == CUDA_ERROR_INVALID_CONTEXT) {  // there is none, or it is no longer one
+  if (result == CUDA_ERROR_INVALID_CONTEXT) {  // none is current, or it was destroyed
     CUcontext current = nullptr;
     driver.check(driver.cuCtxGetCurrent(&current), "cuCtxGetCurrent");
     if (current == nullptr) {

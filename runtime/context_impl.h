@@ -1,4 +1,4 @@
-// Inside of attnjit::Context: the device, its SM's features, and the loader that operators get their kernels
+// Implementation of attnjit::Context: the device, its SM features, and the loader that operators get their kernels
 // from.
 #pragma once
 
@@ -28,8 +28,8 @@ class ATTNJIT_LOCAL Context::Impl {
   const runtime::SmFeatures& features() const { return features_; }
   runtime::KernelLoader& loader() { return *loader_; }
 
-  /// Makes sure that a CUDA context of this device is current for as long as the guard lives: the caller's
-  /// own if there is one (an Error if it belongs to another device), else the device's primary context.
+  /// Makes a CUDA context of this device current for the guard's lifetime: the caller's own if there is one (an Error
+  /// if it belongs to another device), else the device's primary context.
   class CurrentContext {
    public:
     explicit CurrentContext(Impl& impl);

@@ -5,7 +5,7 @@
 namespace attnjit {
 namespace {
 
-/// The one list of the counters' names. A counter that is missing here shows by the size.
+/// The only list of the counters' names. A size check catches a missing counter.
 template <class Visitor>
 void visit(Visitor&& visitor) {
   using C = CacheCounters;

@@ -19,8 +19,8 @@ DeviceCheck::DeviceCheck(const char* operator_name, KernelLoader& loader, const 
 const Driver& DeviceCheck::driver() { return Driver::get(); }
 
 DeviceCheck::Report::Report(const Driver& driver) : driver_(driver) {
-  // With one address space, which every 64-bit host has, the device knows this memory by the host's own address (CUDA
-  // driver API, "Unified Addressing").
+  // All 64-bit hosts have unified addressing, so the device uses this memory at the host's address (CUDA driver API,
+  // "Unified Addressing").
   void* memory = nullptr;
   driver.check(driver.cuMemHostAlloc(&memory, sizeof(kernel::CheckReport), CU_MEMHOSTALLOC_PORTABLE),
                "cuMemHostAlloc of debug_checks");
@@ -32,7 +32,7 @@ DeviceCheck::Report::~Report() { driver_.cuMemFreeHost(report_); }
 void DeviceCheck::refuse_capture(CUstream stream) const {
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
   const CUresult result = driver().cuStreamIsCapturing(stream, &status);
-  // The legacy default stream, asked while another stream is being captured, answers by this error.
+  // Querying the legacy default stream while another stream is being captured returns this error.
   if (result != CUDA_ERROR_STREAM_CAPTURE_IMPLICIT) driver().check(result, "cuStreamIsCapturing");
   if (result == CUDA_SUCCESS && status == CU_STREAM_CAPTURE_STATUS_NONE) return;
   throw Error(

@@ -1,6 +1,6 @@
-// Debug mode: a check kernel runs before the launch that trusts what it checks, and its report comes back to the host.
-// Owns the report's memory and the waiting; what is checked, and how a fault is told, is the business of each check
-// (runtime/kernels/check_*.cpp).
+// Debug mode: a check kernel runs before the launch that relies on the checked values and reports to the host. This
+// file owns the report memory and the wait; each check (templates/kernels/check_*.cuh and its host half) decides
+// what to check and how to word a fault.
 #pragma once
 
 #include <cuda.h>
@@ -14,12 +14,12 @@ namespace attnjit::runtime {
 
 class DeviceCheck {
  public:
-  /// Compiles or loads the kernel; without a device it is only compiled.
+  /// Compiles or loads the kernel; without a device, compiles only.
   DeviceCheck(const char* operator_name, KernelLoader& loader, const KernelPlan& plan);
 
-  /// Launches one CTA on the stream, with a report of no fault in `params.report`, waits for the stream and returns
-  /// what was found. In the current CUDA context. Throws Error(kInvalidArgument) for a stream that is being captured,
-  /// which cannot be waited for, and kDriverError.
+  /// Launches one CTA on the stream with an empty report in `params.report`, waits for the stream and returns what it
+  /// found. Uses the current CUDA context. Throws Error(kDriverError), and Error(kInvalidArgument) for a stream
+  /// being captured, which cannot be waited for.
   template <class Params>
   kernel::CheckReport run(Params params, CUstream stream) const {
     refuse_capture(stream);
@@ -30,7 +30,7 @@ class DeviceCheck {
   }
 
  private:
-  /// A report in memory that both sides see, so that nothing has to be copied.
+  /// A report in memory mapped to both host and device, so nothing is copied.
   class Report {
    public:
     explicit Report(const Driver& driver);

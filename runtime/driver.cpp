@@ -19,8 +19,8 @@ std::string version_text(int version) { return fmt::format("{}.{}", version / 10
 
 const Driver& Driver::get() {
   // Not a function-local static object: its constructor would be retried under the compiler's own lock, and a process
-  // that exits must not run a destructor while other threads still launch. Every call of an operator comes through
-  // here, so the lock is taken only until there is a driver.
+  // that exits must not run a destructor while other threads still launch. Every operator call passes here, so the lock
+  // is only taken until a driver exists.
   static std::atomic<const Driver*> driver = nullptr;
   if (const Driver* const opened = driver.load(std::memory_order_acquire)) return *opened;
   static constinit process::Occupancy opening;
@@ -59,8 +59,7 @@ Driver::Driver() {
 
   using GetProcAddress = CUresult (*)(const char*, void**, int, cuuint64_t, CUdriverProcAddressQueryResult*);
   const auto get_address = reinterpret_cast<GetProcAddress>(dlsym(library, "cuGetProcAddress_v2"));
-  // The version is that of the interface wanted, not the driver's: a later driver may give the name another
-  // signature.
+  // Pass the version of the interface we want, not the driver's: a later driver may give the name another signature.
   const auto look_up = [&](auto& function, const char* name) {
     void* address = nullptr;
     if (get_address == nullptr || get_address(name, &address, kOldestVersion, 0, nullptr) != CUDA_SUCCESS ||

@@ -8,13 +8,13 @@
 
 namespace attnjit::runtime {
 
-/// libcuda's functions as this library uses them. Opened once per process, never closed.
+/// The libcuda functions this library uses. Opened once per process, never closed.
 class Driver {
  public:
-  /// Opens libcuda (ATTNJIT_LIBCUDA, else libcuda.so.1) and calls cuInit. Throws Error(kNoDriver) that says
-  /// what was tried. A failure is not remembered: the next call tries again.
+  /// Opens libcuda (ATTNJIT_LIBCUDA, else libcuda.so.1) and calls cuInit. Throws Error(kNoDriver) that says what was
+  /// tried. Failures are not remembered: the next call tries again.
   static const Driver& get();
-  /// The oldest CUDA version of the driver that is served: cuLibraryLoadData came with 12.0.
+  /// The oldest CUDA version supported: cuLibraryLoadData came with 12.0.
   static constexpr int kOldestVersion = 12000;
 
   int version() const { return version_; }      // 13000 for CUDA 13.0
@@ -51,7 +51,7 @@ class Driver {
   decltype(&::cuStreamIsCapturing) cuStreamIsCapturing = nullptr;
   decltype(&::cuStreamGetId) cuStreamGetId = nullptr;
   decltype(&::cuTensorMapEncodeTiled) cuTensorMapEncodeTiled = nullptr;
-  // Debug checks only: everything else neither allocates nor waits.
+  // For debug checks only: nothing else allocates or waits.
   decltype(&::cuMemHostAlloc) cuMemHostAlloc = nullptr;
   decltype(&::cuMemFreeHost) cuMemFreeHost = nullptr;
   decltype(&::cuStreamSynchronize) cuStreamSynchronize = nullptr;

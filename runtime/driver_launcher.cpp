@@ -12,15 +12,15 @@
 namespace attnjit::runtime {
 namespace {
 
-/// Everything that a map depends on.
+/// Compares everything a map depends on.
 bool same(const TensorMapRequest& a, const TensorMapRequest& b) {
   return a.rows.data == b.rows.data && a.rows.token_stride == b.rows.token_stride &&
          a.rows.head_stride == b.rows.head_stride && a.tokens == b.tokens && a.heads == b.heads &&
          a.columns == b.columns && a.box_rows == b.box_rows && a.element == b.element && a.box_columns == b.box_columns;
 }
 
-/// The maps that a thread had encoded last for one place among a launch's maps. Layers come with other pointers, and
-/// q of one call never takes the room of its k, so that however the tensors lie a call finds all maps of a recent one.
+/// The tensor maps this thread encoded most recently for one position among a launch's maps. Model layers use different
+/// pointers, and q never evicts k, so a call finds all maps of a recent one wherever its tensors are.
 class MapsOfPlace {
  public:
   const kernel::TensorMap* find(const TensorMapRequest& request) {
@@ -32,7 +32,7 @@ class MapsOfPlace {
     }
     return nullptr;
   }
-  /// In the place of the oldest.
+  /// Replaces the oldest.
   void keep(const TensorMapRequest& request, const kernel::TensorMap& map) {
     last_ = (newest_ = (newest_ + 1) % kKept);
     data_[last_] = request.rows.data;
@@ -42,10 +42,10 @@ class MapsOfPlace {
 
  private:
   static constexpr std::size_t kKept = 16;
-  std::size_t last_ = 0;                   // found or kept
-  std::size_t newest_ = 0;                 // kept
-  std::array<const void*, kKept> data_{};  // of the requests, close together
-  // A request of no tokens, as these are at first, is never made: no empty tensor has a map.
+  std::size_t last_ = 0;                   // last found or kept
+  std::size_t newest_ = 0;                 // last kept
+  std::array<const void*, kKept> data_{};  // pointers of the requests, kept contiguous
+  // A default request (no tokens) never matches: an empty tensor has no map.
   std::array<TensorMapRequest, kKept> requests_{};
   std::array<kernel::TensorMap, kKept> maps_{};
 };
@@ -58,7 +58,7 @@ thread_local constinit std::array<MapsOfPlace, kPlaces> kept_maps{};
 int DriverLauncher::tile_counter(int plan) {
   TileCounters& counters = kernels_[plan].tile_counters();
   if (is_captured(driver_, stream_)) return kernel::kNoTileCounter;
-  // Each context has counters of its own, so one number serves for all legacy default streams, and saves a question.
+  // Each context has its own counters, so one number serves all legacy default streams and saves a driver query.
   if (is_legacy_default(stream_)) return counters.of_stream(TileCounters::kLegacyDefaultStream);
   return counters.of_stream(stream_id(driver_, stream_));
 }
@@ -84,7 +84,7 @@ void DriverLauncher::encode(const TensorMapRequest& request, kernel::TensorMap& 
 }
 
 void DriverLauncher::encode_anew(const TensorMapRequest& request, kernel::TensorMap& map) const {
-  // Dims from the innermost: columns, heads, tokens. The innermost stride is one element, and not told.
+  // Dims from the innermost: columns, heads, tokens. The innermost stride is one element and is not passed.
   const cuuint64_t dims[3] = {static_cast<cuuint64_t>(request.columns), static_cast<cuuint64_t>(request.heads),
                               static_cast<cuuint64_t>(request.tokens)};
   const cuuint64_t strides[2] = {static_cast<cuuint64_t>(request.rows.head_stride * request.element_bytes()),
@@ -96,7 +96,7 @@ void DriverLauncher::encode_anew(const TensorMapRequest& request, kernel::Tensor
   const CUtensorMapDataType type = words                                          ? CU_TENSOR_MAP_DATA_TYPE_UINT32
                                    : request.element == kernel::Element::kFloat16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
                                                                                   : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
-  CUtensorMap encoded;  // aligned as its own header says, which is more than kernels ask for in newer ones
+  CUtensorMap encoded;  // aligned as its own header says, which in newer headers is more than kernels need
   const CUresult result = driver_.cuTensorMapEncodeTiled(
       &encoded, type, 3, const_cast<void*>(request.rows.data), dims, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
       words ? CU_TENSOR_MAP_SWIZZLE_NONE : CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,

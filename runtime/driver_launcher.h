@@ -1,4 +1,4 @@
-// Launcher by the driver.
+// The Launcher that uses the CUDA driver.
 #pragma once
 
 #include <cuda.h>
@@ -17,8 +17,8 @@ namespace attnjit::runtime {
 
 /// Where a call's workspace may come from.
 struct WorkspaceSource {
-  const ArgumentCheck& check;  // of the operator, for messages
-  const Workspace& given;      // by the caller, with the call
+  const ArgumentCheck& check;  // the operator's, for messages
+  const Workspace& given;      // passed by the caller with the call
   const ReservedWorkspaces& reserved;
 };
 
@@ -28,10 +28,10 @@ class DriverLauncher final : public Launcher {
   DriverLauncher(const Driver& driver, const LoadedKernels& kernels, CUstream stream, const WorkspaceSource& source)
       : driver_(driver), kernels_(kernels), stream_(stream), source_(source) {}
 
-  /// Encoded anew only when pointer, shape or a stride differ from those of a recent call on this thread.
+  /// Re-encodes only if the pointer, shape or a stride differs from that of a recent call on this thread.
   void encode(const TensorMapRequest& request, kernel::TensorMap& map) override;
   int tile_counter(int plan) override;
-  /// Throws Error(kInvalidArgument) where neither the caller's nor what was reserved is large enough.
+  /// Throws Error(kInvalidArgument) if neither the caller's nor the reserved workspace is large enough.
   void* workspace(std::size_t bytes) override;
   void launch(const Step& step, const void* args) override;
 
@@ -42,8 +42,8 @@ class DriverLauncher final : public Launcher {
   const LoadedKernels& kernels_;
   CUstream stream_;
   const WorkspaceSource& source_;
-  std::size_t place_ = 0;             // of the next map among the call's
-  std::optional<HeldLogLines> held_;  // until the workspace is another call's: the host's callback may make one
+  std::size_t place_ = 0;             // index of the next map of the call
+  std::optional<HeldLogLines> held_;  // released after the workspace: the host's callback may itself make a call
   CallWorkspace workspace_;
 };
 

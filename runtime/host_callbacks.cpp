@@ -13,7 +13,7 @@
 namespace attnjit::runtime {
 namespace {
 
-/// A Context's log callback, shared by the lines that are held for it.
+/// A Context's log callback, shared by the lines held for it.
 struct Log {
   explicit Log(LogCallback callback) : call(std::move(callback)) {}
   LogCallback call;
@@ -26,8 +26,8 @@ struct Line {
   std::string message;
 };
 
-/// What this thread does for callbacks. Plain numbers, and a list that is there only while somebody holds lines: no
-/// thread has a destructor to run for it.
+/// This thread's callback state. Plain integers, and a list that exists only while lines are held, so no thread has a
+/// destructor to run.
 thread_local constinit int callbacks_running = 0;
 thread_local constinit std::vector<Line>* held_lines = nullptr;
 thread_local constinit int holders = 0;
@@ -55,7 +55,7 @@ void has_thrown(Log& log, const char* what) noexcept {
 void tell(Log& log, LogLevel level, const std::string& message) noexcept {
   try {
     const CallbackStay stay;
-    log.call(level, shown_lines(message));  // UTF-8, and nothing that commands a terminal
+    log.call(level, shown_lines(message));  // UTF-8, without terminal control characters
     return;
   } catch (const std::exception& error) {
     has_thrown(log, error.what());
@@ -87,7 +87,7 @@ LogCallback guard_log(LogCallback log) {
         if (held_lines == nullptr) held_lines = new std::vector<Line>;
         held_lines->push_back({log, level, message});
         return;
-      } catch (const std::bad_alloc&) {  // told at once, then
+      } catch (const std::bad_alloc&) {  // no memory to hold it: log it now
       }
     }
     tell(*log, level, message);

@@ -1,9 +1,9 @@
-// The one place where the library calls code of its host: every callback of a Context is wrapped here before anybody
-// else gets to see it.
+// The only place where the library calls host code: every callback of a Context is wrapped here before anything else
+// sees it.
 //
-// What goes wrong in a log callback never costs a request. A callback may use the library, also make the very operator
-// that it is told of: inside one a thread waits for nobody (cache::KernelCache::Request::alone) and is told of nothing,
-// so that neither a wait for itself nor an endless nesting can come of it.
+// A failing log callback never fails a request. A callback may use the library, even create the very operator it is
+// being notified about: inside a callback, a thread waits for no other thread (cache::KernelCache::Request::alone) and
+// gets no further callbacks, so it can neither deadlock on itself nor recurse forever.
 #pragma once
 
 #include "attnjit/context.hpp"
@@ -12,21 +12,21 @@
 
 namespace attnjit::runtime {
 
-/// Never throws, whatever `log` does: a line that it throws at goes to stderr, the first time with a word on why. A
-/// line that a callback of this thread gives rise to is dropped, unless it is a warning, which goes to stderr.
+/// Never throws, whatever `log` does: if `log` throws, the line goes to stderr, the first time with the reason. Lines
+/// logged from inside a callback on this thread are dropped, except warnings, which go to stderr.
 LogCallback guard_log(LogCallback log);
-/// What `miss` throws passes through: an engine refuses to compile in that way. Not called from within a callback.
-/// Empty stays empty.
+/// Exceptions from `miss` pass through: that is how an engine refuses to compile. Not called from inside a callback. An
+/// empty callback stays empty.
 MissCallback guard_miss(MissCallback miss);
 
-/// Warnings to stderr: what a Context without a log callback does.
+/// Warnings to stderr: the default for a Context without a log callback.
 void log_warnings_to_stderr(LogLevel level, const std::string& message);
 
-/// Whether this thread is inside a callback of its host.
+/// Whether this thread is inside a host callback.
 bool inside_host_callback();
 
-/// While one lives, guarded logs of this thread keep their lines, and tell them when it ends. For work during which
-/// others wait for this thread: the host may hold a lock in its callback for which one of those already has it.
+/// While one is alive, guarded logs of this thread buffer their lines; its destructor delivers them. Use it around work
+/// other threads wait for: the host's callback may need a lock that one of those threads holds.
 class HeldLogLines {
  public:
   HeldLogLines();

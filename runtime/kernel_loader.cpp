@@ -18,7 +18,7 @@
 namespace attnjit::runtime {
 namespace {
 
-/// Version of the grammar of keys: raised when the meaning of a field changes.
+/// Version of the key format; raise it when the meaning of a field changes.
 constexpr int kKeySchema = 1;
 constexpr const char* kCompilerName = "nvrtc";
 
@@ -41,13 +41,12 @@ jit::NvrtcSearch nvrtc_search(const KernelLoaderOptions& options) {
   return search;
 }
 
-/// Thrown within this file only, so that load() can try another compiler's cubin.
+/// Internal to this file: lets load() try another compiler's cubin.
 struct CubinRefused {
   std::string reason;
 };
 
-/// Thrown within this file only: the driver failed over this cubin, and `error` is what the user is told where no other
-/// can be had.
+/// Internal to this file: the driver failed to load this cubin. `error` is reported if no other cubin can be had.
 struct CubinFailed {
   Error error;
 };
@@ -62,7 +61,7 @@ void check_load(const Driver& driver, CUresult result, const char* call) {
   }
 }
 
-/// Thrown within this file only, through the cache: no kernel for the target at hand, but one for the next.
+/// Internal to this file, thrown through the cache: no kernel for the current target, but one for the next.
 struct FoundForLaterTarget {
   std::shared_ptr<const cache::Entry> entry;
 };
@@ -115,7 +114,7 @@ void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream, La
     config.numAttrs = 1;
   }
   void* arguments[] = {const_cast<void*>(params)};
-  // A CUkernel stands for a CUfunction of whichever context launches it (CUDA driver API, cuLaunchKernelEx).
+  // A CUkernel passed as a CUfunction resolves to the launching context (CUDA driver API, cuLaunchKernelEx).
   const CUresult result = driver_.cuLaunchKernelEx(&config, reinterpret_cast<CUfunction>(kernel_), arguments, nullptr);
   if (result != CUDA_SUCCESS) [[unlikely]] {
     throw Error(Status::kDriverError,
@@ -210,7 +209,7 @@ cache::CompilerWish KernelLoader::compiler_wish(const KernelPlan& plan, const ca
   wish.accepts = [this, key = fields.key().hex()](const cache::CompilerId& compiler) {
     return !refused_.contains(key, compiler);
   };
-  // A checksum says that a row is as it was written, not that the right thing was written.
+  // A checksum only proves that a row is unchanged, not that it holds the right cubin.
   wish.fault = [&plan, target = jit::Target::parse(fields.target)](const cache::Entry& entry) {
     const std::string wanted = plan.spec.entry();
     if (entry.entry_point != wanted)
@@ -224,7 +223,7 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
   cache::KernelCache::Request request{.fields = key_fields(plan), .wish = {}, .recompile = recompile, .on_miss = {}};
   request.wish = compiler_wish(plan, request.fields);
   request.alone = inside_host_callback();
-  const HeldLogLines held;  // until no other thread waits for this one
+  const HeldLogLines held;  // released once no other thread waits for this one
   std::string trouble;
   request.on_miss = [&](const std::string& store_trouble) {
     trouble = store_trouble;
@@ -243,7 +242,7 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
   }
 }
 
-/// Runs before the cache compiles or waits; what it throws reaches prepare().
+/// Runs before the cache compiles or waits; exceptions propagate to prepare().
 void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& fields, const std::string& store_trouble) {
   const MissPolicy policy = miss_policy_;
   if (policy == MissPolicy::kError) {
@@ -268,8 +267,8 @@ void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& field
   }
 }
 
-/// Where NVRTC does not know the device's most wanted target, kernels were compiled for one of the others. Who may
-/// compile finds that out by asking NVRTC; who may not has to look.
+/// If NVRTC does not know the device's preferred target, kernels were compiled for a later one in the list. A context
+/// that may compile learns that from NVRTC; one that may not has to look in the cache.
 std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const KernelPlan& plan) {
   std::size_t first = 0;
   {
@@ -363,7 +362,7 @@ std::shared_ptr<const LoadedKernel> KernelLoader::find_or_load(const KernelPlan&
       }
       ++loads_;
       refused_.forget(found.entry->fields.key().hex(), found.entry->compiler);
-      // There is a better one now. Before that a refused row stays: another machine's driver may take it.
+      // There is a working one now. Refused rows stayed until here: another machine's driver may accept them.
       if (found.tier == cache::Tier::kCompiled) {
         for (const auto& entry : refused_entries) {
           if (entry->compiler != found.entry->compiler) cache_.evict(entry->fields, entry->compiler);
@@ -386,7 +385,7 @@ std::shared_ptr<const LoadedKernel> KernelLoader::find_or_load(const KernelPlan&
       options_.log(LogLevel::kWarning, message + "; trying another compiler's");
     } catch (const CubinFailed& failed) {
       if (found.tier == cache::Tier::kCompiled) throw failed.error;
-      // Whatever is wrong with it, it was wrong for whoever stored it, too: nobody else is to meet it.
+      // Whatever is wrong with it was wrong when it was stored, so remove it for everyone.
       const std::string message =
           fmt::format("the stored cubin of {} for {} that {} made cannot be loaded: {}", plan.spec.family,
                       found.entry->fields.target, compiler_text(found.entry->compiler), failed.error.what());

@@ -1,5 +1,5 @@
-// KernelPlan -> a kernel that can be launched. The only place where jit, cache and driver meet: look up,
-// compile on a miss, load, and answer a driver that refuses a cubin.
+// KernelPlan -> launchable kernel. The only place where jit, cache and driver meet: look up, compile on a miss, load,
+// and handle a driver that refuses a cubin.
 #pragma once
 
 #include <cuda.h>
@@ -29,14 +29,14 @@ namespace attnjit::runtime {
 
 class Driver;
 
-/// What a driver (13000 for CUDA 13.0) is asked for. Before 12.3 a CUDA graph has no edge that stands for an overlap,
-/// and capturing one fails; a kernel that waits for its prerequisites itself is right in either order.
+/// The launch order to request from a driver (13000 for CUDA 13.0). Before 12.3 CUDA graphs have no edge for
+/// programmatic dependent launch, and capturing one fails. A kernel that waits for its prerequisites itself is correct
+/// in either order.
 constexpr LaunchOrder served_order(LaunchOrder wanted, int driver_version) {
   return driver_version < 12030 ? LaunchOrder::kAfterPrevious : wanted;
 }
 
-/// A cubin in the driver's hands. Not tied to a CUDA context: the driver loads it into each one that launches
-/// it.
+/// A cubin loaded by the driver. Not tied to a CUDA context: the driver loads it into each context that launches it.
 class LoadedKernel {
  public:
   LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device,
@@ -45,10 +45,10 @@ class LoadedKernel {
   LoadedKernel(const LoadedKernel&) = delete;
   LoadedKernel& operator=(const LoadedKernel&) = delete;
 
-  /// One-dimensional grid of `ctas`; `params` is the kernel's one parameter. Throws Error(kDriverError).
+  /// Launches a one-dimensional grid of `ctas`; `params` is the kernel's only parameter. Throws Error(kDriverError).
   void launch(unsigned ctas, const void* params, CUstream stream,
               LaunchOrder order = LaunchOrder::kAfterPrevious) const;
-  /// Of this module, for launches of whichever operator.
+  /// This module's counters, shared by all operators that launch it.
   TileCounters& tile_counters() const { return tile_counters_; }
 
  private:
@@ -62,7 +62,7 @@ class LoadedKernel {
 };
 
 struct KernelLoaderOptions {
-  std::vector<jit::Target> targets;  // that serve the device, most wanted first; not empty
+  std::vector<jit::Target> targets;  // the device's targets, in order of preference; not empty
   std::optional<CUdevice> device;    // empty: compile only
   std::string cache_path;
   CompilerPolicy compiler = CompilerPolicy::kNewest;
@@ -79,39 +79,38 @@ class KernelLoader {
  public:
   explicit KernelLoader(KernelLoaderOptions options);
 
-  /// Compiles or finds a kernel; needs no driver. `recompile` ignores what the cache has. Throws MissError when a
-  /// kernel is missing and the miss policy forbids to compile it.
+  /// Finds a kernel in the cache or compiles it; needs no driver. `recompile` ignores the cache. Throws MissError if
+  /// the kernel is missing and the miss policy forbids compiling it.
   cache::Found prepare(const KernelPlan& plan, bool recompile = false);
-  /// prepare(), then loads it into the driver; each kernel of this loader is loaded once.
+  /// prepare(), then loads the kernel into the driver. Each kernel is loaded once per loader.
   std::shared_ptr<const LoadedKernel> load(const KernelPlan& plan);
 
-  /// Whether this process was forked while another thread was inside: then not even the destructor may run.
+  /// Whether this process was forked while another thread was inside. If so, not even the destructor may run.
   bool forked_amidst() const { return calls_.forked_amidst(); }
   bool has_device() const { return options_.device.has_value(); }
   void set_miss_policy(MissPolicy policy) { miss_policy_ = policy; }
   MissPolicy miss_policy() const { return miss_policy_; }
   CacheCounters counters() const;
 
-  /// The key fields under which a plan is cached.
+  /// The key fields a plan is cached under.
   cache::KeyFields key_fields(const KernelPlan& plan) const { return key_fields(plan, target()); }
-  /// What is compiled for: the most wanted target, or the first after it that NVRTC knows, once it had to be
-  /// asked.
+  /// The target to compile for: the preferred one, or the first after it that NVRTC knows, once NVRTC had to be asked.
   jit::Target target() const;
   const jit::Templates& templates() const { return *templates_; }
   cache::KernelCache& cache() { return cache_; }
-  /// The compiler of kernels that need at least this version; as Compilers::get().
+  /// The compiler for kernels that need at least this version; see Compilers::get().
   const jit::Nvrtc& nvrtc(jit::CompilerVersion oldest = jit::kOldestNvrtc) { return compilers_.get(oldest); }
-  /// Whether it can be loaded without compiling anything.
+  /// Whether it can be loaded without compiling.
   bool is_cached(const KernelPlan& plan);
-  /// An operator got slower kernels than its fastest; the first time the warning is logged.
+  /// Counts an operator that got slower kernels than its fastest; logs the warning the first time.
   void count_fallback(const std::string& warning);
 
  private:
   const std::string& source_digest(const jit::KernelSpec& spec) const;
   cache::KeyFields key_fields(const KernelPlan& plan, const jit::Target& target) const;
-  /// For the kernel of these fields; `plan` must outlive it.
+  /// For the kernel with these fields; `plan` must outlive it.
   cache::CompilerWish compiler_wish(const KernelPlan& plan, const cache::KeyFields& fields);
-  /// prepare(), whose error says what the driver refused before.
+  /// prepare(), whose error includes earlier refusals by the driver.
   cache::Found prepare_after_refusals(const KernelPlan& plan);
   cache::Found prepare_for_some_target(const KernelPlan& plan, bool recompile);
   cache::Found prepare_for_target(const KernelPlan& plan, bool recompile);
@@ -121,7 +120,7 @@ class KernelLoader {
   std::shared_ptr<const LoadedKernel> find_or_load(const KernelPlan& plan);
   cache::Entry compile(const KernelPlan& plan, const cache::KeyFields& fields);
 
-  mutable process::Occupancy calls_;  // that use what follows
+  mutable process::Occupancy calls_;  // threads using the members below
   KernelLoaderOptions options_;
   Compilers compilers_;
   std::shared_ptr<const jit::Templates> templates_;
@@ -129,7 +128,7 @@ class KernelLoader {
   std::atomic<MissPolicy> miss_policy_;
   RefusedCubins refused_;
   cache::Count loaded_hits_{0}, refusals_{0}, loads_{0}, refused_cubins_{0}, fallbacks_{0}, load_nanoseconds_{0};
-  mutable std::mutex mutex_;                                                     // guards what follows
+  mutable std::mutex mutex_;                                                     // guards the members below
   std::size_t target_ = 0;                                                       // index into options_.targets
   mutable std::unordered_map<std::string, std::string> source_digests_;          // by family
   std::unordered_map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;  // by key

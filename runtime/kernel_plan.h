@@ -1,4 +1,4 @@
-// One kernel that an operator may launch: its spec (what is compiled) and what a launch of it always needs.
+// One kernel an operator may launch: its spec (what to compile) and what every launch of it needs.
 #pragma once
 
 #include <string>
@@ -8,15 +8,22 @@
 
 namespace attnjit::runtime {
 
+/// An operator's config as text.
+struct OperatorText {
+  std::string json;
+  std::string (*to_words)(const std::string& json) = nullptr;  // as KEY=VALUE command-line words
+};
+
 struct KernelPlan {
   jit::KernelSpec spec;
   int threads = 0;
   int smem_bytes = 0;
-  std::string operator_config{};  // for which operator, as JSON; set where a family is chosen, told when it is missing
-  jit::CompilerVersion oldest_compiler = jit::kOldestNvrtc;  // that builds it; likewise
+  // Set when a family is chosen:
+  OperatorText serves{};                                     // the operator it serves
+  jit::CompilerVersion oldest_compiler = jit::kOldestNvrtc;  // the oldest that builds it
 };
 
-/// Makes the plan of a KernelConfig: everything follows from the config and the names of its family.
+/// Builds the plan of a KernelConfig from the config and the names of its family.
 template <class Config>
 KernelPlan make_plan(const char* family, const char* config_type, const char* params_type, const Config& config) {
   return {{family, config_type, params_type, jit::fields_of(config)}, threads(config), smem_bytes(config)};

@@ -1,5 +1,4 @@
-// What stands around every call of a host that may wait or compile: no cancellation, the exit of the process, and
-// forks.
+// Wraps every host call that may wait or compile: blocks thread cancellation and handles process exit and forks.
 #pragma once
 
 #include <new>
@@ -12,7 +11,7 @@
 
 namespace attnjit::runtime {
 
-/// Runs `body`. Calls nest.
+/// Runs `body`. Calls may nest.
 template <class Body>
 auto library_call(const Body& body) {
   const process::NoCancellation no_cancellation;
@@ -35,7 +34,7 @@ auto library_call(const Body& body) {
   }
 }
 
-/// One that uses a loader, which may not be used in a child that was forked while another thread used it.
+/// For calls that use a loader, which is unusable in a child forked while another thread was using it.
 template <class Body>
 auto loader_call(process::Occupancy& loader, const Body& body) {
   return library_call([&] {

@@ -1,14 +1,15 @@
-// What a driver's answer to a cubin says: of the cubin, or of something else.
+// Classifies the driver's load errors: whether they are about the cubin or something else.
 #pragma once
 
 #include <cuda.h>
 
 namespace attnjit::runtime {
 
-/// The driver's words for "this cubin is not for me": made by a newer compiler, or for another SM.
+/// The driver rejects the cubin itself: it was made by a newer compiler, or for another SM.
 bool refuses_cubin(CUresult result);
 
-/// Whether a failure to load says nothing of the cubin: memory, the driver's state, or a device that failed before.
+/// Whether a load failure is unrelated to the cubin: out of memory, the driver's state, or a device that failed
+/// earlier.
 bool says_nothing_of_cubin(CUresult result);
 
 }  // namespace attnjit::runtime

@@ -1,4 +1,4 @@
-// The kernels of an operator, beside its plans: loaded where there is a device, else only compiled and kept.
+// An operator's kernels, parallel to its plans: loaded if there is a device, else only compiled and cached.
 #pragma once
 
 #include <memory>

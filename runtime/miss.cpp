@@ -8,12 +8,11 @@
 #include <utility>
 
 #include "cache/shown_text.h"
-#include "runtime/operator_config.h"
 
 namespace attnjit::runtime {
 namespace {
 
-/// The text as one word of a POSIX shell, in plain ASCII where it is no UTF-8: a host's callback is given nothing else.
+/// Quotes the text as one POSIX shell word, as plain ASCII if it is not valid UTF-8: host callbacks get only UTF-8.
 std::string quoted(const std::string& text) {
   const bool plain = !text.empty() && std::ranges::all_of(text, [](unsigned char letter) {
     return std::isalnum(letter) ||
@@ -35,19 +34,18 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
-std::string command_for(const Miss& miss, const MissPlace& place) {
-  if (miss.operator_config.empty()) return "";
+std::string command_for(const Miss& miss, const OperatorText& serves, const MissPlace& place) {
+  if (!serves.to_words) return "";
   std::string command;
   if (!place.template_dir.empty()) command = fmt::format("ATTNJIT_TEMPLATE_DIR={} ", quoted(place.template_dir));
   command += "attnjit precompile-cache";
   if (!place.store_path.empty()) {
     command += fmt::format(" --cache {}", quoted(std::filesystem::path(place.store_path).parent_path().string()));
   }
-  return command +
-         fmt::format(" --arch {} --config {}", miss.arch, to_words(operator_config_from_json(miss.operator_config)));
+  return command + fmt::format(" --arch {} --config {}", miss.arch, serves.to_words(serves.json));
 }
 
-/// Where the kernel is not, or may be.
+/// Where the kernel was not found, where it may be but cannot be read, or why the one found is refused.
 std::string where_text(const Miss& miss, const MissPlace& place) {
   switch (miss.reason) {
     case MissReason::kCubinRefused: return fmt::format("of which there is one, but {}", miss.why);
@@ -100,7 +98,7 @@ void check_miss_policy(const std::string& name, MissPolicy policy) {
 
 Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy,
                    MissCause cause) {
-  Miss miss{.operator_config = plan.operator_config,
+  Miss miss{.operator_config = plan.serves.json,
             .kernel_config = fields.config,
             .family = fields.family,
             .arch = fields.target,
@@ -109,8 +107,8 @@ Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const
             .policy = policy,
             .reason = cause.reason,
             .why = shown_lines(cause.why)};
-  // Another compile would make the cubin again that was refused.
-  if (cause.reason != MissReason::kCubinRefused) miss.command = command_for(miss, place);
+  // Compiling again would only reproduce the refused cubin.
+  if (cause.reason != MissReason::kCubinRefused) miss.command = command_for(miss, plan.serves, place);
   return miss;
 }
 

@@ -1,4 +1,4 @@
-// A miss as it is told: the policies' names, and a Miss with the command line that would have prevented it.
+// Reporting of misses: names of the policies, and a Miss with the command line that would have prevented it.
 #pragma once
 
 #include <optional>
@@ -13,10 +13,10 @@ namespace attnjit::runtime {
 
 /// "allow", "warn" or "error"; throws Error(kInvalidArgument) that begins with `name` and says what is allowed.
 MissPolicy parse_miss_policy(const std::string& name, std::string_view text);
-/// Throws if the value is none of the enumerators (a C program may have cast an int).
+/// Throws if the value is not an enumerator (a C program may have cast an int).
 void check_miss_policy(const std::string& name, MissPolicy policy);
 
-/// Where the kernels of a Context come from.
+/// Where a Context's kernels come from.
 struct MissPlace {
   std::string store_path;    // the cache file; empty: memory only
   std::string template_dir;  // empty: the library's own templates
@@ -29,9 +29,9 @@ struct MissCause {
 
 Miss describe_miss(const KernelPlan& plan, const cache::KeyFields& fields, const MissPlace& place, MissPolicy policy,
                    MissCause cause = {});
-/// What helps where a driver refuses the cubin that would be made again.
+/// Advice for a driver that refuses a cubin which compiling again would only reproduce.
 extern const char kWhatServesThisDriver[];
-/// For the warning and for MissError: which operator, which kernel, where it was looked for or why not, what to do.
+/// Text for the warning and for MissError: the operator, the kernel, where it was looked up or why not, and what to do.
 std::string miss_text(const Miss& miss, const MissPlace& place);
 
 }  // namespace attnjit::runtime

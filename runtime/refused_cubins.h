@@ -1,4 +1,4 @@
-// Which cubins this process's driver has refused to load.
+// Cubins that this process's driver refused to load.
 #pragma once
 
 #include <map>
@@ -10,13 +10,13 @@
 
 namespace attnjit::runtime {
 
-/// A refusal applies to one kernel compiled by one compiler: a driver may refuse one cubin of a compiler and load all
-/// its others. Thread-safe.
+/// A refusal covers one kernel compiled by one compiler: a driver may refuse one of a compiler's cubins and load all
+/// others. Thread-safe.
 class RefusedCubins {
  public:
-  /// `reason` is the whole sentence: which driver, which cubin, what it said.
+  /// `reason` is a whole sentence: which driver, which cubin, and the driver's error.
   void add(const std::string& key, const cache::CompilerId& compiler, const std::string& reason);
-  /// That compiler's new cubin of the kernel was loaded.
+  /// Called when that compiler's new cubin of the kernel has loaded.
   void forget(const std::string& key, const cache::CompilerId& compiler);
   bool contains(const std::string& key, const cache::CompilerId& compiler) const;
   /// Why a cubin of this kernel was refused; empty if none was.
@@ -25,7 +25,7 @@ class RefusedCubins {
  private:
   using Cubin = std::pair<std::string, std::string>;  // key, compiler with version
 
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::map<Cubin, std::string> reasons_;
 };
 

@@ -7,8 +7,8 @@
 namespace attnjit::runtime {
 
 SmFeatures sm_features(const jit::Target& target) {
-  // Per compute capability: CUDA programming guide, "Technical Specifications per Compute Capability". The
-  // opt-in limit of a CTA is the SM's shared memory less the 1 KB that the driver keeps.
+  // Per compute capability: CUDA programming guide, "Technical Specifications per Compute Capability". A CTA's opt-in
+  // limit is the SM's shared memory minus the 1 KB the driver reserves.
   constexpr int kKiB = 1024;
   int smem_per_sm = 0;
   switch (target.number()) {
@@ -21,8 +21,7 @@ SmFeatures sm_features(const jit::Target& target) {
     case 103:
     case 110: smem_per_sm = 228 * kKiB; break;
     default:
-      // 12.x has 100 KB. A later SM than any known here is planned with the least, which every SM has had so
-      // far.
+      // 12.x has 100 KB. Unknown later SMs are planned with 100 KB as well, the minimum of all SMs so far.
       if (target.major >= 8) smem_per_sm = 100 * kKiB;
   }
   if (smem_per_sm == 0) {

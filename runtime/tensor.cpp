@@ -8,6 +8,7 @@
 
 #include "attnjit/context.hpp"
 #include "attnjit/error.hpp"
+#include "runtime/dtypes.h"
 
 #ifndef ATTNJIT_VERSION
 #error "the build defines ATTNJIT_VERSION as the project's version, a string literal"
@@ -15,9 +16,6 @@
 
 namespace attnjit {
 namespace {
-
-/// kDLFloat8_e4m3fn of DLPack 1.1; the header that is built against may be older than the caller's.
-constexpr int kDlpackFloat8E4M3Fn = 10;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(Status::kInvalidArgument, message); }
 
@@ -27,7 +25,7 @@ void check_rank(std::int64_t rank) {
   }
 }
 
-/// Strides of a dense tensor. A dim of size 0 counts as 1, as it does in NumPy and PyTorch.
+/// Strides of a dense tensor. A dim of size 0 counts as 1, as in NumPy and PyTorch.
 void set_row_major_strides(Tensor& tensor) {
   std::int64_t stride = 1;
   for (int dim = tensor.rank - 1; dim >= 0; --dim) {
@@ -50,7 +48,7 @@ void check_sizes(const Tensor& tensor) {
 Tensor with_shape(const void* data, DType dtype, std::initializer_list<std::int64_t> shape) {
   check_rank(static_cast<std::int64_t>(shape.size()));
   Tensor tensor;
-  tensor.data = const_cast<void*>(data);  // one view type for inputs and outputs: an operator writes only its outputs
+  tensor.data = const_cast<void*>(data);  // one view type for inputs and outputs; operators write only to outputs
   tensor.dtype = dtype;
   tensor.rank = static_cast<int>(shape.size());
   std::copy(shape.begin(), shape.end(), tensor.shape.begin());
@@ -78,17 +76,9 @@ std::string_view dlpack_code_name(int code) {
   }
 }
 
-/// A DLPack dtype as one number: a call has up to twelve to look up.
-constexpr unsigned packed(unsigned code, unsigned bits, unsigned lanes = 1) { return code << 24 | bits << 16 | lanes; }
-
 DType dtype_of(const DLDataType& type) {
-  switch (packed(type.code, type.bits, type.lanes)) {
-    case packed(kDLFloat, 16): return DType::kFloat16;
-    case packed(kDLBfloat, 16): return DType::kBFloat16;
-    case packed(kDlpackFloat8E4M3Fn, 8): return DType::kFloat8E4M3;
-    case packed(kDLFloat, 32): return DType::kFloat32;
-    case packed(kDLInt, 32): return DType::kInt32;
-    default: break;
+  for (const runtime::DTypeRow& row : runtime::kDTypes) {
+    if (type.code == row.dlpack_code && type.bits == row.bits && type.lanes == 1) return row.dtype;
   }
   if (type.lanes == 1 && type.code == kDLInt && type.bits == 64) {
     fail("it is int64; lengths, page lists and indices must be int32: convert it");
@@ -100,7 +90,7 @@ DType dtype_of(const DLDataType& type) {
   fail(
       fmt::format("DLPack dtype code {} ({}), {} bits, {} lanes is none that attnjit takes: float16, bfloat16, "
                   "float32, int32, and float8 e4m3fn (code {}, 8 bits), each with 1 lane",
-                  type.code, dlpack_code_name(type.code), type.bits, type.lanes, kDlpackFloat8E4M3Fn));
+                  type.code, dlpack_code_name(type.code), type.bits, type.lanes, runtime::kDlpackFloat8E4M3Fn));
 }
 
 }  // namespace
@@ -108,25 +98,13 @@ DType dtype_of(const DLDataType& type) {
 const char* version() noexcept { return ATTNJIT_VERSION; }
 
 const char* to_string(DType dtype) noexcept {
-  switch (dtype) {
-    case DType::kFloat16: return "float16";
-    case DType::kBFloat16: return "bfloat16";
-    case DType::kFloat8E4M3: return "float8_e4m3";
-    case DType::kFloat32: return "float32";
-    case DType::kInt32: return "int32";
-  }
-  return "unknown dtype";
+  const runtime::DTypeRow* const row = runtime::dtype_row(dtype);
+  return row ? row->name : "unknown dtype";
 }
 
 int size_in_bytes(DType dtype) noexcept {
-  switch (dtype) {
-    case DType::kFloat16:
-    case DType::kBFloat16: return 2;
-    case DType::kFloat8E4M3: return 1;
-    case DType::kFloat32:
-    case DType::kInt32: return 4;
-  }
-  return 0;
+  const runtime::DTypeRow* const row = runtime::dtype_row(dtype);
+  return row ? row->bits / 8 : 0;
 }
 
 Tensor Tensor::contiguous(const void* data, DType dtype, std::initializer_list<std::int64_t> shape) {
@@ -157,12 +135,10 @@ Tensor Tensor::from_dlpack(const DLTensor& dl) {
 
   Tensor tensor;
   tensor.dtype = dtype_of(dl.dtype);
-  // An empty tensor may have no memory; a byte offset must not turn its null pointer into one that looks
-  // valid.
+  // An empty tensor may have a null pointer; a byte offset must not turn it into one that looks valid.
   if (dl.data != nullptr) tensor.data = static_cast<char*>(dl.data) + dl.byte_offset;
   if (dl.ndim == 0) {
-    // A scalar, which is how frameworks often keep a scale, is one element of one dim: rank 0 would say "not
-    // given".
+    // Frameworks often keep a scale as a scalar. Treat it as one dim of one element: rank 0 would mean "not given".
     tensor.rank = 1;
     tensor.shape[0] = 1;
     tensor.strides[0] = 1;
@@ -171,7 +147,7 @@ Tensor Tensor::from_dlpack(const DLTensor& dl) {
   if (dl.shape == nullptr) fail(fmt::format("a DLTensor of {} dims was given without a shape (null)", dl.ndim));
   tensor.rank = dl.ndim;
   std::int64_t signs = 0;
-  for (int dim = 0; dim < tensor.rank; ++dim) {  // a call of memcpy costs more than these few moves
+  for (int dim = 0; dim < tensor.rank; ++dim) {  // a memcpy call costs more than these few moves
     tensor.shape[dim] = dl.shape[dim];
     if (dl.strides != nullptr) tensor.strides[dim] = dl.strides[dim];
     signs |= dl.shape[dim];

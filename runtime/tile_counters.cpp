@@ -12,7 +12,8 @@ std::uint64_t TileCounters::next_instance() {
 }
 
 int TileCounters::of_stream(std::uint64_t stream_id) {
-  // The layers of a model share a module and a stream: the answer is that of the thread's last call, without the lock.
+  // A model's layers share a module and a stream, so the answer is usually that of the thread's last call; no lock
+  // needed.
   struct Last {
     std::uint64_t instance = 0;
     std::uint64_t stream_id = 0;

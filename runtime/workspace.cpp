@@ -11,7 +11,7 @@
 
 namespace attnjit::runtime {
 
-/// One allocation for a stream of a context.
+/// One allocation for one stream of a context.
 struct ReservedWorkspaces::Block {
   Block(const Driver& driver, CUcontext of, std::uint64_t number_of_context, CUstream on, std::uint64_t number,
         std::size_t size)
@@ -20,8 +20,8 @@ struct ReservedWorkspaces::Block {
   }
   ~Block() {
     const Driver& driver = Driver::get();
-    // A context that the host destroyed took its memory with it, and so did a driver that is shutting down. Another
-    // context may have its handle by now.
+    // If the host destroyed the context or the driver is shutting down, the memory is already gone. Another context may
+    // have the same handle by now.
     unsigned long long id = 0;
     if (driver.cuCtxGetId(context, &id) != CUDA_SUCCESS || id != context_id) return;
     if (driver.cuCtxPushCurrent(context) != CUDA_SUCCESS) return;
@@ -38,7 +38,7 @@ struct ReservedWorkspaces::Block {
   std::uint64_t stream_id;
   std::size_t bytes;
   CUdeviceptr address = 0;
-  std::mutex turn;  // of the calls that launch with it
+  std::mutex turn;  // held by a call while it launches with this block
 };
 
 ReservedWorkspaces::Place ReservedWorkspaces::place_of(CUstream stream) const {
@@ -74,13 +74,13 @@ void ReservedWorkspaces::reserve(CUstream stream, std::size_t bytes) {
   const auto is_there = [&] {
     return std::ranges::any_of(blocks_, [&](const auto& b) { return is_at(*b, place) && b->bytes >= bytes; });
   };
-  // One at a time, so that threads which reserve the same never hold it twice.
+  // One at a time, so threads that reserve the same workspace never hold it twice.
   const std::lock_guard reserving(reserving_);
   {
     const std::lock_guard lock(mutex_);
     if (is_there()) return;
   }
-  // The driver may wait for the device here, and calls must not wait for the driver: the list is not locked.
+  // The driver may wait for the device here, and calls must not wait for the driver, so the list is not locked.
   auto block =
       std::make_shared<Block>(Driver::get(), place.context, place.context_id, place.stream, *place.stream_id, bytes);
   const std::lock_guard lock(mutex_);
@@ -94,7 +94,7 @@ void ReservedWorkspaces::release(CUstream stream) {
         "release() frees memory that the graph may use which the stream is being captured for: call it before or "
         "after");
   }
-  std::vector<std::shared_ptr<Block>> freed;  // below, when the list is unlocked: the driver may wait for the device
+  std::vector<std::shared_ptr<Block>> freed;  // after the list is unlocked: the driver may wait for the device
   const std::lock_guard lock(mutex_);
   std::erase_if(blocks_, [&](const auto& block) {
     if (!is_at(*block, place)) return false;
@@ -110,7 +110,7 @@ CallWorkspace ReservedWorkspaces::find(CUstream stream) const {
     const std::lock_guard lock(mutex_);
     for (const auto& block : std::views::reverse(blocks_)) {
       if (!is_at(*block, place)) continue;
-      // Of a stream that is captured only the handle is known: the last stream that memory was reserved for has it now.
+      // For a captured stream only the handle is known: assume the stream that last reserved memory under that handle.
       place.stream_id = block->stream_id;
       if (found == nullptr || block->bytes > found->bytes) found = block;
     }

@@ -1,13 +1,13 @@
 # Writes OUTPUT, the definition of attnjit::tools::kGpuReport, from REPORT, the GPU suite's report ("" if there is
-# none). Of the report only what is shown is kept: the cases and digests in it are many.
+# none). Keeps only what is shown; the report has many cases and digests.
 # Run as: cmake -DREPORT=... -DOUTPUT=... -P EmbedGpuReport.cmake
 cmake_minimum_required(VERSION 3.25)
 
-# keep_members(VARIABLE KEEP PATH...): removes every member of the object at PATH that the list KEEP does not name.
+# keep_members(VARIABLE KEEP PATH...): removes every member of the object at PATH that is not in the list KEEP.
 function(keep_members variable keep)
   set(json "${${variable}}")
   string(JSON count LENGTH "${json}" ${ARGN})
-  # From the last to the first, because a removal moves the ones behind it.
+  # Last to first, because a removal shifts the members after it.
   while(count GREATER 0)
     math(EXPR count "${count} - 1")
     string(JSON name MEMBER "${json}" ${ARGN} ${count})

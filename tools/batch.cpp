@@ -14,7 +14,7 @@ namespace {
 constexpr int kMaxCount = 1 << 16;
 constexpr int kMaxLength = 1 << 24;
 
-/// Takes a number from 0 to `limit` off the front; false when there is none.
+/// Parses a number from 0 to `limit` at the start of the text and removes it; false if there is none.
 bool take_number(std::string_view& text, int limit, int& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || number < 0 || number > limit) return false;

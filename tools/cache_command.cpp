@@ -1,4 +1,4 @@
-// attnjit cache ls|stat|verify|clear|gc: looks after the cache file without compiling anything.
+// attnjit cache ls|stat|verify|clear|gc: manages the cache file without compiling anything.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -109,7 +109,7 @@ struct GcArguments : CacheArguments {
   std::optional<double> older_than_days;
 };
 
-/// Deletes by age, then by size. Without options it keeps the size cap, which a store that is only read does not.
+/// Deletes by age, then by size. Without options it enforces the size cap, which a store that is only read does not.
 Exit collect_garbage(const GcArguments& arguments) {
   const std::int64_t max_bytes = arguments.max_size.empty() ? cache::max_bytes_of_environment()
                                                             : cache::parse_size("--max-size", arguments.max_size);

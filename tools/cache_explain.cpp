@@ -1,4 +1,4 @@
-// attnjit cache explain: whether the kernels of an operator are cached, and if not, what about them is new.
+// attnjit cache explain: whether an operator's kernels are cached, and if not, what differs from the cached ones.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "attnjit/error.hpp"
+#include "operators/fallback.h"
+#include "operators/presets.h"
 #include "runtime/context_impl.h"
-#include "runtime/fallback.h"
-#include "runtime/presets.h"
 #include "tools/cache_view.h"
 #include "tools/command.h"
 #include "tools/config_words.h"
@@ -30,7 +30,7 @@ struct ExplainArguments : CacheArguments {
   std::vector<std::vector<std::string>> configs;
 };
 
-/// Of one key field: what a lookup wants and what an entry has; null where one of them has no such field.
+/// One key field: what the lookup wants and what an entry has; null where one of them lacks the field.
 struct Difference {
   std::string field;  // "target", "config.causal"
   Json wanted;
@@ -63,15 +63,15 @@ std::vector<Difference> compare(const cache::KeyFields& wanted, const cache::Key
   return differences;
 }
 
-/// What is to be known of one kernel of the operator.
+/// What is known about one kernel of the operator.
 struct Explanation {
   std::string operator_config;
   cache::KeyFields wanted;
   std::vector<const cache::Entry*> rows;  // with this key, one per compiler
   const cache::Entry* nearest = nullptr;  // if there are none: the entry with the fewest differences, newest first
-  std::vector<Difference> differences;    // of the nearest
-  std::string in_place_of{};              // the family whose kernels it serves in place of
-  bool replaced = false;                  // such kernels are there, so that it is not missed
+  std::vector<Difference> differences;    // to the nearest
+  std::string in_place_of{};              // the family whose kernels it replaces
+  bool replaced = false;                  // such replacements are cached, so it is not missed
 
   bool is_cached() const { return !rows.empty(); }
 };
@@ -97,7 +97,7 @@ std::string entry_text(const cache::Entry& entry) {
                      entry.local ? ", from local templates" : "");
 }
 
-/// Why a field differs, where that is not plain from its values.
+/// Why a field differs, if its values do not make that obvious.
 const char* remark(const std::string& field) {
   if (field == "source_digest") return "  (other template text: another version of the library, or local templates)";
   if (field == "options" || field == "schema") return "  (another version of the library)";
@@ -166,7 +166,8 @@ std::vector<runtime::OperatorConfig> wanted_operators(const ExplainArguments& ar
   return operators;
 }
 
-/// Of all kernels of an operator; and of those that serve in their place, if these are there and the others are not.
+/// Explains all kernels of an operator, and the ones that replace them if those are cached and the operator's own are
+/// not.
 std::vector<Explanation> explain_operator(const runtime::OperatorConfig& config, const Context& context,
                                           const std::vector<cache::Entry>& entries) {
   const auto explain_all = [&](const std::vector<runtime::KernelPlan>& plans) {
@@ -196,7 +197,7 @@ Exit explain_cache(const ExplainArguments& arguments) {
 
   std::vector<Explanation> explanations;
   for (const std::string& target : targets) {
-    // Only its key fields are wanted of this Context: it needs no cache and must not make one.
+    // This Context only provides key fields: it needs no cache and must not create one.
     ContextOptions options;
     options.device = ContextOptions::kNoDevice;
     options.arch = target;

@@ -1,4 +1,4 @@
-// attnjit cache export: each kernel as a cubin file that cuobjdump and nvdisasm read, with a JSON file beside it.
+// attnjit cache export: writes each kernel as a cubin file for cuobjdump and nvdisasm, with a JSON file next to it.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -36,13 +36,13 @@ bool is_among(const std::vector<std::string>& wanted, const std::string& name) {
   return wanted.empty() || std::ranges::find(wanted, name) != wanted.end();
 }
 
-/// "sm80_mha_varlen-sm_90a-nvrtc13.0-1d0691f9916d": sorts by what people look for, and is one kernel's.
+/// "sm80_mha_varlen-sm_90a-nvrtc13.0-1d0691f9916d": sorts by what people look for, and is unique to a kernel.
 std::string base_name(const cache::Entry& entry) {
   return fmt::format("{}-{}-{}{}.{}-{}", entry.fields.family, entry.fields.target, entry.compiler.name,
                      entry.compiler.major, entry.compiler.minor, entry.fields.key().hex().substr(0, 12));
 }
 
-/// A name that stays in its folder whatever a row says: no separators, no hidden file, no control characters.
+/// A name that cannot leave its folder whatever a row contains: no separators, no hidden file, no control characters.
 std::string safe_name(std::string name) {
   for (char& letter : name) {
     const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
@@ -55,7 +55,7 @@ std::string safe_name(std::string name) {
   return name;
 }
 
-/// Writes beside the name, then takes its place: a link of that name is replaced, and what it leads to is not touched.
+/// Writes a temporary file and renames it: a symbolic link with that name is replaced, and its target is not touched.
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   std::filesystem::path fresh = path;
   fresh += fmt::format(".{}.new", ::getpid());
@@ -65,7 +65,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
     ::unlink(fresh.c_str());
     throw std::runtime_error(fmt::format("{} cannot be written: {}", path.string(), std::strerror(error)));
   };
-  ::unlink(fresh.c_str());  // of a process with our number that was killed
+  ::unlink(fresh.c_str());  // left by a killed process with our process id
   const cache::FileDescriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   check(file.valid());
   while (!bytes.empty()) {
@@ -77,7 +77,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   check(::rename(fresh.c_str(), path.c_str()) == 0);
 }
 
-/// Writes both files; the JSON as it is also listed.
+/// Writes both files; returns the JSON for the listing.
 Json export_entry(const cache::Entry& entry, const std::filesystem::path& directory) {
   const std::string name = safe_name(base_name(entry));
   Json json = to_json(entry);
@@ -85,7 +85,7 @@ Json export_entry(const cache::Entry& entry, const std::filesystem::path& direct
   json["cubin_bytes"] = entry.image.size();
   json["log"] = entry.log;
   write_file(directory / (name + ".cubin"), {reinterpret_cast<const char*>(entry.image.data()), entry.image.size()});
-  // A log is the compiler's bytes, which need not be UTF-8.
+  // A log is raw compiler output, which need not be UTF-8.
   write_file(directory / (name + ".json"), json_text(json, 2) + "\n");
   return json;
 }
@@ -108,7 +108,7 @@ Exit export_cache(const ExportArguments& arguments) {
       ++local;
       continue;
     }
-    // One image at a time: together they may be larger than memory. A row that proves bad is gone by now, and told.
+    // One image at a time: all together may exceed memory. A row that turns out bad is deleted and reported by now.
     const auto entry = cache.store()->find(listed.fields, {.exactly = listed.compiler, .accepts = {}});
     if (!entry) continue;
     Json json = export_entry(*entry, directory);

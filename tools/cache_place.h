@@ -6,8 +6,8 @@
 
 namespace attnjit::tools {
 
-/// The folder that `wanted` (of --cache) or the environment names. Throws std::runtime_error with the reason where
-/// kernels would be kept in memory only: a command of its own cannot use that.
+/// The folder named by `wanted` (from --cache) or the environment. Throws std::runtime_error with the reason if kernels
+/// would only be kept in memory: that is useless to a separate command.
 std::filesystem::path cache_directory(const std::string& wanted);
 
 }  // namespace attnjit::tools

@@ -36,13 +36,13 @@ std::string compiler_text(const cache::CompilerId& id) { return fmt::format("{} 
 std::string time_text(std::int64_t unix_seconds) {
   const std::time_t time = unix_seconds;
   std::tm calendar{};
-  // Of a row that nobody has checked, any number.
+  // An unchecked row may contain any number.
   if (::gmtime_r(&time, &calendar) == nullptr) return fmt::format("second {}", unix_seconds);
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", calendar);
 }
 
 Json to_json(const cache::Entry& entry) {
-  // The list does not check rows: one whose text is damaged is shown as it is.
+  // Listing does not check rows: damaged text is shown as it is.
   const Json config = Json::parse(entry.fields.config, nullptr, /*allow_exceptions=*/false);
   return {{"key", entry.fields.key().hex()},
           {"family", entry.fields.family},

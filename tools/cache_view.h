@@ -1,4 +1,4 @@
-// What the cache subcommands share: the cache file opened without being made, and entries as text and JSON.
+// Shared by the cache subcommands: opening the cache file without creating it, and entries as text and JSON.
 #pragma once
 
 #include <cstdint>
@@ -18,27 +18,27 @@ namespace attnjit::tools {
 
 using Json = nlohmann::ordered_json;
 
-/// Options that every cache subcommand has.
+/// Options of all cache subcommands.
 struct CacheArguments {
   std::string cache_path;
   bool json = false;
 };
 void add_cache_options(CLI::App& command, CacheArguments& arguments);
 
-/// The cache file, or that there is none yet, which is an empty cache and no error.
+/// The cache file. A missing file is an empty cache, not an error.
 class OpenCache {
  public:
   explicit OpenCache(const CacheArguments& arguments);
-  OpenCache(const OpenCache&) = delete;  // the store's callback refers to it
+  OpenCache(const OpenCache&) = delete;  // the store's callback holds a reference to it
   OpenCache& operator=(const OpenCache&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
   cache::Store* store() { return store_ ? &*store_ : nullptr; }
-  /// Newest first, without images; none if there is no file.
+  /// Newest first, without images; empty if there is no file.
   std::vector<cache::Entry> entries();
-  /// What opening and reading had to mend.
+  /// What opening and reading had to repair.
   const std::vector<std::string>& repairs() const { return repairs_; }
-  /// Damage that was met and mended on the way is told on stderr, so that it never passes in silence.
+  /// Reports repaired damage on stderr, so that it never goes unnoticed.
   void print_repairs() const;
 
  private:
@@ -49,7 +49,7 @@ class OpenCache {
 
 std::string compiler_text(const cache::CompilerId& id);  // "nvrtc 13.0"
 std::string time_text(std::int64_t unix_seconds);        // "2026-11-20T21:36:59Z"
-/// All that is known of an entry but its log and image.
+/// Everything known about an entry except its log and image.
 Json to_json(const cache::Entry& entry);
 
 }  // namespace attnjit::tools

@@ -1,5 +1,5 @@
-// The subcommands of the attnjit command. Each one adds itself to the parser and, when it is the one that was
-// asked for, leaves in `run` what to do; main() runs it once the whole command line is known to be good.
+// Subcommands of the attnjit command. Each adds itself to the parser and, if it was requested, stores its action in
+// `run`; main() runs it once the whole command line has been validated.
 #pragma once
 
 #include <functional>
@@ -12,8 +12,8 @@ namespace attnjit::tools {
 
 enum Exit : int {
   kExitOk = 0,
-  kExitFailure = 1,  // the command line was good, the result is not
-  kExitUsage = 2,    // the command line, or a file that it names, was not
+  kExitFailure = 1,  // valid command line, failed result
+  kExitUsage = 2,    // invalid command line, or an invalid file it names
 };
 
 using Run = std::function<Exit()>;

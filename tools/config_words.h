@@ -1,14 +1,14 @@
-// The words behind --config, for every command that takes an operator.
+// The words after --config, for every command that takes an operator.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "runtime/operator_config.h"
+#include "operators/operator_config.h"
 
 namespace attnjit::tools {
 
-/// "operator=mla_prefill head_dim_qk=192" may come as one word, quoted, or as several. Throws
+/// Accepts "operator=mla_prefill head_dim_qk=192" as one quoted word or as several. Throws
 /// attnjit::Error(kInvalidArgument).
 runtime::OperatorConfig config_from_words(const std::vector<std::string>& given);
 

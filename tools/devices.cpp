@@ -32,7 +32,7 @@ Device describe(const runtime::Driver& driver, int ordinal) {
                   attribute(driver, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
   result.sms = attribute(driver, device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   try {
-    // Asked of a Context, so that what is shown is what programs get.
+    // Uses a Context, so the result is what programs get.
     ContextOptions options;
     options.device = ordinal;
     options.cache_path = ":memory:";

@@ -1,4 +1,4 @@
-// The GPUs of this machine and the target that kernels are compiled for on each.
+// The GPUs of this machine, and the target that kernels are compiled for on each.
 #pragma once
 
 #include <string>
@@ -11,19 +11,18 @@ struct Device {
   std::string name;                // "NVIDIA H200"
   std::string compute_capability;  // "9.0"
   int sms = 0;
-  std::string target;   // "sm_90a"; empty when no kernel serves the device
-  std::string problem;  // why not
+  std::string target;   // "sm_90a"; empty if no kernel supports the device
+  std::string problem;  // why it is unsupported
 };
 
-/// In the driver's order. Throws attnjit::Error(kNoDriver) where there is no driver; without devices it is
-/// empty.
+/// In the driver's order; empty if there are no devices. Throws attnjit::Error(kNoDriver) if there is no driver.
 std::vector<Device> find_devices();
 
-/// Targets of all devices that are served, each once. Throws attnjit::Error when there is none.
+/// The distinct targets of all supported devices. Throws attnjit::Error if there are none.
 std::vector<std::string> detected_targets();
 
-/// The --arch values as target names; without any, detected_targets(). Throws Error(kInvalidArgument) that asks for
-/// --arch where neither is to be had.
+/// The --arch values as target names, or detected_targets() if there are none. Throws Error(kInvalidArgument) asking
+/// for --arch if neither is available.
 std::vector<std::string> wanted_targets(const std::vector<std::string>& archs);
 
 }  // namespace attnjit::tools

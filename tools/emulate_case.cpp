@@ -15,7 +15,7 @@ using emulator_tests::Judged;
 
 [[noreturn]] void refuse(const std::string& text) { throw Error(Status::kInvalidArgument, text); }
 
-/// An option that means nothing to the operator would be read as if it had been followed.
+/// An ignored option would look as if it had been honored, so reject it.
 void not_taken(const char* operator_name, const char* option, bool given) {
   if (given) refuse(fmt::format("{} does not take {}: leave it out", operator_name, option));
 }
@@ -76,7 +76,7 @@ RunCase make(const MaskFromTopkConfig&, const CaseWords& words) {
   not_taken("mask_from_topk", "--kv-heads", words.kv_heads > 0);
   not_taken("mask_from_topk", "--apart", words.apart);
   not_taken("mask_from_topk", "--tiles", words.tiles != "planned");
-  // The tensors of attention are made, too, and not used: small ones.
+  // The attention tensors are created but not used: keep them small.
   CaseWords alone = words;
   alone.heads = 1;
   const gpu_tests::MaskedCase c = [&] {
@@ -103,7 +103,7 @@ RunCase make(const MlaDecodeConfig& config, const CaseWords& words) {
   c.heads = words.heads;
   c.seed = words.seed;
   c.seqlen_q = batch.len_q.front();
-  // As many new tokens of each: [B, s_q, H, ..]; else packed.
+  // Equal query counts: [B, s_q, H, ..]; otherwise packed.
   const bool same = std::ranges::all_of(batch.len_q, [&](int len) { return len == c.seqlen_q; });
   if (!same || c.seqlen_q == 0) c.packed_q = batch.len_q;
   if (words.apart) {

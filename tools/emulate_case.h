@@ -1,16 +1,16 @@
-// What `attnjit emulate` runs: an operator's config and a few words about the batch become a case of the GPU suite.
+// What `attnjit emulate` runs: turns an operator's config and a few words about the batch into a GPU suite case.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <string>
 
-#include "runtime/operator_config.h"
-#include "tests/emulator/emulated_case.h"
+#include "operators/operator_config.h"
+#include "verify/emulated_case.h"
 
 namespace attnjit::tools {
 
-/// What a case is made of beside the operator's config. Zero or empty: the operator's own default.
+/// Inputs of a case besides the operator's config. Zero or empty: the operator's default.
 struct CaseWords {
   std::string batch;
   int heads = 2;
@@ -24,7 +24,7 @@ struct CaseWords {
 using RunCase = std::function<emulator_tests::Judged(emulator::KernelObjects&, const runtime::SmFeatures&,
                                                      const emulator::LaunchOptions&)>;
 
-/// The case, ready to be run. Throws Error(kInvalidArgument) for words that the operator does not take.
+/// A case ready to run. Throws Error(kInvalidArgument) for words the operator does not take.
 RunCase case_of(const runtime::OperatorConfig& config, const CaseWords& words);
 
 }  // namespace attnjit::tools

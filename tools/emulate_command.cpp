@@ -1,4 +1,4 @@
-// attnjit emulate: runs one small case on the CPU, on the kernel's own text, and checks it against the reference.
+// attnjit emulate: runs one small case on the CPU, from the kernel's own source, and checks it against the reference.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -42,26 +42,25 @@ std::vector<Completion> completions_of(const Arguments& arguments) {
   for (const Completion completion : {Completion::kEarly, Completion::kLate, Completion::kRandom}) {
     if (arguments.completion == "all" || arguments.completion == to_string(completion)) wanted.push_back(completion);
   }
-  // The trace is of one run, and the race check says the same in every mode.
+  // A trace covers one run, and the race check gives the same result in every mode.
   if (arguments.traced_block >= 0 || arguments.race) wanted.resize(1);
   return wanted;
 }
 
-/// The library's own, or those of ATTNJIT_TEMPLATE_DIR.
+/// The library's own, or those in ATTNJIT_TEMPLATE_DIR.
 jit::Templates templates_to_run() {
   const char* const directory = std::getenv("ATTNJIT_TEMPLATE_DIR");
   if (directory == nullptr || *directory == '\0') return jit::Templates::embedded();
   return jit::Templates::from_directory(directory);
 }
 
-// ---- what it tells
-// -----------------------------------------------------------------------------------------------------
+// ---- output --------------------------------------------------------------------------------------------------------
 
 std::string compiled_text(const emulator::KernelObject& object) {
   return object.compiled ? fmt::format("compiled in {}", seconds_text(object.seconds)) : "found compiled";
 }
 
-/// One line: what was checked and how far off it was, or what is wrong.
+/// One line: what was checked and how large the error was, or what is wrong.
 std::string judgement(const Judged& judged) {
   if (!judged.trouble.empty()) return judged.trouble;
   if (!judged.out) return "mask: every bit is that of the indices";
@@ -95,7 +94,7 @@ Json to_json(const std::vector<emulator::TraceEvent>& trace) {
   return events;
 }
 
-/// Neighbouring events of one warp at one site are one line.
+/// Consecutive events of one warp at one site are printed as one line.
 void print_trace(const std::vector<emulator::TraceEvent>& trace) {
   for (std::size_t i = 0; i < trace.size();) {
     const auto& first = trace[i];

@@ -17,16 +17,16 @@
 #include "cache/store.h"
 #include "jit/nvrtc.h"
 #include "jit/templates.h"
+#include "operators/mha_varlen/kernels.h"
+#include "operators/registry.h"
 #include "runtime/driver.h"
-#include "runtime/kernel_families.h"
-#include "runtime/mha_varlen_kernels.h"
 #include "tools/devices.h"
 #include "tools/gpu_report.h"
 
 namespace attnjit::tools {
 namespace {
 
-/// Null where there is no text.
+/// Null if the text is empty.
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json find_driver() {
@@ -49,7 +49,7 @@ Json find_driver() {
   return json;
 }
 
-/// Kernel families that the NVRTC which is used does not build, and which one then does, if any.
+/// Kernel families that the selected NVRTC cannot build, and which NVRTC then builds them, if any.
 Json other_compilers(const jit::Nvrtc& used, jit::NvrtcSearch search) {
   Json families = Json::array();
   for (const runtime::MhaVarlenFamily& family : runtime::mha_varlen_families()) {
@@ -59,14 +59,14 @@ Json other_compilers(const jit::Nvrtc& used, jit::NvrtcSearch search) {
     try {
       row["name"] = jit::Nvrtc::open(search)->name();
     } catch (const Error&) {
-      // The candidates say why not.
+      // The candidates already say why.
     }
     families.push_back(std::move(row));
   }
   return families;
 }
 
-/// The search that a Context makes, so that what is shown is what compiles.
+/// The same search a Context makes, so the result is what compiles.
 Json find_nvrtc(const Json& driver) {
   jit::NvrtcSearch search;
   if (!driver["devices"].empty()) search.driver_cuda_major = driver["cuda_version"].get<int>() / 1000;
@@ -141,7 +141,7 @@ Json find_templates() {
   }
 }
 
-/// A family that the report does not have has not run.
+/// A family missing from the report has not been run.
 Json find_kernels() {
   const Json report = Json::parse(kGpuReport);
   Json kernels = Json::array();

@@ -1,4 +1,4 @@
-// tests/gpu/report.json as it was when this command was built, cut down to what `attnjit doctor` shows.
+// tests/gpu/report.json as of when this command was built, reduced to what `attnjit doctor` shows.
 #pragma once
 
 namespace attnjit::tools {

@@ -1,4 +1,4 @@
-// attnjit: compile kernels ahead of time, look after the cache, tell what this machine can do.
+// attnjit: compiles kernels ahead of time, manages the cache, and reports what this machine can do.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -26,7 +26,7 @@ Exit complain(const std::string& message, Exit exit) {
   return exit;
 }
 
-/// What is wrong with the command line. For a command that there is not, the parser only says that one is missing.
+/// What is wrong with the command line. For an unknown command, the parser itself only says that one is missing.
 std::string describe(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) return error.what();
   const CLI::App* command = &app;
@@ -39,8 +39,8 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
                      fmt::join(names, ", "));
 }
 
-/// So that a write beyond the limit of file sizes (ulimit -f) fails and is told, instead of ending the process. Before
-/// there are threads: all of them, and only this program's, have the mask.
+/// Makes a write beyond the file size limit (ulimit -f) fail and be reported instead of killing the process. Call
+/// before creating threads, so that all of them, and only this program's, inherit the mask.
 void block_file_size_signal() {
   sigset_t signals;
   sigemptyset(&signals);

@@ -12,8 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Far deeper than anything that is allowed here. An operator is written out again to be read, with a stack frame per
-/// level.
+/// Far deeper than anything allowed here. Operators are serialized again for parsing, with a stack frame per level.
 constexpr int kDeepest = 64;
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {

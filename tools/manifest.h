@@ -1,15 +1,14 @@
-// A manifest: the operators of a program as a JSON file, {"operators": [{"operator": "mla_prefill", ...},
-// ...]}.
+// A manifest: a program's operators as a JSON file, {"operators": [{"operator": "mla_prefill", ...}, ...]}.
 #pragma once
 
 #include <filesystem>
 #include <vector>
 
-#include "runtime/operator_config.h"
+#include "operators/operator_config.h"
 
 namespace attnjit::tools {
 
-/// Throws attnjit::Error(kInvalidArgument) that names the file, and the operator by its index.
+/// Throws attnjit::Error(kInvalidArgument) naming the file, and the operator by its index.
 std::vector<runtime::OperatorConfig> read_manifest(const std::filesystem::path& path);
 
 }  // namespace attnjit::tools

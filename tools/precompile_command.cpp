@@ -1,4 +1,4 @@
-// attnjit precompile-cache: compiles what is not cached of a list of operators for a list of targets.
+// attnjit precompile-cache: compiles the uncached kernels of a list of operators for a list of targets.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,8 +14,8 @@
 
 #include "attnjit/error.hpp"
 #include "cache/store.h"
-#include "runtime/precompile.h"
-#include "runtime/presets.h"
+#include "operators/precompile.h"
+#include "operators/presets.h"
 #include "tools/cache_place.h"
 #include "tools/command.h"
 #include "tools/config_words.h"
@@ -83,7 +83,7 @@ Summary summarise(const std::vector<KernelReport>& reports) {
 }
 
 Json to_json(const KernelReport& report) {
-  // A kernel that could not be planned has no family, config or key: null, like all that is not known.
+  // A kernel that could not be planned has no family, config or key: null, like everything unknown.
   const auto object = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json::parse(text); };
   const auto known = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
   Json json = {{"operator", object(report.operator_json)},

@@ -38,7 +38,7 @@ std::string progress_bar(int done, int total, double elapsed_seconds, int column
   if (done > 0 && done < total) {
     text += fmt::format(", {} left", seconds_text(elapsed_seconds * (total - done) / done));
   }
-  // One column stays free: a terminal wraps, or waits to, when its last one is written.
+  // One column stays free: terminals wrap, or are about to, when their last column is written.
   constexpr int kWidest = 40;
   const int width = std::min(kWidest, columns - 1 - static_cast<int>(text.size()) - 2);
   if (width < 4) return text.substr(0, static_cast<std::size_t>(std::max(0, columns - 1)));

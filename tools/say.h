@@ -1,4 +1,4 @@
-// What the command prints. All of it passes through shown_lines(): names of files and texts of rows are not ours.
+// Output of the command. All of it passes through shown_lines(): file names and row texts are not ours.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@ void say(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   say(stdout, format, std::forward<Arguments>(arguments)...);
 }
 
-/// As text, on one line without `indent`. What is no UTF-8 becomes U+FFFD, since JSON has no other way to say it.
+/// As text, on one line without `indent`. Invalid UTF-8 becomes U+FFFD, since JSON cannot represent it otherwise.
 inline std::string json_text(const nlohmann::ordered_json& json, int indent = -1) {
   return json.dump(indent, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Human-readable numbers.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ inline std::string bytes_text(std::int64_t bytes) {
   return fmt::format("{:.1f} GiB", kib / 1024 / 1024);
 }
 
-/// Of a size limit, where 0 is none.
+/// For a size limit, where 0 means none.
 inline std::string limit_text(std::int64_t bytes) { return bytes == 0 ? "any size" : bytes_text(bytes); }
 
 /// "0.42 s", "75 s", "12 min".

@@ -1,4 +1,4 @@
-// Thread coordinates, barriers, shuffles, address spaces, on the emulator.
+// Thread coordinates, barriers, shuffles and address spaces on the emulator.
 #pragma once
 
 #include "ptx/machine.h"
@@ -8,8 +8,8 @@
 namespace attnjit::kernel {
 
 ATTNJIT_DEVICE int thread_index() { return machine().thread; }
-ATTNJIT_DEVICE int thread_index_anew() { return machine().thread; }
-ATTNJIT_DEVICE int lane_index_anew() { return machine().thread % 32; }
+ATTNJIT_DEVICE int reread_thread_index() { return machine().thread; }
+ATTNJIT_DEVICE int reread_lane_index() { return machine().thread % 32; }
 ATTNJIT_DEVICE u32 block_index() { return machine().block; }
 ATTNJIT_DEVICE u32 grid_size() { return machine().ctas; }
 
@@ -18,7 +18,7 @@ ATTNJIT_DEVICE void sync_warp(Site site = Site::here()) { machine().sync_warp(si
 
 namespace emulated {
 
-/// A shuffle: every lane gets the value of the lane that `source_lane(lane, its operand)` names.
+/// A shuffle: every lane gets the value of lane `source_lane(lane, its operand)`.
 template <class Value, int (*source_lane)(int lane, int operand)>
 inline Value shuffle(Site site, const char* instruction, Value value, int operand) {
   struct Operands {
@@ -77,7 +77,7 @@ ATTNJIT_DEVICE u32 funnel_right(u32 low, u32 high, u32 amount) {
 }
 ATTNJIT_DEVICE u32 rotate_right(u32 bits, u32 amount) { return funnel_right(bits, bits, amount); }
 
-/// Launches follow each other here: what a grid depends on is complete before it begins.
+/// The emulator runs launches one after another: the prerequisites of a grid are complete before it starts.
 ATTNJIT_DEVICE void launch_dependents() {}
 ATTNJIT_DEVICE void wait_for_prerequisites() {}
 

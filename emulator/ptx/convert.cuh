@@ -1,4 +1,4 @@
-// Conversions and reinterpretation of bits, on the emulator.
+// Conversions and bit casts on the emulator.
 #pragma once
 
 #include "ptx/builtins.cuh"

@@ -9,10 +9,10 @@ namespace emulated {
 
 struct LdmatrixOperands {
   u32* r;
-  const u8* row;  // 8 elements, of the tile and row that this lane names
+  const u8* row;  // 8 elements, of the tile and row whose address this lane supplies
 };
 
-/// Register i of lane l: of tile i the elements 2 (l % 4) and the next of row l / 4, or of column l / 4 when
+/// Register i of lane l: from tile i, elements 2 (l % 4) and the next one of row l / 4, or of column l / 4 if
 /// transposed.
 template <int kTiles, bool kTranspose>
 void ldmatrix(void* const (&lanes)[emulator::kWarpLanes]) {
@@ -35,10 +35,10 @@ void ldmatrix(void* const (&lanes)[emulator::kWarpLanes]) {
 
 struct StmatrixOperands {
   const u32* r;
-  u32* row;  // becomes what the row that this lane names shall hold
+  u32* row;  // new contents of the row whose address this lane supplies
 };
 
-/// The way back of ldmatrix: lane l names row l % 8 of tile l / 8.
+/// The reverse of ldmatrix: lane l supplies the address of row l % 8 of tile l / 8.
 inline void stmatrix_x4(void* const (&lanes)[emulator::kWarpLanes]) {
   for (int lane = 0; lane < emulator::kWarpLanes; ++lane) {
     for (int i = 0; i < 4; ++i) {

@@ -1,5 +1,5 @@
-// The special-function unit on the emulator: correctly rounded but for double rounding, where the hardware is off by up
-// to what the ISA allows. Denormal arguments and results are zeros of their sign (ftz).
+// Special function unit on the emulator: correctly rounded except for double rounding, where the hardware deviates by
+// up to what the ISA allows. Subnormal arguments and results become zeros of their sign (ftz).
 #pragma once
 
 #include "ptx/builtins.cuh"

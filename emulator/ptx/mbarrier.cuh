@@ -1,4 +1,4 @@
-// mbarriers and named barriers on the emulator. The machine keeps their state beside shared memory.
+// mbarriers and named barriers on the emulator. The machine keeps their state outside shared memory.
 #pragma once
 
 #include "ptx/builtins.cuh"

@@ -1,4 +1,4 @@
-// 16-byte moves and the asynchronous copy, on the emulator.
+// Memory moves and asynchronous copies on the emulator.
 #pragma once
 
 #include "ptx/builtins.cuh"
@@ -41,7 +41,7 @@ ATTNJIT_DEVICE u32 load_shared(u32 address, Site site = Site::here()) {
 ATTNJIT_DEVICE void atomic_or_shared(u32 address, u32 bits, Site site = Site::here()) {
   machine().atomic_or_shared(site, address, bits);
 }
-/// All threads are fibers of one thread of the host: nobody comes in between.
+/// All CUDA threads are fibers of one host thread, so nothing can intervene.
 ATTNJIT_DEVICE u32 atomic_add_global(u32* address, u32 value, Site site = Site::here()) {
   machine().check_global(site, address, 4);
   const u32 before = *address;

@@ -1,5 +1,5 @@
 // mma.sync m16n8k16 on the emulator. The ISA leaves the order of the sums and their rounding open ("at least single
-// precision"); here products are exact and added to d one after the other in float32.
+// precision"); here the products are exact and are added to d one after another in float32.
 #pragma once
 
 #include "ptx/builtins.cuh"

@@ -1,5 +1,5 @@
-// bf16, fp16 and e4m3 in plain C++, for the bodies of instructions. Written apart from shared/e4m3.h, whose integer
-// code kernels use in place of the instruction: the two are tested against each other.
+// bf16, fp16 and e4m3 in plain C++, for the emulated instructions. Independent of shared/e4m3.h, the integer code that
+// kernels use in place of the instruction: the two are tested against each other.
 #pragma once
 
 #include "shared/types.h"
@@ -12,7 +12,8 @@ inline float float_of_16bit(u32 word) {
   if constexpr (kElement == Element::kBFloat16) {
     return __builtin_bit_cast(float, bits << 16);
   } else {
-    // Exponent and mantissa move to their places in a float32; the product corrects the bias, of denormals too.
+    // Moves exponent and mantissa to their places in a float32; the multiplication corrects the bias, also of
+    // subnormals.
     const u32 magnitude = (bits & 0x7fffu) << 13;
     const float scaled = __builtin_bit_cast(float, magnitude) * 0x1p112f;
     const u32 finite = __builtin_bit_cast(u32, scaled);
@@ -21,7 +22,7 @@ inline float float_of_16bit(u32 word) {
   }
 }
 
-/// Round to nearest even; any NaN becomes 0x7fff, as cvt has it.
+/// Rounds to nearest even; any NaN becomes 0x7fff, as with cvt.
 inline u32 bf16_from_float(float value) {
   const u32 bits = __builtin_bit_cast(u32, value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fffu;
@@ -34,14 +35,14 @@ inline u32 f16_from_float(float value) {
   if (magnitude > 0x7f800000u) return 0x7fffu;
   if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // 65520 and more round to infinity
   if (magnitude < 0x38800000u) {
-    // Denormal: adding 2^-1 puts the last place of a float32 at 2^-24, where fp16's steps are.
+    // Subnormal: adding 2^-1 puts the ulp of the float32 at 2^-24, the step of fp16's subnormals.
     const float shifted = __builtin_bit_cast(float, magnitude) + 0.5f;
     return sign | (__builtin_bit_cast(u32, shifted) - 0x3f000000u);
   }
   return sign | ((magnitude + 0xfffu + (magnitude >> 13 & 1u) - (112u << 23)) >> 13);
 }
 
-/// Nearest even, clamped to +-448; any NaN becomes 0x7f.
+/// Rounds to nearest even and clamps to +-448; any NaN becomes 0x7f.
 inline u32 e4m3_from_float(float value) {
   if (value != value) return 0x7fu;
   const u32 sign = __builtin_signbit(value) ? 0x80u : 0u;
@@ -51,7 +52,7 @@ inline u32 e4m3_from_float(float value) {
   (void)__builtin_frexpf(magnitude, &exponent);  // magnitude in [0.5, 1) 2^exponent
   exponent = magnitude < 0x1p-6f ? -6 : exponent - 1;
   const float steps = __builtin_nearbyintf(__builtin_ldexpf(magnitude, 3 - exponent));  // 0 to 16, in units of 2^(e-3)
-  // A carry to 16 steps is 8 of the next exponent: the same sum. Above 448 nothing is left to carry into.
+  // 16 steps carry to 8 steps of the next exponent: the same sum. Beyond 448 there is nothing to carry into.
   const u32 code = static_cast<u32>(exponent + 6) * 8u + static_cast<u32>(steps);
   return sign | (code > 0x7eu ? 0x7eu : code);
 }

@@ -1,5 +1,5 @@
-// What -fsanitize=thread calls before each access of memory. Only an object for race checks includes this, and it is
-// linked without the sanitizer's own runtime. Accesses outside shared memory are nobody's business here.
+// The functions that -fsanitize=thread calls before each memory access. Included only by objects for race checks, which
+// are linked without the sanitizer's own runtime. Accesses outside shared memory are ignored.
 #pragma once
 
 #include "ptx/machine.h"
@@ -43,7 +43,7 @@ ATTNJIT_HOOK __tsan_read_range(void* pointer, unsigned long bytes) {
 ATTNJIT_HOOK __tsan_write_range(void* pointer, unsigned long bytes) {
   attnjit::emulator::hook(__builtin_return_address(0), pointer, bytes, true);
 }
-// What clang calls besides. The Machine's table of functions is not shared memory.
+// Further calls made by clang. The Machine's vtable is not in shared memory.
 ATTNJIT_HOOK __tsan_vptr_read(void**) {}
 ATTNJIT_HOOK __tsan_vptr_update(void**, void*) {}
 extern "C" __attribute__((no_sanitize("thread"), visibility("hidden"), used)) void* __tsan_memcpy(void* to,

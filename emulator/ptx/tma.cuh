@@ -1,4 +1,4 @@
-// Copies of tiles on the emulator.
+// TMA tile loads on the emulator.
 #pragma once
 
 #include "ptx/mbarrier.cuh"

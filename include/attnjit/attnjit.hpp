@@ -1,4 +1,4 @@
-// Everything of the C++ API.
+// The whole C++ API.
 #pragma once
 
 #include "attnjit/context.hpp"

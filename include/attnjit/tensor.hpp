@@ -1,4 +1,4 @@
-// How a tensor on the device is handed over: a view that owns nothing.
+// A non-owning view of a tensor in device memory.
 #pragma once
 
 #include <dlpack/dlpack.h>
@@ -22,8 +22,8 @@ enum class DType : int {
 ATTNJIT_API const char* to_string(DType dtype) noexcept;  ///< "float16", "bfloat16", "float8_e4m3", ...
 ATTNJIT_API int size_in_bytes(DType dtype) noexcept;
 
-/// Pointer, dtype, shape and strides of a tensor in device memory. Strides are in elements; for inputs they
-/// may be 0. A default-constructed view is "not given".
+/// Pointer, dtype, shape and strides of a tensor in device memory. Strides are in elements; for inputs they may be 0. A
+/// default-constructed view means "not given".
 struct Tensor {
   static constexpr int kMaxRank = 4;
 
@@ -33,7 +33,7 @@ struct Tensor {
   std::array<std::int64_t, kMaxRank> shape{};
   std::array<std::int64_t, kMaxRank> strides{};
 
-  /// True when the caller gave this tensor (a tensor of no elements may have a null pointer).
+  /// True if the caller gave this tensor (an empty tensor may have a null pointer).
   bool given() const noexcept { return rank != 0; }
   std::int64_t elements() const noexcept {
     std::int64_t n = 1;
@@ -46,8 +46,8 @@ struct Tensor {
   /// A tensor with explicit strides, in elements.
   ATTNJIT_API static Tensor strided(const void* data, DType dtype, std::initializer_list<std::int64_t> shape,
                                     std::initializer_list<std::int64_t> strides);
-  /// From DLPack: CUDA device memory (kDLCUDA, kDLCUDAManaged); null strides mean row-major. float8 e4m3 is
-  /// the type code 10 of DLPack 1.1 with 8 bits. Throws attnjit::Error for anything that no DType names.
+  /// From DLPack: CUDA device memory (kDLCUDA, kDLCUDAManaged); null strides mean row-major. float8 e4m3 is type code
+  /// 10 of DLPack 1.1 with 8 bits. Throws attnjit::Error for anything without a matching DType.
   ATTNJIT_API static Tensor from_dlpack(const DLTensor& tensor);
 };
 

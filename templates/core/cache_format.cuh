@@ -1,5 +1,5 @@
-// Formats of a latent cache: how many bytes a stored row has, and how stored rows become 16-bit rows of shared memory.
-// A format that is 16-bit already has nothing to do.
+// Latent cache formats: the size of a stored row, and the conversion of stored rows to 16-bit rows in shared memory.
+// Formats that already have 16 bits need no conversion.
 #pragma once
 
 #include "core/e4m3.cuh"
@@ -8,7 +8,7 @@
 
 namespace attnjit::kernel {
 
-/// 16 codes (one 16-byte chunk of a stored row) into 32 bytes at `to`.
+/// Converts 16 codes (one 16-byte chunk of a stored row) to 32 bytes at `to`.
 template <Element kElement, bool kHasCvt, bool kScaled>
 ATTNJIT_DEVICE void convert_chunk(u32 to, const Vec16& codes, float scale) {
 #pragma unroll
@@ -25,8 +25,8 @@ ATTNJIT_DEVICE void convert_chunk(u32 to, const Vec16& codes, float scale) {
 }
 
 /// Converts a tile of kRows stored rows at `stored` (kStoredPitch bytes apart) to 16-bit rows at `tile` (kPitch bytes
-/// apart); all kThreads threads of the CTA take part, four to a row. The scale of a whole cache is not applied here: it
-/// belongs into the softmax scale and the normaliser.
+/// apart). All kThreads threads of the CTA take part, four to a row. A per-tensor cache scale is not applied here: it
+/// is folded into the softmax scale and the final normalization.
 template <Sm80MlaDecodeConfig kConfig, int kRows, int kStoredPitch, int kPitch, int kThreads>
 ATTNJIT_DEVICE void convert_tile(u32 tile, u32 stored) {
   constexpr bool kBlockScales = kConfig.cache == CacheFormat::kE4M3Block;
@@ -48,7 +48,7 @@ ATTNJIT_DEVICE void convert_tile(u32 tile, u32 stored) {
                                                                    scale);
   }
   if constexpr (kBlockScales) {
-    // Rope values lie behind the codes and their scales. They are bf16, whatever type the products have.
+    // Rope values follow the codes and their scales. They are bf16, whatever the element type of the GEMMs.
     constexpr int kRopeBegin = kConfig.latent_dim + kConfig.latent_dim / 128 * 4;
 #pragma unroll 1
     for (int chunk = first_chunk; chunk < kConfig.rope_dim / 8; chunk += kChunksPerPass) {

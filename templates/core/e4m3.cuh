@@ -1,4 +1,4 @@
-// Pairs of e4m3 codes from float32 and to 16-bit floats, by the instructions or in integer code.
+// Converts pairs of float32 to e4m3 and e4m3 to 16-bit floats, by cvt instructions or in integer code.
 #pragma once
 
 #include "ptx/convert.cuh"
@@ -6,7 +6,7 @@
 
 namespace attnjit::kernel {
 
-/// `low` in the lower byte.
+/// `low` goes to the lower byte.
 template <bool kHasCvt>
 ATTNJIT_DEVICE u16 pack_e4m3(float low, float high) {
   if constexpr (kHasCvt) {
@@ -16,14 +16,14 @@ ATTNJIT_DEVICE u16 pack_e4m3(float low, float high) {
   }
 }
 
-/// Two codes into two fp16, which hold every e4m3 value exactly.
+/// Two codes to two fp16, which represent every e4m3 value exactly.
 template <bool kHasCvt>
 ATTNJIT_DEVICE u32 unpack_e4m3(u16 codes) {
   if constexpr (kHasCvt) {
     return unpack_e4m3_cvt(codes);
   } else {
-    // Exponent and mantissa where fp16 has them; its bias is 8 larger, which the product with 2^8 makes good, also for
-    // subnormal numbers. A magnitude of 0x7f is NaN: all ones above the mantissa of 3 bits make it one.
+    // Moves exponent and mantissa to where fp16 has them. fp16's bias is 8 larger; multiplying by 2^8 corrects that,
+    // also for subnormals. Magnitude 0x7f is NaN: setting all bits above the 3-bit mantissa makes the result one.
     const u32 spread = codes & 0xffu | (codes & 0xff00u) << 8;
     const u32 magnitude = spread & 0x007f007fu;
     const u32 value = mul_f16x2(magnitude << 7, 0x5c005c00u);
@@ -32,7 +32,7 @@ ATTNJIT_DEVICE u32 unpack_e4m3(u16 codes) {
   }
 }
 
-/// Two fp16 into two elements of the products' type, each times `scale` in float32.
+/// Converts two fp16 to two elements of the GEMM operands' type, each multiplied by `scale` in float32.
 template <Element kElement, bool kScaled>
 ATTNJIT_DEVICE u32 convert_pair(u32 f16_pair, float scale) {
   if constexpr (kElement == Element::kFloat16 && !kScaled) {

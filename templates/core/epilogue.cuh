@@ -1,4 +1,4 @@
-// From float32 accumulators to the output tensor: an output policy says how two neighbouring values are stored.
+// From float32 accumulators to the output tensor. An output policy packs two adjacent values and states their size.
 #pragma once
 
 #include "core/e4m3.cuh"
@@ -16,21 +16,21 @@ struct Output16Bit {
   ATTNJIT_DEVICE u32 pack(float low, float high) const { return pack_16bit<kElement>(low, high); }
 };
 
-/// float32 output, of kernels that join states.
+/// float32 output, for kernels that merge states.
 struct OutputFloat {
   static constexpr int kBytes = 4;
   ATTNJIT_DEVICE explicit OutputFloat(const float*) {}
   ATTNJIT_DEVICE Float2 pack(float low, float high) const { return {low, high}; }
 };
 
-/// e4m3 output: clamp(o / out_scale) of the float32 accumulator, by the reciprocal of the one scale in
-/// memory.
+/// e4m3 output: clamp(o / out_scale) of the float32 accumulator, as a product with the reciprocal of the scale.
 template <bool kHasCvt>
 struct OutputE4M3 {
   static constexpr int kBytes = 1;
   float inverse_scale;
   ATTNJIT_DEVICE explicit OutputE4M3(const float* out_scale) : inverse_scale(1.f / *out_scale) {}
-  /// From here on values are multiplied by this before they are packed: it may join a factor that they have anyway.
+  /// Returns the factor that the caller multiplies in from now on, before pack(): it can be folded into a factor that
+  /// the values get anyway.
   ATTNJIT_DEVICE float take_factor() {
     const float factor = inverse_scale;
     inverse_scale = 1.f;
@@ -54,21 +54,21 @@ struct SelectOutput<Element::kFloat32, kHasCvt> {
   using Type = OutputFloat;
 };
 
-/// Where row i of a tile lies in a tensor whose rows follow each other at one stride.
+/// Maps row i of a tile to its address in a tensor with a constant row stride.
 struct StridedRows {
   u8* first;
   i64 stride_bytes;
   ATTNJIT_DEVICE u8* operator()(int row) const { return first + row * stride_bytes; }
 };
 
-/// How a warp stages rows of an output in shared memory, so that each global store is 16 bytes wide.
+/// How a warp stages output rows in shared memory, so that every global store is 16 bytes wide.
 struct RowStaging {
-  int tiles;              // of 8 columns that are staged at a time
-  int loads = 1;          // of 16 bytes that a lane has under way when it reads them back: each takes 4 registers
-  bool stmatrix = false;  // staged by it: SM 9.0 on, outputs of 8 and 16 bits
+  int tiles;              // 8-column tiles staged at a time
+  int loads = 1;          // 16-byte loads that a lane has in flight when it reads them back: 4 registers each
+  bool stmatrix = false;  // stage with stmatrix: SM 9.0 on, 8-bit and 16-bit outputs
 };
 
-/// Stages 16 rows of `count` tiles of 8 columns, two neighbouring values at a time.
+/// Stages 16 rows of `count` 8-column tiles, two adjacent values at a time.
 template <class Output>
 ATTNJIT_DEVICE void stage_pairs(const Output& output, const float (*tiles)[4], int count, u32 staging, int pitch_bytes,
                                 const AccumulatorPosition& at) {
@@ -81,16 +81,17 @@ ATTNJIT_DEVICE void stage_pairs(const Output& output, const float (*tiles)[4], i
     }
   }
 }
-/// The same by stmatrix, whose matrices are 16 bytes wide: one tile of 16-bit outputs. Of 8-bit ones it is two, and
-/// since a lane gives 4 bytes of a row, pairs of columns of both take turns in it: sorted() undoes that.
+/// The same with stmatrix, whose matrices are 16 bytes wide: one tile of 16-bit outputs, or two tiles of 8-bit outputs.
+/// Since a lane supplies 4 bytes of a row, the column pairs of two 8-bit tiles end up interleaved: sorted() undoes
+/// that.
 template <class Output>
 ATTNJIT_DEVICE void stage_matrices(const Output& output, const float (*tiles)[4], int count, u32 staging,
                                    int pitch_bytes, const AccumulatorPosition& at) {
-  constexpr int kTilesWide = 2 / Output::kBytes;  // of a matrix
+  constexpr int kTilesWide = 2 / Output::kBytes;  // tiles per matrix
   const u32 to = staging + at.lane % 16 * pitch_bytes + at.lane / 16 * 16;
 #pragma unroll
   for (int n = 0; n < count; n += 2 * kTilesWide) {
-    u32 r[4];  // rows 0 to 7 and 8 to 15 of the first matrix, then of the one to its right
+    u32 r[4];  // rows 0 to 7 and 8 to 15 of the first matrix, then of the matrix to its right
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int half = i % 2;
@@ -104,15 +105,15 @@ ATTNJIT_DEVICE void stage_matrices(const Output& output, const float (*tiles)[4]
     stmatrix_x4(to + n * 8 * Output::kBytes, r);
   }
 }
-/// 16 bytes of a row in which pairs of columns of two tiles take turns: one tile's behind the other's.
+/// Deinterleaves 16 bytes of a row that hold the column pairs of two tiles: one tile after the other.
 ATTNJIT_DEVICE Vec16 sorted(const Vec16& v) {
   const auto low = [&](int i) { return (v.word[i] & 0xffffu) | v.word[i + 1] << 16; };
   const auto high = [&](int i) { return v.word[i] >> 16 | (v.word[i + 1] & 0xffff0000u); };
   return {low(0), low(2), high(0), high(2)};
 }
 
-/// Copies rows of kChunks times 16 bytes, those below `rows` of kRows, from shared memory to where `row_address` says.
-/// kSort: as stage_matrices() leaves 8-bit outputs.
+/// Copies rows of kChunks * 16 bytes from shared memory to the address that `row_address` returns; of the kRows rows,
+/// only those below `rows`. kSort: deinterleaves 8-bit outputs staged by stage_matrices().
 template <int kLoads, bool kSort, int kRows, int kChunks, class RowAddress>
 ATTNJIT_DEVICE void copy_rows(u32 from, int pitch_bytes, const RowAddress& row_address, int column_byte, int rows,
                               int lane) {
@@ -146,8 +147,8 @@ ATTNJIT_DEVICE void copy_rows(u32 from, int pitch_bytes, const RowAddress& row_a
   }
 }
 
-/// Writes a warp's rows [16 kMTiles, 8 kNTiles], which it alone stages in shared memory at `staging`: all columns at
-/// once, or some tiles after another. `row_address(i)` is where row i goes; `rows` of them exist.
+/// Writes a warp's rows [16 kMTiles, 8 kNTiles] through its own staging buffer in shared memory at `staging`: all
+/// columns at once, or a few tiles at a time. `row_address(i)` is the address of row i; `rows` of them exist.
 template <RowStaging kStaging, class Output, class RowAddress, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[kMTiles][kNTiles][4], u32 staging,
                                int staging_pitch_bytes, const RowAddress& row_address, int rows) {
@@ -155,10 +156,10 @@ ATTNJIT_DEVICE void store_rows(const Output& output, const float (&accumulator)[
                 (kStaging.tiles % (4 / Output::kBytes) == 0 && kNTiles % (4 / Output::kBytes) == 0));
   constexpr bool kSort = kStaging.stmatrix && Output::kBytes == 1;
   constexpr int kTileBytes = 8 * Output::kBytes;
-  const AccumulatorPosition at{thread_index_anew() % 32};
+  const AccumulatorPosition at{reread_thread_index() % 32};
 #pragma unroll
   for (int first = 0; first < kNTiles; first += kStaging.tiles) {
-    if (first > 0) sync_warp();  // the group before has been read
+    if (first > 0) sync_warp();  // the previous group has been read
     const int end = min_of(first + kStaging.tiles, kNTiles);
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {

@@ -1,4 +1,4 @@
-// Which of the faults that the threads of a CTA found comes first.
+// Reduction that finds the first of the faults found by the threads of a CTA.
 #pragma once
 
 #include "ptx/builtins.cuh"
@@ -7,11 +7,11 @@ namespace attnjit::kernel {
 
 template <int kThreads>
 struct FirstFaultShared {
-  i64 first[kThreads];  // what each thread found
+  i64 first[kThreads];  // result of each thread
 };
 
-/// The smallest of what the threads of the one CTA found; every thread gets it. The first fault and not any, so that a
-/// call that is checked twice is told the same.
+/// Returns to every thread the smallest `found` of the CTA (the grid has only one). The first fault rather than any, so
+/// that checking a call twice gives the same report.
 template <int kThreads>
 ATTNJIT_DEVICE i64 smallest(FirstFaultShared<kThreads>& shared, i64 found) {
   shared.first[thread_index()] = found;

@@ -1,5 +1,5 @@
-// Attention under a bitmask where scores are wgmma's accumulators: bits of a block of keys come to shared memory by the
-// copy engine, or by the warp that needs them, and each lane picks its own out of them.
+// Attention under a bitmask with scores in wgmma accumulators: TMA, or the warp that needs them, loads the mask bits of
+// a key block into shared memory, and each lane extracts its own.
 #pragma once
 
 #include "core/warp_tile.cuh"
@@ -9,13 +9,13 @@
 
 namespace attnjit::kernel {
 
-/// Copies kMaskBoxWords words of the mask, from word `first` on, of 16 rows from `first_token` on to shared memory, as
-/// the copy engine would. Words that the mask does not have are zero, and so are those of rows beyond `rows`. By a
-/// warp, to which `destination` belongs.
+/// Copies kMaskBoxWords words of the mask, starting at word `first`, for 16 rows starting at `first_token`, to shared
+/// memory in the layout of TMA. Words that the mask does not have, and rows from `rows` on, become zero. Called by one
+/// warp, which owns `destination`.
 ATTNJIT_DEVICE void copy_mask_rows(const KeyMask<const u32>& mask, i32 first_token, int rows, int first,
                                    u32 destination) {
   constexpr int kRowsAtOnce = 32 / kMaskBoxWords;
-  const int lane = lane_index_anew();
+  const int lane = reread_lane_index();
   const int lane_row = lane / kMaskBoxWords;
   const int word = first + lane % kMaskBoxWords;
   const u32* const from = mask.bits + (first_token + lane_row) * mask.bits_stride + word;
@@ -29,23 +29,24 @@ ATTNJIT_DEVICE void copy_mask_rows(const KeyMask<const u32>& mask, i32 first_tok
   sync_warp();
 }
 
-/// Which of kKeys keys of a block a lane's two rows of 16 see, in registers: taken while the scores are multiplied, so
-/// that only the selection itself delays them.
+/// Which of a block's kKeys keys the two rows of a lane see, in registers. Extracted while the wgmma of the scores
+/// runs, so that only the selection itself delays them.
 template <int kKeys>
 class LaneMask {
  public:
-  /// From here on local key 0 is at `offset` in its request.
+  /// Sets the position of local key 0 in its request.
   ATTNJIT_DEVICE void begin(int offset) { offset_ = static_cast<u32>(offset); }
 
-  /// The first of the words of a mask's row that hold the bits of the block that begins at local key `block_key`.
+  /// The first word of a mask row that is needed for the block that begins at local key `block_key`.
   ATTNJIT_DEVICE int first_word(int block_key) const {
     return static_cast<int>((offset_ + block_key) / 32 / kMaskBoxStep * kMaskBoxStep);
   }
 
-  /// Of the block that begins at local key `block_key`: the keys from `first_key` of the block on, a multiple of 32.
-  /// `rows` is the address of the warp's first row, of kMaskBoxWords words from first_word() on.
+  /// Extracts the bits of the block that begins at local key `block_key`, for its keys from `first_key` on, a multiple
+  /// of 32. `rows` is the address of the warp's first row; a row is kMaskBoxWords words, starting with word
+  /// first_word().
   ATTNJIT_DEVICE void take(u32 rows, int block_key, int first_key) {
-    const AccumulatorPosition at{lane_index_anew()};  // addresses kept would take registers from the products
+    const AccumulatorPosition at{reread_lane_index()};  // recomputed: kept addresses would take registers from wgmma
     const u32 shift = offset_ % 32;
     const u32 first = (offset_ + block_key) / 32 % kMaskBoxStep + first_key / 32;
     const u32 column = at.column(0);
@@ -66,7 +67,7 @@ class LaneMask {
 #pragma unroll
         for (int i = 0; i < kWords; ++i) words[i] = funnel_right(words[i], i + 1 < kWords ? words[i + 1] : next, shift);
       }
-      // To the right by as much as the column asks for, less what the word's place among the others asks for.
+      // Rotates right by the lane's column, less the 2 i bits by which word i is offset in seen_.
       seen_[half] = 0;
 #pragma unroll
       for (int i = 0; i < kWords; ++i) seen_[half] |= rotate_right(words[i], column - 2 * i) & kColumns << 2 * i;
@@ -79,7 +80,7 @@ class LaneMask {
     if (!hides_any_) return;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      // Byte by byte: its bits become predicates together.
+      // Byte by byte: the bits of a byte become predicates together.
 #pragma unroll
       for (int m = 0; m < 4; ++m) {
 #pragma unroll

@@ -1,13 +1,13 @@
-// Which keys a query row sees. A mask answers two questions: up to which key a row sees (key_end), so that tiles beyond
-// are never visited and tiles before need no test, and the same element by element (apply).
+// Which keys a query row sees. A mask answers two questions: how far a row sees (key_end), so that blocks beyond are
+// never visited and blocks before need no test; and the same per element (apply).
 #pragma once
 
 #include "core/warp_tile.cuh"
 
 namespace attnjit::kernel {
 
-/// Sets the scores of keys from key_end(row) on to -inf, of a tile whose first key is `first_key`. Selecting, never
-/// adding: NaN + -inf is NaN.
+/// Sets the scores of keys from key_end(row) on to -inf, in a tile whose first key is `first_key`. Selects, never adds:
+/// NaN + -inf is NaN.
 template <class Mask, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void mask_ends(const Mask& mask, float (&scores)[kMTiles][kNTiles][4], int first_key) {
   const AccumulatorPosition at;
@@ -25,21 +25,21 @@ ATTNJIT_DEVICE void mask_ends(const Mask& mask, float (&scores)[kMTiles][kNTiles
   }
 }
 
-/// Ragged end of the keys, and the causal diagonal aligned to the bottom right: row i of a sequence sees keys
-/// j <= i + len_k - len_q. Rows are counted from `first_row`; two numbers are all that a main loop has to carry.
+/// The ragged end of the keys, and the bottom-right aligned causal diagonal: row i of a sequence sees keys j <= i +
+/// len_k - len_q. Rows are counted from `first_row`. A main loop has to carry only two integers.
 template <bool kCausal>
 struct CausalMask {
   int len_k;
-  int diagonal;  // the last key that row 0 sees, were there enough keys
+  int diagonal;  // the last key that row 0 would see with enough keys
 
   ATTNJIT_DEVICE CausalMask(int first_row, int len_q, int keys) : len_k(keys), diagonal(first_row + keys - len_q) {}
 
-  /// From here on keys are counted from this one.
+  /// Counts keys from `key` from now on.
   ATTNJIT_DEVICE void count_from(int key) {
     len_k -= key;
     diagonal -= key;
   }
-  /// One past the last key that `row` sees; no more than the first key's number if it sees none.
+  /// One past the last key that `row` sees; at most the number of the first key if it sees none.
   ATTNJIT_DEVICE int key_end(int row) const { return kCausal ? min_of(len_k, row + diagonal + 1) : len_k; }
 
   template <int kMTiles, int kNTiles>
@@ -48,9 +48,8 @@ struct CausalMask {
   }
 };
 
-/// The same for rows that are the heads of one query after another, and for keys that are every world-th of the
-/// sequence: row r is query r / heads, local key j is global key j * world + rank, and query i sees the global keys
-/// up to i + total_len - len_q.
+/// The same for GEMM rows that are (query, head) pairs, and for context-parallel keys: row r is query r / heads, local
+/// key j is global key j * world + rank, and query i sees the global keys up to i + total_len - len_q.
 template <bool kCausal>
 struct GroupedCausalMask {
   int len_k;      // local keys

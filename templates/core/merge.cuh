@@ -1,6 +1,6 @@
-// Joining the attention states (out, lse) of disjoint sets of keys:
+// Merges attention states (out, lse) of disjoint sets of keys:
 //   lse = ln sum_i exp(lse_i),   out = sum_i exp(lse_i - lse) out_i
-// (the "merge attention" of Juravsky et al., arXiv:2402.05099, also known from ring attention).
+// ("merge attention", Juravsky et al., arXiv:2402.05099; also known from ring attention).
 #pragma once
 
 #include "core/warp_tile.cuh"
@@ -10,11 +10,11 @@ namespace attnjit::kernel {
 
 inline constexpr float kInfinity = __builtin_bit_cast(float, 0x7f800000u);
 
-/// An lse of +inf or NaN says nothing that can be weighed; such a state counts as one without keys.
+/// An LSE of +inf or NaN has no usable weight; such a state counts as one without keys.
 ATTNJIT_DEVICE float mergeable_lse(float lse) { return lse < kInfinity ? lse : kMinusInfinity; }
 
-/// The weights of `states` states of one row. lse_of(i) is state i's, natural; kLanes lanes of a warp share the work:
-/// all 32, or one, that is every lane for a row of its own.
+/// The weights of `states` states of one row. lse_of(i) is the natural-log LSE of state i. kLanes lanes of a warp share
+/// the work: all 32, or 1, where every lane has a row of its own.
 template <int kLanes>
 struct MergeWeights {
   float largest = kMinusInfinity;
@@ -34,12 +34,12 @@ struct MergeWeights {
     for (int distance = kLanes / 2; distance > 0; distance /= 2) sum += shuffle_xor(sum, distance);
   }
 
-  /// Of a state in the merged one; exactly 0 for a state without keys, exactly 1 for the only one that has any.
+  /// Weight of a state in the merged one: exactly 0 for a state without keys, exactly 1 if no other state has any.
   ATTNJIT_DEVICE float weight(float lse) const {
     const float share = exponential(mergeable_lse(lse));
     return share == 0.f ? 0.f : share / sum;
   }
-  /// -inf if no state has keys.
+  /// LSE of the merged state; -inf if no state has keys.
   ATTNJIT_DEVICE float lse() const {
     constexpr float kLn2 = 0.693147180559945309f;
     return sum == 0.f ? kMinusInfinity : fma_float(log2_approx(sum), kLn2, largest);

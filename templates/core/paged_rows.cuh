@@ -1,4 +1,4 @@
-// Where the keys of a sequence lie in a paged cache, and their copy into shared memory as they are stored.
+// Loads the keys of a sequence from a paged cache into shared memory, in the format in which they are stored.
 #pragma once
 
 #include "core/row_copy.cuh"
@@ -6,18 +6,19 @@
 
 namespace attnjit::kernel {
 
-/// One thread's share in copying tiles of kRows consecutive keys. The pages of a tile are looked up one tile ahead of
-/// its copy, so that the copy does not wait for the page list.
+/// One thread's share in copying tiles of kRows consecutive keys. The pages of a tile are looked up one tile ahead, so
+/// that the copy does not wait for the block_table.
 ///
-/// In shared memory a stored row is kLatentBytes, then kRopeBytes; rows lie kPitchBytes apart.
+/// In shared memory a stored row is kLatentBytes followed by kRopeBytes; rows lie kPitchBytes apart.
 template <int kRows, int kLatentBytes, int kRopeBytes, int kPitchBytes, int kPageSize, int kElementBytes, int kThreads>
 class PagedTileCopy {
  public:
-  /// `page_list` is the sequence's own; entries behind its `length` keys are never read.
+  /// `page_list` is the sequence's row of the block_table (or its kv_indices); entries past its `length` keys are never
+  /// read.
   ATTNJIT_DEVICE PagedTileCopy(const CacheRows& latent, const CacheRows& rope, const i32* page_list, int length)
       : latent_(latent), rope_(rope), page_list_(page_list), length_(length) {}
 
-  /// Reads the page list for the tile that begins at `first_key`.
+  /// Looks up the pages of the tile that begins at `first_key`.
   ATTNJIT_DEVICE void look_up(int first_key) {
     first_key_ = first_key;
 #pragma unroll
@@ -27,7 +28,7 @@ class PagedTileCopy {
     }
   }
 
-  /// Issues the copy of the tile that was looked up. Rows behind the sequence's end become zeros: 0 x NaN is NaN.
+  /// Issues the copy of the tile that was looked up. Rows past the end of the sequence become zeros: 0 x NaN is NaN.
   ATTNJIT_DEVICE void issue(u32 destination) const {
     const int lane = thread_index() % kLanes;
 #pragma unroll

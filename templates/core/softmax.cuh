@@ -7,56 +7,56 @@
 
 namespace attnjit::kernel {
 
-/// a / b, rounded once, for b near 1: a quotient of the approximate reciprocal, and what it leaves.
+/// a / b, rounded once, for b near 1: the approximate quotient plus a correction from its remainder.
 ATTNJIT_DEVICE float quotient(float a, float b) {
   const float inverse = reciprocal_approx(b);
   const float first = a * inverse;
   return fma_float(fma_float(-first, b, a), inverse, first);
 }
 
-/// The reference while no key was seen: less than any score; finite, and so is its product with the scale, since
-/// -inf - -inf is NaN; a power of two, so that the product is exact and its peak 1. -2^126, or as much less as the
-/// scale exceeds 1.
-ATTNJIT_DEVICE float nothing_seen(float scale) {
-  const u32 exponent = bits_of(scale) >> 23;  // of a positive number, and 127 of 1
+/// The initial row_max, before any key: less than any score; finite, as is its product with the scale, since -inf -
+/// -inf is NaN; and a power of two, so that the product is exact and the peak 1. -2^126, or smaller in magnitude by as
+/// much as the scale exceeds 1.
+ATTNJIT_DEVICE float initial_row_max(float scale) {
+  const u32 exponent = bits_of(scale) >> 23;  // biased exponent of a positive number; 127 for 1
   return float_of(0x80000000u | (379u - (exponent > 126 ? exponent : 126u)) << 23);
 }
 
-/// `value` as an operand of 16 bits has it.
+/// `value` rounded to a 16-bit GEMM operand.
 template <Element kElement>
 ATTNJIT_DEVICE float rounded(float value) {
   const u32 bits = pack_16bit<kElement>(value, 0.f);
   return kElement == Element::kFloat16 ? low_f16_to_float(bits) : float_of(bits << 16);
 }
 
-/// Sums of probabilities of 16 kMTiles rows, against a reference: the row's maximum, or a score beside which no
-/// probability is large. A lane holds those of its 2 kMTiles rows, the sum of its own columns only until finish() joins
-/// the four lanes of a row.
+/// Online softmax state of 16 kMTiles rows. Probabilities are relative to a reference score, `row_max`: the row's
+/// maximum, or a score relative to which no probability is large. A lane holds its 2 kMTiles rows; `row_sum` covers
+/// only its own columns until finalize() reduces it over the four lanes of a row.
 ///
-/// An exponent is one FMA, score * scale - offset, where offset is reference * scale as float32 has it: off by up to
-/// half a unit in its last place, 5e-4 at scores of 1e4. So probabilities come out too large or too small by one
-/// factor, that of the reference itself as `peak` instead of 1. Rounded to 16 bits it may be 1 all the same, while the
-/// sum would remember: with one dominant key the output would not be v, and every tie of an e4m3 output would go wrong.
-/// What is summed therefore takes the same step as the largest probability: it is divided by `peak`, exactly, and
-/// multiplied by what kElement, the type of the product's operands, makes of it.
+/// An exponent is one FMA, score * scale - offset, where offset is reference * scale rounded to float32. The rounding
+/// is off by up to half an ulp, 5e-4 at scores of 1e4. So all probabilities of a row are too large or too small by one
+/// common factor, and that of the reference itself comes out as `peak` instead of 1. Rounded to 16 bits it may still be
+/// 1, while the float32 sum would keep the error: with one dominant key the output would not be v, and every tie of an
+/// e4m3 output would go wrong. So the sum takes the same rounding step as the largest probability: it is divided by
+/// `peak`, exactly, and multiplied by `peak` rounded to kElement, the type of the GEMM operands.
 template <int kMTiles, Element kElement>
 struct OnlineSoftmax {
   float scale_log2;
   float row_max[kMTiles][2];  // the reference
   float row_sum[kMTiles][2];
-  float pending[kMTiles][2];  // what update_boldly() adds to row_sum later: times the reference's peak
+  float pending[kMTiles][2];  // sums of update_lazy() not yet in row_sum; still scaled by `peak`
 
   ATTNJIT_DEVICE explicit OnlineSoftmax(float softmax_scale_log2) : scale_log2(softmax_scale_log2) {
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
-      row_max[m][0] = row_max[m][1] = nothing_seen(scale_log2);
+      row_max[m][0] = row_max[m][1] = initial_row_max(scale_log2);
       row_sum[m][0] = row_sum[m][1] = 0.f;
       pending[m][0] = pending[m][1] = 0.f;
     }
   }
 
-  /// Takes in a tile of scores and turns them into probabilities in place. What was accumulated so far is to be
-  /// multiplied by `rescale`, row by row, before the tile's product is added.
+  /// Takes in a tile of scores and turns them into probabilities in place. The caller must multiply the output
+  /// accumulated so far by `rescale`, row by row, before it adds the tile's P V.
   template <int kNTiles>
   ATTNJIT_DEVICE void update(float (&scores)[kMTiles][kNTiles][4], float (&rescale)[kMTiles][2]) {
 #pragma unroll
@@ -74,25 +74,25 @@ struct OnlineSoftmax {
             sum += scores[m][n][i];
           }
         }
-        row_sum[m][half] += as_multiplied(sum, m, half);
+        row_sum[m][half] += match_operand_rounding(sum, m, half);
       }
     }
   }
 
-  /// The same, where registers allow to keep the scores beside the probabilities: but for the `first` tile no maximum
-  /// is looked for, unless a lane's sum shows that a row's reference is too small for it. Comparisons and exchanges are
-  /// a fifth of the time of a step. `probabilities` are rounded, as round_to_fragment() does. True, for a whole warp,
-  /// if there is anything to be multiplied by `rescale`. What becomes of a row depends on that row alone.
+  /// Lazy rescale, for kernels with registers to keep the scores next to the probabilities: after the `first` tile, no
+  /// maximum is computed unless a lane's sum shows that a row's reference is too small for the tile. Comparisons and
+  /// shuffles are a fifth of the time of a step. `probabilities` are rounded as by round_to_fragment(). Returns true,
+  /// for the whole warp, if the output must be multiplied by `rescale`. The result of a row depends on that row alone.
   template <int kNTiles>
-  ATTNJIT_DEVICE bool update_boldly(const float (&scores)[kMTiles][kNTiles][4],
-                                    u32 (&probabilities)[kMTiles][kNTiles / 2][4], float (&rescale)[kMTiles][2],
-                                    bool first) {
+  ATTNJIT_DEVICE bool update_lazy(const float (&scores)[kMTiles][kNTiles][4],
+                                  u32 (&probabilities)[kMTiles][kNTiles / 2][4], float (&rescale)[kMTiles][2],
+                                  bool first) {
     constexpr float kLargestSum = 256.f;
     float sums[kMTiles][2];
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) sums[m][0] = sums[m][1] = 0.f;
     bool search = first;
-    // Once moved, a reference is the row's maximum, and no sum exceeds 32: twice is enough.
+    // Once moved, the reference is the row's maximum, and no lane's sum exceeds 32: two passes are enough.
 #pragma unroll 1
     for (;;) {
       if (search) {
@@ -108,7 +108,7 @@ struct OnlineSoftmax {
             const u32 lanes = ballot(sums[m][half] > kLargestSum) >> (thread_index() % 32 & ~3);
             rescale[m][half] = 1.f;
             if ((lanes & 15u) == 0) continue;
-            row_sum[m][half] += as_multiplied(pending[m][half], m, half);
+            row_sum[m][half] += match_operand_rounding(pending[m][half], m, half);
             pending[m][half] = 0.f;
             rescale[m][half] = move(m, half, max_float(row_max[m][half], tile_max));
           }
@@ -118,7 +118,7 @@ struct OnlineSoftmax {
 #pragma unroll
       for (int m = 0; m < kMTiles; ++m) {
         const float offset[2] = {row_max[m][0] * scale_log2, row_max[m][1] * scale_log2};
-        float sum[2][2] = {};  // two chains per row: one addition need not wait for the one before
+        float sum[2][2] = {};  // two chains per row, so that an addition need not wait for the previous one
 #pragma unroll
         for (int n = 0; n < kNTiles; ++n) {
           float p[4];
@@ -147,36 +147,36 @@ struct OnlineSoftmax {
     return search;
   }
 
-  /// Joins the sums of the four lanes that share a row. Call once, after the last tile.
-  ATTNJIT_DEVICE void finish() {
+  /// Finalizes row_sum: reduces it over the four lanes that share a row. Call once, after the last tile.
+  ATTNJIT_DEVICE void finalize() {
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        row_sum[m][half] += as_multiplied(pending[m][half], m, half);
+        row_sum[m][half] += match_operand_rounding(pending[m][half], m, half);
         row_sum[m][half] += shuffle_xor(row_sum[m][half], 1);
         row_sum[m][half] += shuffle_xor(row_sum[m][half], 2);
       }
     }
   }
 
-  /// Joins the state (reference, sum) that another warp has of this row's other keys, after finish(). Outputs so far
-  /// are then to be multiplied: this one's by `own`, the other's by what is returned; that normalises them, too.
+  /// Merges in the state (row_max, row_sum) that another warp has for this row's other keys, after finalize(). Multiply
+  /// this warp's output by `own` and the other's by the return value; that includes the normalization.
   ATTNJIT_DEVICE float join(int m, int half, float other_max, float other_sum, float& own) {
     const float own_max = row_max[m][half];
     row_max[m][half] = max_float(own_max, other_max);
     own = exp2_approx((own_max - row_max[m][half]) * scale_log2);
     float other = exp2_approx((other_max - row_max[m][half]) * scale_log2);
     row_sum[m][half] = row_sum[m][half] * own + other_sum * other;
-    own *= normaliser(m, half);
-    return other * normaliser(m, half);
+    own *= inv_row_sum(m, half);
+    return other * inv_row_sum(m, half);
   }
 
-  /// 1 / sum; 0 for a row that saw no key, so that its output is 0. A NaN stays.
-  ATTNJIT_DEVICE float normaliser(int m, int half) const {
+  /// 1 / row_sum; 0 for a row that saw no key, so that its output is 0. NaN stays NaN.
+  ATTNJIT_DEVICE float inv_row_sum(int m, int half) const {
     return row_sum[m][half] == 0.f ? 0.f : reciprocal_approx(row_sum[m][half]);
   }
-  /// Natural logarithm of the sum of exponentials of the scaled scores; -inf for a row that saw no key.
+  /// LSE: natural log of the sum of exponentials of the scaled scores; -inf for a row that saw no key.
   ATTNJIT_DEVICE float lse(int m, int half) const {
     constexpr float kLn2 = 0.693147180559945309f;
     return row_sum[m][half] == 0.f ? kMinusInfinity
@@ -184,7 +184,7 @@ struct OnlineSoftmax {
   }
 
  private:
-  /// Of all four lanes that share it.
+  /// Maximum over all four lanes that share the row.
   template <int kNTiles>
   ATTNJIT_DEVICE static float max_of_row(const float (&scores)[kNTiles][4], int half) {
     float largest = max_float(scores[0][2 * half], scores[0][2 * half + 1]);
@@ -195,16 +195,16 @@ struct OnlineSoftmax {
     largest = max_float(largest, shuffle_xor(largest, 1));
     return max_float(largest, shuffle_xor(largest, 2));
   }
-  /// The probability of a score that equals the reference.
+  /// The computed probability of a score equal to the reference.
   ATTNJIT_DEVICE float peak(int m, int half) const {
     return exp2_approx(fma_float(row_max[m][half], scale_log2, -(row_max[m][half] * scale_log2)));
   }
-  /// A sum of probabilities as they come out, as if each were rounded like the one of the reference.
-  ATTNJIT_DEVICE float as_multiplied(float sum, int m, int half) const {
+  /// Corrects a sum of computed probabilities, as if each had been rounded like that of the reference.
+  ATTNJIT_DEVICE float match_operand_rounding(float sum, int m, int half) const {
     const float row_peak = peak(m, half);
     return quotient(sum, row_peak) * rounded<kElement>(row_peak);
   }
-  /// Makes `score` the reference; what the row's output is then multiplied by.
+  /// Makes `score` the reference and returns the factor by which to rescale the row's output.
   ATTNJIT_DEVICE float move(int m, int half, float score) {
     const float factor = exp2_approx((row_max[m][half] - score) * scale_log2);
     row_max[m][half] = score;
@@ -226,8 +226,8 @@ ATTNJIT_DEVICE void scale_rows(float (&out)[kMTiles][kNTiles][4], const float (&
   }
 }
 
-/// Rounds an accumulator to 16 bits in the layout that the next product takes as its left operand: two
-/// neighbouring 8-column tiles of d are one 16-column tile of a.
+/// Rounds an accumulator to 16 bits in the layout of the next GEMM's A operand: two adjacent 8-column tiles of d form
+/// one 16-column tile of a.
 template <Element kElement, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void round_to_fragment(u32 (&a)[kMTiles][kNTiles / 2][4], const float (&d)[kMTiles][kNTiles][4]) {
 #pragma unroll

@@ -1,9 +1,9 @@
-// Split-KV: how the key blocks of all sequences are shared out among the CTAs of a launch, from lengths that only the
-// device knows.
+// Split-KV: divides the key blocks of all sequences among the CTAs of a launch, from lengths that only the device
+// knows.
 //
-// The blocks of all sequences, one after the other, are cut into `parts` equal shares; a part thus owns the end of one
-// sequence, some whole ones, and the beginning of another, or the middle of a long one. Every sequence has at least one
-// block, so that one without keys is somebody's, too.
+// The blocks of all sequences, concatenated, are cut into `parts` equal splits. A split thus owns the end of one
+// sequence, some whole ones and the beginning of another, or the middle of a long one. Every sequence has at least one
+// block, so that a sequence without keys also has an owner.
 #pragma once
 
 #include "ptx/builtins.cuh"
@@ -15,16 +15,16 @@ ATTNJIT_DEVICE int key_blocks(int length) {
   return max_of(1, ceil_div(length, kBlockN));
 }
 
-/// A part's share, and its first sequence. Every warp works it out for itself.
+/// The blocks of one split, and its first sequence. Every warp computes it for itself.
 template <int kBlockN>
-struct SplitShare {
-  int share;           // blocks per part
+struct SplitRange {
+  int share;           // blocks per split
   int begin;           // first block, counted over all sequences
   int end;             // one past the last; <= begin: nothing to do
-  int sequence;        // that holds block `begin`
-  int sequence_begin;  // its first block
+  int sequence;        // the sequence that holds block `begin`
+  int sequence_begin;  // first block of that sequence
 
-  ATTNJIT_DEVICE SplitShare(const i32* seq_lens, int batch, int part, int parts) {
+  ATTNJIT_DEVICE SplitRange(const i32* seq_lens, int batch, int part, int parts) {
     const int lane = thread_index() % 32;
     int total = 0;
     for (int b = lane; b < batch; b += 32) total += key_blocks<kBlockN>(seq_lens[b]);
@@ -37,7 +37,7 @@ struct SplitShare {
     sequence_begin = 0;
     if (begin >= end) return;
 
-    // 32 sequences at a time: running sums, and the first sequence that ends behind `begin`.
+    // 32 sequences at a time: prefix sums, and the first sequence that ends after `begin`.
     for (int first = 0;; first += 32) {
       const int blocks = first + lane < batch ? key_blocks<kBlockN>(seq_lens[first + lane]) : 0;
       int sum = blocks;

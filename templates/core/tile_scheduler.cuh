@@ -1,9 +1,9 @@
-// Which query tiles a CTA works on, one after another, in a grid that fills the device once.
+// Persistent tile scheduler: which query tiles a CTA processes, one after another. The grid fills the device once.
 //
-// Tiles are numbered sequence by sequence; in a sequence by groups of heads, in a group from the last query tile (which
-// sees the most keys when causal) to the first, heads fastest. A group's keys stay in L2 while its tiles are worked on,
-// and its long tiles are given out before its short ones. The last group is larger: when all that is left are short
-// tiles, the SMs end together.
+// Tiles are numbered sequence by sequence; within a sequence by groups of heads; within a group from the last m_block
+// (which sees the most keys when causal) to the first, heads fastest. So a group's keys stay in L2 while its tiles are
+// processed, and its long tiles are claimed before its short ones. The last group is larger: when only short tiles are
+// left, all SMs finish together.
 #pragma once
 
 #include "ptx/memory.cuh"
@@ -12,29 +12,29 @@
 
 namespace attnjit::kernel {
 
-/// What a tile's warps have to know of it.
+/// What the scheduler warp publishes about a tile.
 struct alignas(16) WorkTile {
-  i32 m_begin;  // first row, counted from the sequence's first query; negative: there is no further tile
+  i32 m_begin;  // first row, counted from the sequence's first query; negative: no more tiles
   i32 head;
   i32 q_start;  // token of the sequence's first query
   i32 k_start;  // token of the sequence's first key
   i32 len_q;
   i32 len_k;
-  i32 n_blocks;  // of keys, up to the last one that any row sees
+  i32 n_blocks;  // key blocks, up to the last one that any row sees
   i32 sequence;
 };
 
-/// Turns tile numbers into tiles; numbers must not decrease. All lanes of one warp take part.
+/// Maps tile numbers to tiles; the numbers must not decrease. All lanes of one warp take part.
 template <int kBlockM>
 class TileScheduler {
  public:
   ATTNJIT_DEVICE TileScheduler(const MhaVarlenParams& call, int batch, int head_group, int last_heads)
       : call_(call), batch_(batch), head_group_(head_group), grouped_heads_(call.num_heads - last_heads) {}
 
-  /// To be called first: asks for the lengths of sequences, and does not wait for them.
+  /// Issues the loads of the sequence lengths and does not wait for them. Call first.
   ATTNJIT_DEVICE void load() {
-    // Those from sequence_ on, one per lane. Keys, too, though most lanes have no use for them: each trip to memory
-    // would otherwise wait for the one before.
+    // One sequence per lane, from sequence_ on. Keys are loaded too, though most lanes do not use them: otherwise their
+    // round trip to memory would wait for the one of the queries.
     const int own = sequence_ + thread_index() % 32;
     q_start_ = q_end_ = k_start_ = k_end_ = 0;
     if (own >= batch_) return;
@@ -44,10 +44,10 @@ class TileScheduler {
     k_end_ = call_.cu_seqlens_k[own + 1];
   }
 
-  /// False if there is no tile of this number; and it is not to be called again.
+  /// Returns false if there is no tile of this number; must not be called again then.
   ATTNJIT_DEVICE bool seek(int number, WorkTile& tile) {
     const int lane = thread_index() % 32;
-    // Running sums of the tiles of 32 sequences, and the first that ends behind `number`.
+    // Prefix sums of the tiles of 32 sequences, and the first sequence that ends after `number`.
     for (;;) {
       const int len_q = q_end_ - q_start_;
       const int tiles = ceil_div(len_q, kBlockM) * call_.num_heads;
@@ -75,15 +75,15 @@ class TileScheduler {
     }
   }
 
-  /// How many there are, once seek() has found none.
+  /// Total number of tiles, once seek() has returned false.
   ATTNJIT_DEVICE int tiles() const { return first_tile_; }
 
  private:
-  /// Of numbers that are not negative, which takes half as many instructions.
+  /// For non-negative numbers: half as many instructions as a signed division.
   ATTNJIT_DEVICE static int quotient(int a, int b) {
     return static_cast<int>(static_cast<u32>(a) / static_cast<u32>(b));
   }
-  /// The head and the rows of tile `index` of its sequence.
+  /// Sets the head and the rows of tile `index` of its sequence.
   ATTNJIT_DEVICE void place(WorkTile& tile, int index) const {
     const int m_blocks = ceil_div(tile.len_q, kBlockM);
     const bool last = index >= grouped_heads_ * m_blocks;
@@ -99,8 +99,8 @@ class TileScheduler {
   int batch_;
   int head_group_;
   int grouped_heads_;   // heads before the last group
-  int sequence_ = 0;    // the first one of 32 that further tiles may belong to
-  int first_tile_ = 0;  // its first tile's number
+  int sequence_ = 0;    // the first of the 32 sequences that are loaded
+  int first_tile_ = 0;  // number of its first tile
   int q_start_, q_end_, k_start_, k_end_;
 };
 

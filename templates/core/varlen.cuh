@@ -5,20 +5,20 @@
 
 namespace attnjit::kernel {
 
-/// One query tile: rows [m_begin, m_begin + m_rows) of sequence `batch`, for one head.
+/// One query tile (m_block): rows [m_begin, m_begin + m_rows) of sequence `batch`, for one head.
 struct QueryTile {
   int batch;
   int head;
   int m_begin;  // first row, counted from the sequence's first query
-  int m_rows;   // rows of the tile that exist; <= 0: the tile lies behind the sequence's end
+  int m_rows;   // rows of the tile that exist; <= 0: the tile is past the end of the sequence
   int q_start;  // token of the sequence's first query
   int k_start;  // token of the sequence's first key
   int len_q;
   int len_k;
 };
 
-/// The grid is one-dimensional, batch slowest, then head, then m_block from the last (which sees the most
-/// keys when causal, so that the long tiles of a head start first) to the first.
+/// The tile of this CTA. The grid is one-dimensional: batch slowest, then head, then m_block from the last to the
+/// first. The last m_block sees the most keys when causal, so the long tiles of a head start first.
 template <int kBlockM>
 ATTNJIT_DEVICE QueryTile query_tile(const i32* cu_seqlens_q, const i32* cu_seqlens_k, int num_heads, int m_blocks) {
   const u32 index = block_index();

@@ -1,5 +1,4 @@
-// What one warp multiplies: 16-row tiles of mma.sync with operands in padded shared memory, and where the
-// elements of an accumulator lie.
+// GEMM of one warp: 16-row tiles of mma.sync with operands in padded shared memory, and the layout of the accumulator.
 #pragma once
 
 #include "ptx/ldmatrix.cuh"
@@ -9,8 +8,8 @@ namespace attnjit::kernel {
 
 inline constexpr float kMinusInfinity = __builtin_bit_cast(float, 0xff800000u);
 
-/// Position of a lane's elements in an accumulator [m tiles][n tiles][4]: element 2 * half + i of tile (m, n)
-/// is at row(m, half), column(n) + i.
+/// Maps a lane's elements of an accumulator [m tiles][n tiles][4] to rows and columns: element 2 * half + i of tile (m,
+/// n) is at row(m, half), column(n) + i.
 struct AccumulatorPosition {
   int lane = thread_index() % 32;
   ATTNJIT_DEVICE int row(int m, int half) const { return m * 16 + half * 8 + lane / 4; }
@@ -29,15 +28,15 @@ ATTNJIT_DEVICE void clear(float (&accumulator)[kMTiles][kNTiles][4]) {
   }
 }
 
-/// The fragment [16, 16] of the left operand whose corner is at `rows`, row-major with rows kPitch elements apart.
+/// Loads the [16, 16] fragment of operand A whose corner is at `rows`, row-major with rows kPitch elements apart.
 template <int kPitch>
 ATTNJIT_DEVICE void load_fragment(u32 (&a)[4], u32 rows) {
   const int lane = thread_index() % 32;
   ldmatrix_x4(a, rows + (lane % 16 * kPitch + lane / 16 * 8) * 2);
 }
 
-/// d += a b^T for 16 columns of both: a as fragments, b [8 kNTiles, 16] with its corner at `b_rows`, row-major with
-/// rows kPitch elements apart.
+/// One k16 step of d += a b^T: a as fragments, b [8 kNTiles, 16] with its corner at `b_rows`, row-major with rows
+/// kPitch elements apart.
 template <Element kElement, int kPitch, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void multiply_step(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][4], u32 b_rows) {
   static_assert(kNTiles % 2 == 0);
@@ -55,10 +54,10 @@ ATTNJIT_DEVICE void multiply_step(float (&d)[kMTiles][kNTiles][4], const u32 (&a
   }
 }
 
-/// d += a b^T: a is [16 kMTiles, kColumns] at `a_rows` (this warp's first row), b is [8 kNTiles, kColumns] at
+/// d += a b^T (Q K^T): a is [16 kMTiles, kColumns] at `a_rows` (this warp's first row), b is [8 kNTiles, kColumns] at
 /// `b_rows`, both row-major with rows kPitch elements apart.
 template <Element kElement, int kColumns, int kPitch, int kMTiles, int kNTiles>
-ATTNJIT_DEVICE void multiply_rows(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u32 b_rows) {
+ATTNJIT_DEVICE void gemm_nt(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u32 b_rows) {
   static_assert(kNTiles % 2 == 0 && kColumns % 16 == 0);
 #pragma unroll
   for (int k = 0; k < kColumns; k += 16) {
@@ -69,10 +68,10 @@ ATTNJIT_DEVICE void multiply_rows(float (&d)[kMTiles][kNTiles][4], u32 a_rows, u
   }
 }
 
-/// d += a b: a is a fragment [16 kMTiles, 16 kKTiles] in registers, b is [16 kKTiles, 8 kNTiles] at `b_rows`,
+/// d += a b (P V): a is a fragment [16 kMTiles, 16 kKTiles] in registers, b is [16 kKTiles, 8 kNTiles] at `b_rows`,
 /// row-major.
 template <Element kElement, int kPitch, int kMTiles, int kKTiles, int kNTiles>
-ATTNJIT_DEVICE void multiply_columns(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][kKTiles][4], u32 b_rows) {
+ATTNJIT_DEVICE void gemm_nn(float (&d)[kMTiles][kNTiles][4], const u32 (&a)[kMTiles][kKTiles][4], u32 b_rows) {
   static_assert(kNTiles % 2 == 0);
   const int lane = thread_index() % 32;
   const u32 b_lane = b_rows + (lane % 16 * kPitch + lane / 16 * 8) * 2;

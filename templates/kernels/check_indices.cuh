@@ -1,9 +1,9 @@
-// Debug mode's check of a call's index tensors, on any SM: sums of lengths never decrease and stay within their
-// tensors and bounds, lengths and offsets within theirs, and pages in use within the cache. Launched before the kernels
-// that trust them.
+// Debug mode: checks the index tensors of a call, on any SM, before the kernels that trust them run. Running sums must
+// never decrease and stay within their tensors and bounds, lengths and offsets within theirs, and pages in use within
+// the cache.
 //
-// One CTA looks at everything; its first thread writes the report of the first fault. The host has set the report to
-// "no fault" before.
+// The grid is one CTA, which checks everything; its first thread writes the report of the first fault. The host has set
+// the report to "no fault" before the launch.
 #pragma once
 
 #include "core/first_fault.cuh"
@@ -48,7 +48,7 @@ ATTNJIT_DEVICE void check_indices(const CheckIndicesParams& params) {
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
 
-  // ---- numbers per sequence, the sequences of one tensor after the other
+  // ---- per-sequence values: all sequences of one tensor, then of the next
   const i64 entries = static_cast<i64>(CheckIndicesParams::kPages) * params.batch;
   i64 first = thread_index();
   while (first < entries && fault_of(params, static_cast<int>(first / params.batch),
@@ -64,8 +64,8 @@ ATTNJIT_DEVICE void check_indices(const CheckIndicesParams& params) {
   }
   if (params.pages.list == nullptr) return;
 
-  // ---- pages. Lengths and the lists' places are right, so that they may be trusted.
-  sync_block();  // every thread has read what the others found
+  // ---- pages. The lengths and offsets of the page lists have passed, so they can be trusted here.
+  sync_block();  // every thread has read the others' results
   constexpr i64 kNone = static_cast<i64>(1) << 62;
   first = kNone;  // sequence * 2^32 + page
   for (int sequence = 0; sequence < params.batch && first == kNone; ++sequence) {

@@ -1,12 +1,12 @@
-// Turns top-k indices into a bitmask of keys per query, and into one bit per 64 queries x 64 keys.
+// Turns top-k indices into a bitmask of keys per query, plus one occupancy bit per tile of 64 queries x 64 keys.
 //
-// A CTA owns 64 consecutive queries of one sequence, that is one row of tile bits, and of their positions every
-// `parts`-th chunk. The grid is one-dimensional, `parts` CTAs for each row that tile bits have room for; those without
-// queries leave at once. A warp sets the bits of one of its queries after the other in shared memory, so that
-// duplicates count once and every word of the mask is written exactly once.
+// One CTA owns 64 consecutive queries of one sequence, which is one row of tile bits, and every `parts`-th chunk of
+// their mask words. The grid is one-dimensional, with `parts` CTAs for each row that the tile bits have room for; CTAs
+// without queries exit at once. Each warp sets the bits of its queries in shared memory, one query after another, so
+// that duplicates count once and every word of the mask is written exactly once.
 //
-// Indices are read as often as there are chunks, mostly from the L2. Two CTAs a row pay only where SMs would be idle:
-// what binds is the rate at which an SM takes atomics, and each then has half of them.
+// The indices are read once per chunk, mostly from L2. Two CTAs per row pay off only where SMs would otherwise be idle:
+// the limit is the rate of shared memory atomics per SM, and each CTA then has half of them.
 #pragma once
 
 #include "ptx/memory.cuh"
@@ -20,7 +20,7 @@ struct MaskFromTopkShared {
   u32 tiles[chunk_tile_words(kConfig)];
 };
 
-/// The sequence whose tile rows hold `tile_row`: the last one that begins at or before it.
+/// Finds the sequence that `tile_row` belongs to: the last one whose tile rows begin at or before it.
 ATTNJIT_DEVICE int sequence_of_tile_row(const i32* cu_seqlens_q, int batch, i64 tile_row) {
   int low = 0;
   int high = batch - 1;
@@ -35,12 +35,11 @@ ATTNJIT_DEVICE int sequence_of_tile_row(const i32* cu_seqlens_q, int batch, i64 
   return low;
 }
 
-/// Calls visit(index) for this lane's share of a row of indices, and with -1 for what fills up a batch. All loads of a
-/// batch are issued before the first index is used: what is done with it orders memory, so that the compiler moves no
-/// load across.
+/// Calls visit(index) for this lane's share of a row of indices, and with -1 for padding of a batch. All loads of a
+/// batch are issued before the first visit: visit() orders memory, so the compiler would not move a load across it.
 template <class Visit>
 ATTNJIT_DEVICE void for_each_index(const i32* row, int count, const Visit& visit) {
-  constexpr int kVectors = 4;  // 64 bytes under way per lane
+  constexpr int kVectors = 4;  // 64 bytes in flight per lane
   constexpr int kScalars = 8;
   const int lane = thread_index() % 32;
   int done = 0;
@@ -65,7 +64,7 @@ ATTNJIT_DEVICE void for_each_index(const i32* row, int count, const Visit& visit
   }
 }
 
-/// Bit i of the result: bit 2 i or bit 2 i + 1 of `bits` is set.
+/// ORs adjacent bits: bit i of the result is set if bit 2 i or bit 2 i + 1 of `bits` is.
 ATTNJIT_DEVICE u32 join_pairs(u32 bits) {
   u32 joined = (bits | bits >> 1) & 0x55555555u;
   joined = (joined | joined >> 1) & 0x33333333u;
@@ -103,20 +102,20 @@ ATTNJIT_DEVICE void mask_from_topk(const MaskFromTopkParams& params) {
   for (int first_word = part * params.chunk_words; first_word < all_words;
        first_word += params.parts * params.chunk_words) {
     const int words = min_of(params.chunk_words, all_words - first_word);
-    // Each tile word is cleared by the thread that wrote it out.
+    // Each tile word is cleared by the same thread that later writes it out.
     if (thread_index() < kTileWords) store_shared(tiles + thread_index() * 4, 0u);
     sync_block();
 
     for (int i = 0; i < kQueriesPerWarp; ++i) {
       const int query = first_query + warp * kQueriesPerWarp + i;
       if (query >= len_q) break;
-      // By the lanes that wrote these words out for the query before.
+      // The lanes that wrote these words out for the previous query clear them.
       for (int word = lane; word < words; word += 32) store_shared(bits + word * 4, 0u);
       sync_warp();
 
       const i64 token = static_cast<i64>(q_start) + query;
       for_each_index(params.indices + token * params.indices_stride, params.topk, [&](i32 index) {
-        const u32 position = static_cast<u32>(index);  // a negative one becomes larger than any length
+        const u32 position = static_cast<u32>(index);  // a negative index becomes larger than any length
         const u32 word = position / 32 - static_cast<u32>(first_word);
         if (position < len_k && word < static_cast<u32>(words)) atomic_or_shared(bits + word * 4, 1u << position % 32);
       });
@@ -134,7 +133,7 @@ ATTNJIT_DEVICE void mask_from_topk(const MaskFromTopkParams& params) {
       }
     }
 
-    sync_block();  // the tile bits of the chunk are complete
+    sync_block();  // the chunk's tile bits are complete
     const int tile_word = first_word / kMaskTile + thread_index();
     if (thread_index() * kMaskTile < words && tile_word < params.mask.tile_words) {
       params.mask.tiles[tile_row * params.mask.tiles_stride + tile_word] = load_shared(tiles + thread_index() * 4);

@@ -1,8 +1,8 @@
-// Joins attention states (out, lse) of disjoint sets of keys, row by row, for any SM from 8.0 on.
+// Merges attention states (out, lse) of disjoint sets of keys, row by row, for any SM from 8.0 on.
 //
-// A row is one (token, head); merge_lanes lanes of a warp own it, and each of them chunks of 8 columns. A CTA owns
-// merge_rows consecutive rows, token slowest; the grid is one-dimensional. All that a row reads is read by its own warp
-// before anything of it is written, so that results may take the place of a state.
+// A row is one (token, head). merge_lanes lanes of one warp own a row, each with chunks of 8 columns. A CTA owns
+// merge_rows consecutive rows, token slowest; the grid is one-dimensional. A row is read completely by its own warp
+// before any of it is written, so the results may overwrite one of the states.
 #pragma once
 
 #include "core/epilogue.cuh"
@@ -12,7 +12,7 @@
 
 namespace attnjit::kernel {
 
-/// 8 neighbouring columns as float32.
+/// Loads 8 adjacent columns as float32.
 template <Element kElement>
 ATTNJIT_DEVICE void load_columns(float (&values)[8], const u8* from) {
   if constexpr (kElement == Element::kFloat32) {
@@ -37,7 +37,7 @@ ATTNJIT_DEVICE void load_columns(float (&values)[8], const u8* from) {
   }
 }
 
-/// Writes 8 neighbouring columns, in one store if they are 16 bytes.
+/// Stores 8 adjacent columns, in one store if they are 16 bytes.
 template <class Output>
 ATTNJIT_DEVICE void store_columns(const Output& output, u8* to, const float (&values)[8]) {
   if constexpr (Output::kBytes == 2) {
@@ -61,7 +61,7 @@ ATTNJIT_DEVICE void merge_states(const MergeStatesParams& params) {
   const i64 row = static_cast<i64>(block_index()) * merge_rows(kConfig) + thread_index() / kLanes;
   const int lane = thread_index() % kLanes;
   const bool exists = row < params.rows;
-  const i64 token = exists ? row / params.num_heads : 0;  // a row behind the last one reads the first one
+  const i64 token = exists ? row / params.num_heads : 0;  // lanes past the last row read row 0
   const i64 head = exists ? row % params.num_heads : 0;
 
   // ---- the states
@@ -79,8 +79,8 @@ ATTNJIT_DEVICE void merge_states(const MergeStatesParams& params) {
                                                        kBytes;
   };
 
-  // ---- the weighted sum. What a state without keys holds is read like the others, so that loads need not wait for
-  // weights, but it enters nothing: it may be NaN.
+  // ---- the weighted sum. The output of a state without keys is loaded like the others, so that loads need not wait
+  // for the weights, but is never added: it may be NaN.
   const MergeWeights<1> weights(params.num_states, lse_of);
   float sum[kChunksPerLane][8] = {};
 #pragma unroll 2
@@ -98,7 +98,7 @@ ATTNJIT_DEVICE void merge_states(const MergeStatesParams& params) {
       }
     }
   }
-  sync_warp();  // everything of this row has been read
+  sync_warp();  // all of this row has been read
 
   // ---- outputs
   if (!exists) return;

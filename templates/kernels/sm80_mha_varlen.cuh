@@ -1,13 +1,13 @@
-// Attention over packed variable-length sequences for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
+// Varlen attention for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
 //
-// One CTA owns kBlockM query rows of one head of one sequence, and walks its keys from the first block
-// to the last visible one in steps of kBlockN. The grid is one-dimensional, one CTA per (sequence, head, m_block up to
-// the longest sequence's); CTAs behind a sequence's end leave at once. Each warp owns kBlockM / kWarps of the
-// rows: scores, probabilities and output never leave its registers.
+// One CTA owns kBlockM query rows of one head of one sequence. It walks their keys in steps of kBlockN, from the first
+// block to the last visible one. The grid is one-dimensional, one CTA per (sequence, head, m_block), sized for the
+// longest sequence; CTAs past the end of their sequence exit at once. Each warp owns kBlockM / kWarps rows and keeps
+// scores, probabilities and output in registers.
 //
-// Overlap: K and V have one buffer each. V of this block arrives while S = Q K^T is computed, K of the next
-// one while O += P V is; a second CTA on the SM fills the gaps. K is fetched only once the scores have become
-// probabilities: before that, the addresses of the copy and the float32 scores together exceed 255 registers.
+// Overlap: K and V have one buffer each. V of this block loads during S = Q K^T, K of the next block during O += P V; a
+// second CTA on the SM fills the gaps. The K load is issued only after the scores have become probabilities: before
+// that, its addresses and the float32 scores together exceed 255 registers.
 #pragma once
 
 #include "core/epilogue.cuh"
@@ -21,7 +21,7 @@
 
 namespace attnjit::kernel {
 
-/// Mask bits of a block of keys, where there is a mask.
+/// Mask bits of one key block, if there is a mask.
 template <bool kMasked, int kRows>
 struct SelectMaskTile {
   MaskWords mask[kRows];
@@ -41,11 +41,11 @@ struct Sm80MhaVarlenShared {
   };
   union {
     Tiles tiles;
-    u8 out[kConfig.block_m][kPitchOutBytes];  // after the last product
+    u8 out[kConfig.block_m][kPitchOutBytes];  // after the last P V
   };
 };
 
-/// Tiles of q or k: nope columns and pe columns, from two tensors, side by side.
+/// Loads tiles of q or k: nope and pe columns, from two tensors, side by side.
 template <Sm80MhaVarlenConfig kConfig, int kRows>
 struct QkTileCopy {
   static constexpr int kPitch = padded_row(kConfig.head_dim_qk);
@@ -65,7 +65,7 @@ struct QkTileCopy {
   }
 };
 
-/// What the bitmask adds to the walk over key blocks: nothing, where there is none.
+/// The bitmask's part in the main loop. Without a mask it does nothing.
 template <Sm80MhaVarlenConfig kConfig, bool kMasked = kConfig.masked>
 struct BlockMask {
   static constexpr int offset = 0;
@@ -77,7 +77,7 @@ struct BlockMask {
 
 template <Sm80MhaVarlenConfig kConfig>
 struct BlockMask<kConfig, true> {
-  int offset;  // position in the request of the sequence's first key
+  int offset;  // position in its request of the sequence's first key
   u32 words;
   MaskWordsCopy<kConfig.block_m, kConfig.block_n> copy;
 
@@ -88,7 +88,7 @@ struct BlockMask<kConfig, true> {
         copy(call.mask, query_tile.q_start + query_tile.m_begin, query_tile.m_rows, offset, words) {
     static_assert(sizeof(MaskWords) == kMaskRowBytes && threads(kConfig) >= kConfig.block_m);
   }
-  /// The bits of the block that begins at `first_key`, on their way to shared memory.
+  /// Issues the copy of the mask bits of the block that begins at `first_key`.
   ATTNJIT_DEVICE void fetch(int first_key) const { copy.issue(first_key); }
   template <class Scores>
   ATTNJIT_DEVICE void apply(Scores& scores, int warp_row) const {
@@ -123,7 +123,7 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   };
   const QueryTile tile = this_tile();
   if (tile.m_rows <= 0) return;
-  const int kv_head = tile.head / params.heads_per_kv_head;
+  const int kv_head = tile.head / params.qhead_per_kvhead;
   const int warp_row = thread_index() / 32 * kRowsPerWarp;
 
   using Mask = CausalMask<kConfig.causal>;
@@ -133,7 +133,7 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   };
   const Mask mask(tile.m_begin + warp_row, tile.len_q, tile.len_k);
   const BlockMask<kConfig> block_mask(params, tile, shared);
-  const auto mask_rows = [&] {  // found again rather than kept, as in the epilogue
+  const auto mask_rows = [&] {  // recomputed rather than kept, as in the epilogue
     const QueryTile again = this_tile();
     return MaskTileRows(again.batch, again.q_start, again.m_begin, again.m_rows, blocks_of(again));
   };
@@ -157,7 +157,7 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   for (int n_block = first_block, next_block; n_block >= 0; n_block = next_block) {
     next_block = blocks.after(n_block);
     cp_async_wait<0>();
-    sync_block();  // K has landed for every thread, and every warp is done with the V before
+    sync_block();  // K has landed for every thread, and every warp is done with the previous V
     v_copy.issue(tile.len_k - n_block * kBlockN);
     v_copy.advance((next_block - n_block) * kBlockN);
     block_mask.fetch(n_block * kBlockN);
@@ -165,13 +165,13 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
 
     float scores[kMTiles][kNTiles][4];
     clear(scores);
-    multiply_rows<kConfig.element, kConfig.head_dim_qk, Shared::kPitchQk>(
-        scores, q_tile + warp_row * Shared::kPitchQk * 2, k_tile);
+    gemm_nt<kConfig.element, kConfig.head_dim_qk, Shared::kPitchQk>(scores, q_tile + warp_row * Shared::kPitchQk * 2,
+                                                                    k_tile);
 
     cp_async_wait<0>();
     sync_block();  // V has landed, and every warp is done with this K
 
-    // Blocks that end before the first row's last key need no mask: they are whole for every row.
+    // Blocks that end before the first row's last key are fully visible to every row and need no mask.
     if ((n_block + 1) * kBlockN > mask.key_end(0)) mask.apply(scores, n_block * kBlockN);
     block_mask.apply(scores, warp_row);
     float rescale[kMTiles][2];
@@ -182,14 +182,14 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
     k_copy.advance((next_block - n_block) * kBlockN);
     if (next_block >= 0) k_copy.issue(tile.len_k - next_block * kBlockN);
     cp_async_commit();
-    multiply_columns<kConfig.element, Shared::kPitchV>(out, probabilities, v_tile);
+    gemm_nn<kConfig.element, Shared::kPitchV>(out, probabilities, v_tile);
   }
 
   // ---- epilogue
   cp_async_wait<0>();
-  sync_block();  // the tiles give way to the output
-  softmax.finish();
-  // Found again rather than kept: the main loop has no registers to spare for it.
+  sync_block();  // the output reuses the memory of the tiles
+  softmax.finalize();
+  // Recomputed rather than kept: the main loop has no registers to spare for it.
   const QueryTile rows = this_tile();
   const AccumulatorPosition at;
   const int first_token = rows.q_start + rows.m_begin + warp_row;
@@ -197,11 +197,11 @@ ATTNJIT_DEVICE void sm80_mha_varlen(const MhaVarlenParams& params) {
   for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const float normaliser = softmax.normaliser(m, half);
+      const float inv_row_sum = softmax.inv_row_sum(m, half);
 #pragma unroll
       for (int n = 0; n < kOutTiles; ++n) {
-        out[m][n][2 * half] *= normaliser;
-        out[m][n][2 * half + 1] *= normaliser;
+        out[m][n][2 * half] *= inv_row_sum;
+        out[m][n][2 * half + 1] *= inv_row_sum;
       }
       const int row = at.row(m, half);
       if (params.lse != nullptr && at.lane % 4 == 0 && warp_row + row < rows.m_rows) {

@@ -1,8 +1,8 @@
-// Joins the pieces of sequences that sm80_mla_decode split over several parts.
+// Combines the partial results of sequences that sm80_mla_decode split (split-KV).
 //
-// One CTA owns `combine_rows` rows (query, head) of one sequence; the grid is one-dimensional, row group fastest, then
-// sequence. CTAs of a sequence that is whole leave at once. The warps of a CTA share the pieces of its rows: with few
-// sequences a row has many.
+// One CTA owns `combine_rows` rows (query, head) of one sequence. The grid is one-dimensional, row group fastest, then
+// sequence. CTAs of a sequence that was not split exit at once. The warps of a CTA divide the partials of its rows
+// among them: with few sequences, a row has many partials.
 #pragma once
 
 #include "core/epilogue.cuh"
@@ -19,7 +19,7 @@ struct Sm80MlaCombineShared {
 
 template <Sm80MlaCombineConfig kConfig>
 ATTNJIT_DEVICE void sm80_mla_combine(const MlaDecodeParams& params) {
-  constexpr int kPairs = kConfig.latent_dim / 64;  // of columns, per lane
+  constexpr int kPairs = kConfig.latent_dim / 64;  // column pairs per lane
   static_assert(kPairs * 64 == kConfig.latent_dim);
   using Output = typename SelectOutput<kConfig.out_element, kConfig.e4m3_cvt>::Type;
   using Shared = Sm80MlaCombineShared<kConfig>;
@@ -33,19 +33,19 @@ ATTNJIT_DEVICE void sm80_mla_combine(const MlaDecodeParams& params) {
   const int sequence = static_cast<int>(block_index() / static_cast<u32>(groups));
   const int group = static_cast<int>(block_index() % static_cast<u32>(groups));
   if constexpr (kConfig.dependent_launch) wait_for_prerequisites();
-  const int part = params.first_part[sequence];
-  const int pieces = params.last_part[sequence] - part + 1;
+  const int part = params.first_split[sequence];
+  const int pieces = params.last_split[sequence] - part + 1;
   if (pieces == 1) return;
 
   const int warps_per_row = kCombineWarps / params.combine_rows;
   const int row = group * params.combine_rows + warp / warps_per_row;
-  const int member = warp % warps_per_row;  // among the warps of this row
+  const int member = warp % warps_per_row;  // index among the warps of this row
   const bool packed = params.cu_seqlens_q != nullptr;
   const int first_query = packed ? params.cu_seqlens_q[sequence] : 0;
   const int len_q = packed ? params.cu_seqlens_q[sequence + 1] - first_query : params.max_seqlen_q;
   const bool exists = row < len_q * params.num_heads;
 
-  // ---- this warp's share of the sum
+  // ---- this warp's share of the weighted sum
   const int m_block = row / params.block_m;
   const auto slot = [&](int piece) {
     const i64 owner = static_cast<i64>(part + piece) * params.m_blocks + m_block;
@@ -56,7 +56,7 @@ ATTNJIT_DEVICE void sm80_mla_combine(const MlaDecodeParams& params) {
   Float2 sum[kPairs];
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) sum[i] = Float2{0.f, 0.f};
-  const int mine = exists ? ceil_div(pieces - member, warps_per_row) : 0;  // pieces member, member + warps_per_row, ...
+  const int mine = exists ? ceil_div(pieces - member, warps_per_row) : 0;  // member, member + warps_per_row, ...
   for (int first = 0; first < mine; first += 32) {
     const int own = first + lane;
     const float own_weight = own < mine ? weights.weight(lse_of(member + own * warps_per_row)) : 0.f;
@@ -75,7 +75,7 @@ ATTNJIT_DEVICE void sm80_mla_combine(const MlaDecodeParams& params) {
     }
   }
 
-  // ---- the warps of a row join; the first one writes
+  // ---- reduction over the warps of a row; the first one writes
   if (warps_per_row > 1) {
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) store_shared(shared_address(&shared.sums[warp][lane * 2 + i * 64]), sum[i]);

@@ -1,17 +1,17 @@
-// MLA decode in its absorbed form over a paged latent cache, for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
+// Absorbed MLA decode over a paged latent cache, for any SM from 8.0 on: mma.sync, ldmatrix, cp.async.
 //
-// All heads share one key per token, whose first R columns are also its value. So the rows of a product are the heads
-// of one query after another, row r = query r / H, head r % H, and one CTA owns kBlockM of them (m_block) and one part
-// of the key blocks of all sequences (core/split_schedule.cuh). The grid is one-dimensional, m_block fastest: CTAs that
-// read the same keys run side by side and meet in L2. A sequence that lies in one part is finished here; pieces of
-// others go to the workspace, and sm80_mla_combine joins them.
+// All heads share one key per token, and its first R columns are also the value. So the GEMM rows are (query, head)
+// pairs: row r is query r / H, head r % H. One CTA owns kBlockM of these rows (an m_block) and one split, a contiguous
+// share of the key blocks of all sequences (`part`, core/split_schedule.cuh). The grid is one-dimensional, m_block
+// fastest, so that CTAs that read the same keys run side by side and share them in L2. A sequence that lies within one
+// split is finalized here; partial results of the others go to the workspace, and sm80_mla_combine combines them.
 //
-// Four warps side by side share a tile of keys. Each multiplies a quarter of the columns of Q and K, all add up their
-// partial scores through shared memory, each works out the softmax of its rows for itself, and multiplies P with a
-// quarter of V's columns. So a tile is read from device memory once, and nearly once from shared memory, whose
-// bandwidth is what binds (with the keys instead of the columns shared out, Q is read anew by every warp for every
-// tile: 18 % slower where the cache is in L2); and the output fits in registers, kBlockM x 128 columns per warp. The
-// price is that exponentials are computed four times, for which few queries per sequence leave time.
+// Four column warps share a tile of keys. Each multiplies a quarter of the columns of Q and K; the warps add up their
+// partial scores through shared memory; each then computes the softmax of its rows itself and multiplies P by a quarter
+// of V's columns. So a tile is read once from device memory and nearly once from shared memory, whose bandwidth is the
+// limit (if the warps split the keys instead of the columns, every warp reads Q again for every tile: 18 % slower with
+// the cache in L2). And the output fits in registers, kBlockM x 128 columns per warp. The price is that the
+// exponentials are computed four times; with few queries per sequence there is time for that.
 #pragma once
 
 #include "core/cache_format.cuh"
@@ -25,7 +25,7 @@
 
 namespace attnjit::kernel {
 
-/// The tile of keys in 16 bits, for caches that are stored otherwise.
+/// The tile of keys converted to 16 bits, for caches stored in another format.
 template <bool kConverted, int kRows, int kPitch>
 struct ConvertedTile {
   u16 converted[kRows][kPitch];
@@ -44,21 +44,21 @@ struct Sm80MlaDecodeShared {
   static constexpr int kScorePitch = score_pitch(kConfig.block_n);
   struct Work : ConvertedTile<kConverted, kConfig.block_n, kPitch> {
     u8 stages[kConfig.stages][kConfig.block_n][kStoredPitch];
-    float scores[kColumnWarps][kConfig.block_m][kScorePitch];  // each warp's partial sums
+    float scores[kColumnWarps][kConfig.block_m][kScorePitch];  // partial sums of each warp
   };
   u16 q[kConfig.block_m][kPitch];
   union {
     Work work;
-    u8 out[kColumnWarps][kConfig.block_m][kPitchOutBytes];  // after the last product of a piece
+    u8 out[kColumnWarps][kConfig.block_m][kPitchOutBytes];  // after the last P V of a sequence
   };
 };
 
-/// The rows of an m_block of one sequence: which query and head each is. Made from a few loads wherever it is needed,
+/// The rows of an m_block of one sequence: maps each row to its query and head. Rebuilt from a few loads where needed
 /// rather than kept: the main loop has no registers to spare for it.
 struct DecodeRows {
   int heads;
-  int first;        // row 0 of the m_block, counted over the sequence's queries and heads
-  int count;        // rows that exist from there on
+  int first;        // row 0 of the m_block, counted over the sequence's (query, head) rows
+  int count;        // rows that exist from `first` on
   int len_q;        // queries of the sequence
   i64 batch;        // for addresses: the sequence, or 0 in a packed batch
   i64 first_query;  // for addresses: 0, or the sequence's first token in a packed batch
@@ -79,7 +79,7 @@ struct DecodeRows {
     return batch * tensor.batch_stride + (first_query + query) * tensor.query_stride + head * tensor.head_stride;
   }
 
-  /// Of rows from `row` on.
+  /// Mask of the rows from `row` on.
   template <bool kCausal>
   ATTNJIT_DEVICE GroupedCausalMask<kCausal> mask(const MlaDecodeParams& params, int sequence, int row) const {
     const int len_k = params.seq_lens[sequence];
@@ -88,8 +88,8 @@ struct DecodeRows {
   }
 };
 
-/// Adds up the partial scores of the column warps: each leaves its own at `tile` [kColumnWarps, kRows, kPitch], and
-/// takes the sum of all. A barrier of the CTA lies between; another one has to come before the next exchange.
+/// Reduces the partial scores over the column warps: each stores its own at `tile` [kColumnWarps, kRows, kPitch] and
+/// loads the sum of all. Contains one CTA barrier; the caller must place another one before the next exchange.
 template <int kRows, int kPitch, int kMTiles, int kNTiles>
 ATTNJIT_DEVICE void exchange_sums(float (&scores)[kMTiles][kNTiles][4], u32 tile, int column_warp, int warp_row) {
   const AccumulatorPosition at;
@@ -136,7 +136,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
   constexpr int kColumns = kConfig.latent_dim + kConfig.rope_dim;
   constexpr int kRowsPerWarp = kBlockM / (kConfig.warps / kColumnWarps);
   constexpr int kMTiles = kRowsPerWarp / 16;
-  constexpr int kSteps = ceil_div(kColumns / 16, kColumnWarps);  // products of 16 columns per warp, for S
+  constexpr int kSteps = ceil_div(kColumns / 16, kColumnWarps);  // k16 steps of S per warp
   constexpr int kNTiles = kBlockN / 8;
   constexpr int kOutColumns = kConfig.latent_dim / kColumnWarps;
   static_assert(kMTiles * 16 * (kConfig.warps / kColumnWarps) == kBlockM && kBlockN % 16 == 0);
@@ -163,11 +163,11 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     return kConfig.cache == CacheFormat::kE4M3 && params.cache_scale != nullptr ? *params.cache_scale : 1.f;
   };
 
-  const SplitShare<kBlockN> share(params.seq_lens, params.batch, part(), params.parts);
+  const SplitRange<kBlockN> share(params.seq_lens, params.batch, part(), params.parts);
   int next = share.begin;
   int sequence_begin = share.sequence_begin;
   for (int sequence = share.sequence; next < share.end; ++sequence) {
-    // ---- the piece of this sequence that lies in this part
+    // ---- the key blocks of this sequence that belong to this split
     const int len_k = params.seq_lens[sequence];
     const int sequence_blocks = key_blocks<kBlockN>(len_k);
     const int n_begin = next - sequence_begin;
@@ -175,16 +175,16 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     const bool whole = n_begin == 0 && n_end == sequence_blocks;
     next = sequence_begin + n_end;
     sequence_begin += sequence_blocks;
-    if (n_begin == 0 && thread_index() == 0 && m_block() == 0) {  // tells the joining kernel where the pieces are
-      params.first_part[sequence] = part();
-      params.last_part[sequence] = (sequence_begin - 1) / share.share;
+    if (n_begin == 0 && thread_index() == 0 && m_block() == 0) {  // publishes where the partials are
+      params.first_split[sequence] = part();
+      params.last_split[sequence] = (sequence_begin - 1) / share.share;
     }
     const DecodeRows rows(params, sequence, m_block() * kBlockM);
     if (rows.count <= 0) continue;
     const int first_key_end = rows.template mask<kConfig.causal>(params, sequence, warp_row).key_end(0);
 
     // ---- loads: Q, and the first tile of keys
-    sync_block();  // every warp is done with the piece before
+    sync_block();  // every warp is done with the previous sequence
     {
       constexpr int kLanes = 8;
       const int lane = thread_index() % kLanes;
@@ -208,7 +208,8 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     PagedTileCopy<kBlockN, latent_row_bytes(kConfig), rope_row_bytes(kConfig), Shared::kStoredPitch, kConfig.page_size,
                   Shared::kConverted ? 1 : 2, kThreads>
         copy(params.latent, params.rope, page_list, len_k);
-    // A converted tile leaves its stage at once; a stage that is multiplied from is free a tile later.
+    // With a converted cache, a stage is free as soon as its tile is converted; otherwise one tile later, after the
+    // GEMMs.
     constexpr int kAhead = Shared::kConverted ? kConfig.stages : kConfig.stages - 1;
     int to_issue = n_begin;  // the next tile whose copy is issued
     int free_stage = 0;      // where it goes
@@ -224,9 +225,9 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) issue_next();
 
-    // ---- Q's columns of this warp: in registers if its rows are few
+    // ---- Q's columns of this warp: kept in registers if the warp has few rows
     const int first_step = column_warp * kSteps;
-    // Four warps share steps unevenly where their number is no multiple of four: the last one has fewer.
+    // If the number of steps is not a multiple of four, the last warp has fewer.
     const auto exists = [&](int step) {
       return kColumns / 16 % kColumnWarps == 0 || first_step + step < kColumns / 16;
     };
@@ -239,7 +240,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     u32 kept_q[kKeepQ ? kSteps : 1][kMTiles][4];
     if constexpr (kKeepQ) {
       cp_async_wait<kAhead - 1>();
-      sync_block();  // Q has landed, being in the oldest group
+      sync_block();  // Q has landed: it is in the oldest group
 #pragma unroll
       for (int step = 0; step < kSteps; ++step) {
         if (exists(step)) load_q(kept_q[step], step);
@@ -254,18 +255,18 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
 #pragma unroll 1
     for (int n_block = n_begin; n_block < n_end; ++n_block) {
       cp_async_wait<kAhead - 1>();
-      sync_block();  // the tile has landed for every thread, and every warp is done with the one before
+      sync_block();  // the tile has landed for every thread, and every warp is done with the previous one
       u32 tile = stages + stage * kStageBytes;
       stage = stage + 1 == kConfig.stages ? 0 : stage + 1;
       if constexpr (Shared::kConverted) {
         const u32 converted = shared_address(&shared.work.converted);
         convert_tile<kConfig, kBlockN, Shared::kStoredPitch, kPitch * 2, kThreads>(converted, tile);
         tile = converted;
-        sync_block();  // converted, and the stage free, for every warp
+        sync_block();  // for every warp: the tile is converted and its stage free
       }
       issue_next();
 
-      // S: this warp's columns, then the sum over all warps
+      // S over this warp's columns, then summed over all warps
       float scores[kMTiles][kNTiles][4];
       clear(scores);
 #pragma unroll
@@ -292,30 +293,30 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
       scale_rows(out, rescale);
       u32 probabilities[kMTiles][kNTiles / 2][4];
       round_to_fragment<kConfig.element>(probabilities, scores);
-      multiply_columns<kConfig.element, kPitch>(out, probabilities, tile + column_warp * kOutColumns * 2);
+      gemm_nn<kConfig.element, kPitch>(out, probabilities, tile + column_warp * kOutColumns * 2);
     }
 
-    // ---- epilogue: no copy is under way, since the last tile was waited for
-    sync_block();  // tiles and scores give way to the output
-    softmax.finish();
-    const int thread = thread_index_anew();
+    // ---- epilogue: no copy is in flight, since the last tile was waited for
+    sync_block();  // the output reuses the memory of tiles and scores
+    softmax.finalize();
+    const int thread = reread_thread_index();
     const AccumulatorPosition out_at{thread % 32};
     const int out_row = thread / 32 / kColumnWarps * kRowsPerWarp;
     const int out_column = thread / 32 % kColumnWarps * kOutColumns;
     const DecodeRows out_rows(params, sequence, m_block() * kBlockM);
     const i64 slot = static_cast<i64>(block_index()) * 2 + (n_begin == 0 ? 1 : 0);
-    // Asked for once: as a test per row it would be made before the loop over tiles, and kept in registers.
+    // Tested once: as a test per row, the compiler would hoist it out of the loop over tiles and keep it in registers.
     const int lse_rows = params.lse.data != nullptr ? out_rows.count : 0;
 #pragma unroll
     for (int m = 0; m < kMTiles; ++m) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const int row = out_row + out_at.row(m, half);
-        const float normaliser = softmax.normaliser(m, half) * cache_scale();
+        const float inv_row_sum = softmax.inv_row_sum(m, half) * cache_scale();
 #pragma unroll
         for (int n = 0; n < kOutColumns / 8; ++n) {
-          out[m][n][2 * half] *= normaliser;
-          out[m][n][2 * half + 1] *= normaliser;
+          out[m][n][2 * half] *= inv_row_sum;
+          out[m][n][2 * half + 1] *= inv_row_sum;
           if (!whole && row < out_rows.count) {
             store_global(
                 params.partial_out + (slot * kBlockM + row) * kConfig.latent_dim + out_column + out_at.column(n),

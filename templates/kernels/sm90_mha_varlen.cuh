@@ -1,18 +1,21 @@
-// Attention over packed variable-length sequences for Hopper: tensor memory accelerator, wgmma, warp specialisation.
+// Varlen attention for Hopper: TMA, wgmma, warp specialization, persistent CTAs.
 //
-// A CTA works on one query tile after another: kBlockM = 128 query rows of one head of one sequence, whose keys it
-// walks from the first block to the last visible one in steps of kBlockN. The grid fills the device once; a counter in
-// device memory gives out tiles (core/tile_scheduler.cuh).
+// The grid fills the device once. Each CTA processes one query tile after another; a tile is one m_block (kBlockM query
+// rows) of one head of one sequence. The CTA walks the tile's keys in steps of kBlockN, from the first block to the
+// last visible one. CTAs claim tiles from a counter in device memory, or without one take them round-robin
+// (core/tile_scheduler.cuh).
 //
-// Roles. Warpgroup 0 gives up its registers and feeds the others: the scheduler, a warp, finds tiles and fetches their
-// queries; the fetcher, a thread of another warp, fetches keys and values. Warpgroups 1 and 2 own 64 rows each; scores,
-// probabilities and output never leave their registers.
+// Roles. Warpgroup 0 is the producer and gives up most of its registers: its scheduler warp claims tiles and loads
+// their Q; one thread of a second warp (sm90_mha_varlen_load_kv) loads K and V. Warpgroups 1 and 2 are the consumers.
+// Each owns 64 query rows and keeps scores, probabilities and output in registers. With kBlockM = 128 the rows differ;
+// with 64 they are the same, and each consumer takes half of the keys of every block.
 //
-// Overlap. Within a warpgroup, S of the next block is multiplied while the softmax of this one runs, and O += P V
-// behind it; behind a tile's last P V the next tile's first S, which runs while the tile is stored. Between the two, a
-// pair of named barriers keeps one in its softmax while the other's products run.
+// Overlap. A consumer issues S = Q K^T of the next block and, behind it, O += P V of this one; P V overlaps with the
+// next block's softmax. After a tile's last P V it issues the next tile's first S, which overlaps with the epilogue.
+// Between the consumers, a pair of named barriers (the warp scheduler barrier) keeps one in its softmax while the
+// other's wgmma runs.
 //
-// Files: this one the launch; _shared shared memory and barriers, _producer, _consumer, _epilogue.
+// Files: the launch is here; _shared has shared memory and barriers; then _producer, _consumer, _epilogue.
 #pragma once
 
 #include "kernels/sm90_mha_varlen_consumer.cuh"
@@ -26,7 +29,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
   static_assert(sizeof(Shared) == smem_bytes(kConfig));
   Shared& shared = dynamic_shared<Shared>();
 
-  // ---- barriers, while the lengths of the sequences are on their way
+  // ---- barriers: initialized while the loads of the sequence lengths are in flight
   TileScheduler<kConfig.block_m> scheduler(params.call, params.batch, params.head_group, params.last_heads);
   if (thread_index() < 32) scheduler.load();
   if (thread_index() == 32) {
@@ -45,23 +48,23 @@ ATTNJIT_DEVICE void sm90_mha_varlen(const Sm90MhaVarlenParams& params) {
     }
     for (int slot = 0; slot < kTileSlots; ++slot) {
       mbarrier_init(address_of(barriers.tile_full[slot]), 1);
-      mbarrier_init(address_of(barriers.tile_empty[slot]), kConsumerWarps + 1);  // and the fetcher
+      mbarrier_init(address_of(barriers.tile_empty[slot]), kConsumerWarps + 1);  // and the K/V load warp
     }
-    mbarrier_init(address_of(barriers.tile_wanted), 1);
+    mbarrier_init(address_of(barriers.claim_next), 1);
     fence_mbarrier_init();
   }
   sync_block();
 
   // ---- roles
   if (thread_index() < 128) {
-    give_registers<40>();
+    setmaxnreg_dec<40>();
     if (thread_index() < 32) {
       sm90_mha_varlen_scheduler<kConfig>(params, shared, scheduler);
     } else if (thread_index() == 32) {
-      sm90_mha_varlen_fetcher<kConfig>(params, shared);
+      sm90_mha_varlen_load_kv<kConfig>(params, shared);
     }
   } else {
-    take_registers<232>();
+    setmaxnreg_inc<232>();
     sm90_mha_varlen_consumer<kConfig>(params, shared);
   }
 }

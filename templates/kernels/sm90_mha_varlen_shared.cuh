@@ -1,4 +1,4 @@
-// Of the Hopper prefill kernel (sm90_mha_varlen.cuh): its shared memory and its barriers.
+// Shared memory and barriers of the Hopper prefill kernel (sm90_mha_varlen.cuh).
 #pragma once
 
 #include "core/epilogue.cuh"
@@ -19,24 +19,25 @@ struct SelectType<false, First, Second> {
 
 struct KeyBlock {
   i32 index;
-  bool is_last;  // of the walk
+  bool is_last;  // the last block that the tile visits
 
-  /// Under a mask consumers are told which block a buffer of K holds: by one word. Without one they count.
+  /// Under a mask the producer publishes the index of the block in each K stage, packed into one word. Without a mask
+  /// consumers count.
   ATTNJIT_DEVICE i32 packed() const { return index * 2 + (is_last ? 1 : 0); }
   ATTNJIT_DEVICE static KeyBlock unpacked(i32 word) { return {word >> 1, (word & 1) != 0}; }
 };
 
-/// Bits of the CTA's rows, beside each buffer of K.
+/// Mask bits of the CTA's rows, one buffer per K stage.
 template <Sm90MhaVarlenConfig kConfig>
 struct MaskBits {
   alignas(1024) u32 bits[kConfig.stages][kConfig.block_m][kMaskBoxWords];
 };
 struct NoMaskBits {};
 
-/// The rows of a tile that a warp owns.
+/// The rows of a tile that one warp owns.
 struct WarpRows {
   i32 first_token;
-  i32 rows;  // that exist; the warp has 16, and any number may be missing
+  i32 rows;  // rows that exist: the warp has 16, and any number may be missing
   i32 head;
 
   template <int kBytes>
@@ -53,11 +54,11 @@ struct WarpRows {
 
 template <Sm90MhaVarlenConfig kConfig>
 struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMaskBits>::Type {
-  static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers own halves of the keys, not rows
+  static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers split keys, not rows
   static constexpr int kQTiles = kConfig.block_m / kConsumerRows;
   struct Exchange {
-    float columns[kConsumers][kConsumerRows][exchange_pitch(kConfig)];  // for each consumer, what the other has for it
-    Float2 states[kConsumers][kConsumerRows];                           // of each consumer: maximum and sum
+    float columns[kConsumers][kConsumerRows][exchange_pitch(kConfig)];  // [c]: what the other consumer has for c
+    Float2 states[kConsumers][kConsumerRows];                           // of each consumer: row_max and row_sum
   };
   struct Staging {
     u8 rows[kConsumers * 4][16][staging_pitch(kConfig)];
@@ -67,7 +68,7 @@ struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMas
     Mbarrier k_full[kConfig.stages], k_empty[kConfig.stages];
     Mbarrier v_full[kConfig.stages], v_empty[kConfig.stages];
     Mbarrier tile_full[kTileSlots], tile_empty[kTileSlots];
-    Mbarrier tile_wanted;  // the fetcher has come to a tile's last keys: time to claim the next
+    Mbarrier claim_next;  // the load warp has reached a tile's last keys: claim the next tile
   };
   alignas(1024) u16 q[kQTiles][qk_slabs(kConfig)][kConsumerRows][kSlabColumns];
   u16 k[kConfig.stages][qk_slabs(kConfig)][kConfig.block_n][kSlabColumns];
@@ -78,13 +79,13 @@ struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMas
   };
   Barriers barriers;
   WorkTile tiles[kTileSlots];
-  WarpRows ended[kConsumers * 4];  // each warp's, of the tile that is to be stored
-  i32 blocks[kConfig.stages];      // packed
+  WarpRows open_rows[kConsumers * 4];  // of each warp, in the tile about to be stored
+  i32 blocks[kConfig.stages];          // KeyBlock::packed()
 };
 
-/// Which buffer of a ring is next, and the parity of its phase.
+/// Pipeline state: the current stage and the parity of its phase.
 template <int kStages>
-struct RingPosition {
+struct PipelineState {
   int stage = 0;
   u32 parity = 0;
   ATTNJIT_DEVICE void advance() {
@@ -93,12 +94,12 @@ struct RingPosition {
       parity ^= 1;
     }
   }
-  ATTNJIT_DEVICE RingPosition before() const {
+  ATTNJIT_DEVICE PipelineState previous() const {
     return {stage == 0 ? kStages - 1 : stage - 1, stage == 0 ? parity ^ 1 : parity};
   }
 };
 
-/// Events of the consumers that have a named barrier of their own; 0 is the whole CTA's.
-enum NamedBarrier : int { kTurnOfFirst = 1, kTurnOfSecond = 2, kConsumersMeet = 3 };
+/// Named barriers of the consumers; barrier 0 is the whole CTA's.
+enum NamedBarrier : int { kWarpSchedulerWG1 = 1, kWarpSchedulerWG2 = 2, kConsumerSync = 3 };
 
 }  // namespace attnjit::kernel

@@ -1,4 +1,4 @@
-// Conversions between float32 and the storage types, and reinterpretation of bits.
+// Conversions between float32 and the storage types, and bit casts.
 #pragma once
 
 #include "ptx/builtins.cuh"
@@ -8,7 +8,7 @@ namespace attnjit::kernel {
 ATTNJIT_DEVICE u32 bits_of(float value) { return __float_as_uint(value); }
 ATTNJIT_DEVICE float float_of(u32 bits) { return __uint_as_float(bits); }
 
-/// PTX ISA 9.7.9.22, cvt.rn: two float32 into two 16-bit elements, `low` in the lower half.
+/// PTX ISA 9.7.9.22, cvt.rn: two float32 to two 16-bit elements, `low` in the lower half.
 template <Element kElement>
 ATTNJIT_DEVICE u32 pack_16bit(float low, float high) {
   u32 packed;
@@ -34,13 +34,13 @@ ATTNJIT_DEVICE u32 unpack_e4m3_cvt(u16 codes) {
   asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(packed) : "h"(codes));
   return packed;
 }
-/// PTX ISA 9.7.4.3, mul.f16x2: subnormal numbers are kept.
+/// PTX ISA 9.7.4.3, mul.f16x2: keeps subnormals.
 ATTNJIT_DEVICE u32 mul_f16x2(u32 a, u32 b) {
   u32 product;
   asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(product) : "r"(a), "r"(b));
   return product;
 }
-/// PTX ISA 9.7.9.22, cvt.f32.f16 of the lower and of the upper half: exact.
+/// PTX ISA 9.7.9.22, cvt.f32.f16 of the lower half, and of the upper half: exact.
 ATTNJIT_DEVICE float low_f16_to_float(u32 pair) {
   float value;
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<u16>(pair)));

@@ -1,14 +1,14 @@
-// mbarrier: arrivals of threads and bytes of asynchronous copies, counted in shared memory, phase by phase (SM 9.0 on).
+// mbarrier: counts thread arrivals and bytes of asynchronous copies in shared memory, phase by phase (SM 9.0 on).
 #pragma once
 
 #include "ptx/builtins.cuh"
 
 namespace attnjit::kernel {
 
-/// An mbarrier object; lives in shared memory.
+/// An mbarrier object in shared memory.
 using Mbarrier = u64;
 
-/// PTX ISA 9.7.13.15.9, mbarrier.init: a phase ends after `arrivals` arrivals.
+/// PTX ISA 9.7.13.15.9, mbarrier.init: a phase completes after `arrivals` arrivals.
 ATTNJIT_DEVICE void mbarrier_init(u32 barrier, u32 arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
@@ -16,13 +16,13 @@ ATTNJIT_DEVICE void mbarrier_init(u32 barrier, u32 arrivals) {
 ATTNJIT_DEVICE void mbarrier_arrive(u32 barrier) {
   asm volatile("mbarrier.arrive.release.cta.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
-/// PTX ISA 9.7.13.15.13, mbarrier.arrive.expect_tx: one arrival, and the phase also waits for `bytes` of copies.
+/// PTX ISA 9.7.13.15.13, mbarrier.arrive.expect_tx: one arrival; the phase also waits for `bytes` of copies.
 ATTNJIT_DEVICE void mbarrier_arrive_expect(u32 barrier, u32 bytes) {
   asm volatile("mbarrier.arrive.expect_tx.release.cta.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
 }
-/// PTX ISA 9.7.13.15.16, mbarrier.try_wait.parity, until the phase of this parity has ended. A fresh barrier is in
-/// phase 0; waiting for parity 1 on it returns at once.
+/// PTX ISA 9.7.13.15.16, mbarrier.try_wait.parity: waits until the phase of this parity has completed. A fresh barrier
+/// is in phase 0; waiting for parity 1 on it returns at once.
 ATTNJIT_DEVICE void mbarrier_wait(u32 barrier, u32 parity) {
   asm volatile(
       "{\n"
@@ -36,7 +36,7 @@ ATTNJIT_DEVICE void mbarrier_wait(u32 barrier, u32 parity) {
       "r"(parity)
       : "memory");
 }
-/// PTX ISA 9.7.13.15.16, mbarrier.test_wait.parity: whether that phase has ended. Does not wait.
+/// PTX ISA 9.7.13.15.16, mbarrier.test_wait.parity: whether that phase has completed. Does not wait.
 ATTNJIT_DEVICE bool mbarrier_test(u32 barrier, u32 parity) {
   u32 done;
   asm volatile(
@@ -50,13 +50,13 @@ ATTNJIT_DEVICE bool mbarrier_test(u32 barrier, u32 parity) {
       : "memory");
   return done != 0;
 }
-/// PTX ISA 9.7.13.4, fence.mbarrier_init: what was initialised is visible to the asynchronous proxy.
+/// PTX ISA 9.7.13.4, fence.mbarrier_init: makes initialized mbarriers visible to the async proxy.
 ATTNJIT_DEVICE void fence_mbarrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
-/// PTX ISA 9.7.13.4, fence.proxy.async: this thread's writes of shared memory come before what the asynchronous proxy
-/// (copies, wgmma) does after the next barrier.
+/// PTX ISA 9.7.13.4, fence.proxy.async: orders this thread's writes to shared memory before what the async proxy (TMA,
+/// wgmma) does after the next barrier.
 ATTNJIT_DEVICE void fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-/// PTX ISA 9.7.13.1, bar.sync and bar.arrive on one of the 16 named barriers; `threads` is all that take part.
+/// PTX ISA 9.7.13.1, bar.sync and bar.arrive on one of the 16 named barriers; `threads` counts all participants.
 ATTNJIT_DEVICE void named_barrier_sync(int barrier, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }

@@ -1,4 +1,4 @@
-// Copies of tiles by the tensor memory accelerator (SM 9.0 on).
+// TMA: tile loads by the tensor memory accelerator (SM 9.0 on).
 #pragma once
 
 #include "ptx/mbarrier.cuh"
@@ -6,8 +6,8 @@
 
 namespace attnjit::kernel {
 
-/// PTX ISA 9.7.9.27.1.2, cp.async.bulk.tensor, 3 dimensions: the box of `map` at (column, head, token), as the map
-/// swizzles it. `barrier` counts its bytes. One thread issues it.
+/// PTX ISA 9.7.9.27.1.2, cp.async.bulk.tensor, 3 dimensions: loads the box of `map` at (column, head, token), swizzled
+/// as the map says. Its bytes count toward the transaction count of `barrier`. Issued by one thread.
 ATTNJIT_DEVICE void tma_load(u32 destination, const TensorMap& map, u32 barrier, int column, int head, int token) {
   asm volatile(
       "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::

@@ -1,41 +1,41 @@
-// wgmma: the asynchronous product of a warpgroup (four warps), m64nNk16 with float32 accumulators (SM 9.0a).
+// wgmma: asynchronous matrix multiply of a warpgroup (four warps), m64nNk16 with float32 accumulators (SM 9.0a).
 //
-// Lane l of warp w holds of d rows 16 w + l / 4 and 8 more, columns 8 t + 2 (l % 4) and the next, in d[t]: per warp the
-// layout of mma.sync, so that what works on one works on the other.
+// Of d, lane l of warp w holds rows 16 w + l / 4 and 8 further on, columns 8 t + 2 (l % 4) and the next one, in d[t].
+// Per warp this is the layout of mma.sync, so code for one accumulator works on the other.
 #pragma once
 
 #include "ptx/builtins.cuh"
 
 namespace attnjit::kernel {
 
-/// Operand in shared memory, rows of 128 bytes swizzled as the copy engine does (PTX ISA 9.7.15.5.1, matrix descriptor,
-/// 128-byte swizzle). `stride` is the distance of two groups of 8 rows; `leading` that of two blocks of 64 columns
+/// Matrix descriptor of an operand in shared memory with 128-byte rows, swizzled by TMA (PTX ISA 9.7.15.5.1, 128-byte
+/// swizzle). `stride` is the distance between groups of 8 rows; `leading` the distance between blocks of 64 columns
 /// where the 64 columns run along the operand's other dimension (transposed b), else unused.
 ATTNJIT_DEVICE u64 wgmma_descriptor(u32 address, u32 leading_bytes, u32 stride_bytes) {
   return static_cast<u64>((address & 0x3ffffu) >> 4) | static_cast<u64>(leading_bytes >> 4) << 16 |
          static_cast<u64>(stride_bytes >> 4) << 32 | 1ull << 62;
 }
 
-/// The operand that lies `bytes` further on.
+/// Descriptor of the operand `bytes` further on.
 ATTNJIT_DEVICE u64 wgmma_advance(u64 descriptor, u32 bytes) { return descriptor + (bytes >> 4); }
 
-/// PTX ISA 9.7.15.7.1, wgmma.fence: before the first product, and whenever registers of one were touched.
+/// PTX ISA 9.7.15.7.1, wgmma.fence: needed before the first wgmma, and whenever registers of one were accessed.
 ATTNJIT_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 /// PTX ISA 9.7.15.7.2, wgmma.commit_group.
 ATTNJIT_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-/// PTX ISA 9.7.15.7.3, wgmma.wait_group: at most kPending of the newest groups are still under way.
+/// PTX ISA 9.7.15.7.3, wgmma.wait_group: waits until at most kPending of the newest groups are in flight.
 template <int kPending>
 ATTNJIT_DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
-// Operand lists of 8 tiles (32 registers) and fewer.
+// Operand lists of 8 accumulator tiles (32 registers) and fewer.
 #define ATTNJIT_TILE(d, t) "+f"(d[t][0]), "+f"(d[t][1]), "+f"(d[t][2]), "+f"(d[t][3])
 #define ATTNJIT_TILES2(d, t) ATTNJIT_TILE(d, t), ATTNJIT_TILE(d, t + 1)
 #define ATTNJIT_TILES4(d, t) ATTNJIT_TILES2(d, t), ATTNJIT_TILES2(d, t + 2)
 #define ATTNJIT_TILES8(d, t) ATTNJIT_TILES4(d, t), ATTNJIT_TILES4(d, t + 4)
 
-/// Keeps the compiler from moving accesses of the accumulators across: it does not know that a product under way writes
-/// them. Statements of 16 registers: one per register would take a third of the compile time.
+/// Keeps the compiler from moving accumulator accesses across this point: it does not know that a wgmma in flight
+/// writes the accumulators. One statement per 16 registers: one per register would take a third of the compile time.
 template <int kTiles>
 ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
   static_assert(kTiles % 4 == 0);
@@ -43,8 +43,8 @@ ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
   for (int t = 0; t < kTiles; t += 4) asm volatile("" : ATTNJIT_TILES4(d, t)::"memory");
 }
 
-// One product, or four along the dimension that is summed up. Four are one statement, since a statement with so many
-// operands takes the compiler some 2 ms. `scale` names the operand that tells whether the first one accumulates.
+// One wgmma, or four along k. The four form one statement, since each statement with so many operands costs the
+// compiler some 2 ms. `scale` names the operand that says whether the first wgmma accumulates.
 #define ATTNJIT_D64                                                         \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
@@ -105,10 +105,10 @@ ATTNJIT_DEVICE void wgmma_pin(float (&d)[kTiles][4]) {
 #define ATTNJIT_FRAGMENTS4(a) \
   ATTNJIT_FRAGMENT(a, 0), ATTNJIT_FRAGMENT(a, 1), ATTNJIT_FRAGMENT(a, 2), ATTNJIT_FRAGMENT(a, 3)
 
-/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n64k16, kSteps times (1 or 4): d = a b^T, or d += where `accumulate`; a [64,
-/// 16 kSteps] and b [64, 16 kSteps] in shared memory, both row-major.
+/// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n64k16, kSteps times (1 or 4): d = a b^T, or d += a b^T if `accumulate`; a
+/// [64, 16 kSteps] and b [64, 16 kSteps] in shared memory, both row-major.
 template <Element kElement, int kSteps>
-ATTNJIT_DEVICE void wgmma_rows(float (&d)[8][4], u64 a, u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_ss(float (&d)[8][4], u64 a, u64 b, bool accumulate) {
   static_assert(kSteps == 1 || kSteps == 4);
   const int scale = accumulate;
 #define ATTNJIT_WGMMA(form, type) \
@@ -116,10 +116,10 @@ ATTNJIT_DEVICE void wgmma_rows(float (&d)[8][4], u64 a, u64 b, bool accumulate) 
   ATTNJIT_WGMMA_ROWS();
 #undef ATTNJIT_WGMMA
 }
-/// Four times the same with a [64, 64] in registers, laid out like four left operands of mma.sync, and b [64, 64],
-/// row-major: d = a b, or d += where `accumulate`.
+/// Four of them with a [64, 64] in registers, laid out like four A fragments of mma.sync, and b [64, 64] row-major: d =
+/// a b, or d += a b if `accumulate`.
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (*a)[4], u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_rs(float (&d)[8][4], const u32 (*a)[4], u64 b, bool accumulate) {
   const int scale = accumulate;
 #define ATTNJIT_WGMMA(type)                                                                                  \
   asm volatile(ATTNJIT_COLUMNS_4(64, type, "%32, %33, %34, %35", "%36, %37, %38, %39", "%40, %41, %42, %43", \
@@ -132,7 +132,7 @@ ATTNJIT_DEVICE void wgmma_columns(float (&d)[8][4], const u32 (*a)[4], u64 b, bo
 
 /// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n96k16: the same with b [96, 16 kSteps].
 template <Element kElement, int kSteps>
-ATTNJIT_DEVICE void wgmma_rows(float (&d)[12][4], u64 a, u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_ss(float (&d)[12][4], u64 a, u64 b, bool accumulate) {
   static_assert(kSteps == 1 || kSteps == 4);
   const int scale = accumulate;
 #define ATTNJIT_WGMMA(form, type)                           \
@@ -144,7 +144,7 @@ ATTNJIT_DEVICE void wgmma_rows(float (&d)[12][4], u64 a, u64 b, bool accumulate)
 }
 /// The same with a in registers and b [64, 96].
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (*a)[4], u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_rs(float (&d)[12][4], const u32 (*a)[4], u64 b, bool accumulate) {
   const int scale = accumulate;
 #define ATTNJIT_WGMMA(type)                                                                                  \
   asm volatile(ATTNJIT_COLUMNS_4(96, type, "%48, %49, %50, %51", "%52, %53, %54, %55", "%56, %57, %58, %59", \
@@ -157,7 +157,7 @@ ATTNJIT_DEVICE void wgmma_columns(float (&d)[12][4], const u32 (*a)[4], u64 b, b
 
 /// PTX ISA 9.7.15.5.2, wgmma.mma_async.m64n128k16: the same with b [128, 16 kSteps].
 template <Element kElement, int kSteps>
-ATTNJIT_DEVICE void wgmma_rows(float (&d)[16][4], u64 a, u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_ss(float (&d)[16][4], u64 a, u64 b, bool accumulate) {
   static_assert(kSteps == 1 || kSteps == 4);
   const int scale = accumulate;
 #define ATTNJIT_WGMMA(form, type)                           \
@@ -169,7 +169,7 @@ ATTNJIT_DEVICE void wgmma_rows(float (&d)[16][4], u64 a, u64 b, bool accumulate)
 }
 /// The same with a in registers and b [64, 128].
 template <Element kElement>
-ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (*a)[4], u64 b, bool accumulate) {
+ATTNJIT_DEVICE void wgmma_rs(float (&d)[16][4], const u32 (*a)[4], u64 b, bool accumulate) {
   const int scale = accumulate;
 #define ATTNJIT_WGMMA(type)                                                                                   \
   asm volatile(ATTNJIT_COLUMNS_4(128, type, "%64, %65, %66, %67", "%68, %69, %70, %71", "%72, %73, %74, %75", \
@@ -200,13 +200,13 @@ ATTNJIT_DEVICE void wgmma_columns(float (&d)[16][4], const u32 (*a)[4], u64 b, b
 #undef ATTNJIT_TILES2
 #undef ATTNJIT_TILE
 
-/// PTX ISA 9.7.19.5, setmaxnreg: registers per thread of this warpgroup from here on.
+/// PTX ISA 9.7.19.5, setmaxnreg.inc and .dec: sets the registers per thread of this warpgroup.
 template <int kRegisters>
-ATTNJIT_DEVICE void take_registers() {
+ATTNJIT_DEVICE void setmaxnreg_inc() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 template <int kRegisters>
-ATTNJIT_DEVICE void give_registers() {
+ATTNJIT_DEVICE void setmaxnreg_dec() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 

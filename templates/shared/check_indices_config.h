@@ -1,4 +1,4 @@
-// Config of the check of a call's index tensors, and what follows from a config alone.
+// Config of the kernel that checks a call's index tensors, and what follows from the config alone.
 #pragma once
 
 #include "shared/types.h"
@@ -15,7 +15,7 @@ struct CheckIndicesConfig {
 ATTNJIT_HOST_DEVICE constexpr int threads(const CheckIndicesConfig& c) { return c.warps * 32; }
 ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const CheckIndicesConfig&) { return 1; }
 
-/// Bytes of dynamic shared memory: what each thread found.
+/// Bytes of dynamic shared memory: each thread's result.
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const CheckIndicesConfig& c) { return threads(c) * 8; }
 
 }  // namespace attnjit::kernel

@@ -1,5 +1,5 @@
-// What the check of a call's index tensors is told, and what it looks for. One text for host and device, and for every
-// operator: each fills in the tensors that it has, and leaves the others null.
+// Params of the kernel that checks a call's index tensors, and the checks themselves. Shared by host and device, and by
+// all operators: each sets the tensors that it has and leaves the others null.
 #pragma once
 
 #include "shared/check_report.h"
@@ -13,38 +13,38 @@ enum class IndexFault : int {
   kBeyondTensor = 3,  // sums[b + 1] > limit
   kBeyondMax = 4,     // sums[b + 1] - sums[b] > max_step
   kTooLarge = 5,      // values[b] > largest_value()
-  kOutsideCache = 6,  // a page that the cache does not have
+  kOutsideCache = 6,  // a page outside the cache
 };
 
-/// Sums of lengths, as cu_seqlens: sequence b owns entries sums[b] to sums[b + 1] of some tensor.
+/// Running sums of lengths, such as cu_seqlens: sequence b owns entries sums[b] to sums[b + 1] of some tensor.
 struct RunningSums {
   const i32* sums;  // [B + 1], or null
-  i64 limit;        // what the last one may be: entries of that tensor
-  i64 max_step;     // what a sequence may own
+  i64 limit;        // upper bound of the last sum: the entries of that tensor
+  i64 max_step;     // upper bound of what one sequence owns
 };
 
-/// A number per sequence, as seq_lens.
+/// One number per sequence, such as seq_lens.
 struct BoundedValues {
   const i32* values;  // [B], or null
-  i64 limit;          // the largest that is allowed; with `sums` per_step times what the sequence owns is added
+  i64 limit;          // upper bound; with `sums`, plus per_step for each entry that the sequence owns
   const i32* sums;    // [B + 1], or null
   i64 per_step;
 };
 
-/// Where sequences find the pages of their keys: entry `first + p` of `list` is page p.
+/// Where the pages of a sequence are listed: entry `first + p` of `list` is its page p.
 struct PageLists {
   const i32* list;   // or null
   const i32* begin;  // [B + 1]: first entry of each sequence; null: b * stride
   i64 stride;
-  const i32* seq_lens;  // [B]: entries behind ceil(length / page_size) are nobody's
+  const i32* seq_lens;  // [B]: entries past ceil(length / page_size) are unused
   i32 page_size;
-  i64 pages;  // that the cache has
+  i64 pages;  // pages in the cache
 };
 
 struct CheckIndicesParams {
   static constexpr int kSums = 2;
   static constexpr int kValues = 2;
-  /// In a report `tensor` counts sums, then values, then the page lists.
+  /// `tensor` in a report counts the sums, then the values, then the page lists.
   static constexpr int kPages = kSums + kValues;
   RunningSums sums[kSums];
   BoundedValues values[kValues];
@@ -77,7 +77,7 @@ ATTNJIT_HOST_DEVICE constexpr IndexFault fault_of(const BoundedValues& tensor, i
   return IndexFault::kNone;
 }
 
-/// Of sums and values.
+/// For sums and values.
 ATTNJIT_HOST_DEVICE constexpr IndexFault fault_of(const CheckIndicesParams& params, int tensor, int sequence) {
   constexpr int kSums = CheckIndicesParams::kSums;
   return tensor < kSums ? fault_of(params.sums[tensor], sequence) : fault_of(params.values[tensor - kSums], sequence);
@@ -87,7 +87,7 @@ ATTNJIT_HOST_DEVICE constexpr i64 first_entry(const PageLists& pages, int sequen
   return pages.begin != nullptr ? pages.begin[sequence] : sequence * pages.stride;
 }
 
-/// Pages that hold keys of the sequence.
+/// Number of pages that hold keys of the sequence.
 ATTNJIT_HOST_DEVICE constexpr i64 pages_in_use(const PageLists& pages, int sequence) {
   return (static_cast<i64>(pages.seq_lens[sequence]) + pages.page_size - 1) / pages.page_size;
 }

@@ -1,5 +1,5 @@
-// What a check kernel tells the host: the first fault of a call. Every operator's check writes the same report; what
-// its numbers mean is the check's own business.
+// What a check kernel reports to the host: the first fault of a call. All operators' checks write the same struct; the
+// meaning of its numbers is up to the check.
 #pragma once
 
 #include "shared/types.h"
@@ -7,11 +7,11 @@
 namespace attnjit::kernel {
 
 struct CheckReport {
-  i32 fault;      // 0: none; else of the check's own enumeration
+  i32 fault;      // 0: none; else a value of the check's own enum
   i32 tensor;     // which of the check's tensors
-  i32 sequence;   // whose entry it is
-  i32 position;   // within the sequence, where it has several entries
-  i64 values[2];  // what was found
+  i32 sequence;   // the sequence with the fault
+  i32 position;   // entry within the sequence, if it has several
+  i64 values[2];  // the offending values
 };
 
 }  // namespace attnjit::kernel

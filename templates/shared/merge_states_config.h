@@ -1,4 +1,4 @@
-// Config of the kernel that merges attention states, and what follows from a config alone.
+// Config of the kernel that merges attention states, and what follows from the config alone.
 #pragma once
 
 #include "shared/types.h"
@@ -16,8 +16,7 @@ struct MergeStatesConfig {
   constexpr bool operator==(const MergeStatesConfig&) const = default;
 };
 
-/// A lane owns chunks of 8 columns; the lanes of a row are as many as it has chunks, rounded up to a power of two, at
-/// most a warp.
+/// A lane owns chunks of 8 columns. A row has as many lanes as chunks, rounded up to a power of two, at most a warp.
 ATTNJIT_HOST_DEVICE constexpr int merge_lanes(const MergeStatesConfig& c) {
   int lanes = 2;
   while (lanes < 32 && lanes * 8 < c.head_dim) lanes *= 2;
@@ -27,7 +26,7 @@ ATTNJIT_HOST_DEVICE constexpr int merge_lanes(const MergeStatesConfig& c) {
 ATTNJIT_HOST_DEVICE constexpr int threads(const MergeStatesConfig&) { return 256; }
 ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const MergeStatesConfig&) { return 4; }
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const MergeStatesConfig&) { return 0; }
-/// Rows of a CTA.
+/// Rows per CTA.
 ATTNJIT_HOST_DEVICE constexpr int merge_rows(const MergeStatesConfig& c) { return threads(c) / merge_lanes(c); }
 
 }  // namespace attnjit::kernel

@@ -1,4 +1,4 @@
-// What a launch of merge_states is told.
+// Params of merge_states.
 #pragma once
 
 #include "shared/tensor_views.h"
@@ -15,15 +15,15 @@ struct AttentionState {
 
 struct MergeStatesParams {
   AttentionState first;   // state 0
-  AttentionState second;  // state 1, where there are two that lie apart
-  i64 out_state_stride;   // else: state n lies n times this behind state 0, in elements
+  AttentionState second;  // state 1, if there are two separate tensors
+  i64 out_state_stride;   // else: state n is n times this after state 0, in elements
   i64 lse_state_stride;
   const float* out_scale;  // [1], e4m3 output only
 
-  void* out;  // [T, H, d]; may be the out of a state
+  void* out;  // [T, H, d]; may alias the out of a state
   i64 out_token_stride;
   i64 out_head_stride;
-  float* lse;  // [T, H] or null; may be the lse of a state
+  float* lse;  // [T, H] or null; may alias the lse of a state
   i64 lse_token_stride;
   i64 lse_head_stride;
 

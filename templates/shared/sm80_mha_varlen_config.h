@@ -1,4 +1,4 @@
-// Config of the generic varlen attention kernel (any SM from 8.0 on), and what follows from a config alone.
+// Config of the generic varlen attention kernel (any SM from 8.0 on), and what follows from the config alone.
 #pragma once
 
 #include "shared/types.h"
@@ -27,13 +27,12 @@ struct Sm80MhaVarlenConfig {
 ATTNJIT_HOST_DEVICE constexpr int threads(const Sm80MhaVarlenConfig& c) { return c.warps * 32; }
 ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm80MhaVarlenConfig& c) { return c.ctas_per_sm; }
 
-/// Shared rows are padded by 16 bytes. A row is then an odd number of 16-byte units, so the eight rows that
-/// one ldmatrix phase reads lie in eight different bank groups, for every head dim and without address
-/// arithmetic.
+/// Rows in shared memory are padded by 16 bytes. A row is then an odd number of 16-byte units, so the eight rows that
+/// one ldmatrix phase reads lie in eight different bank groups, for every head dim and without address arithmetic.
 inline constexpr int kRowPadBytes = 16;
 ATTNJIT_HOST_DEVICE constexpr int padded_row(int columns) { return columns + kRowPadBytes / 2; }
 
-/// Bytes of mask bits that a row has of a block of keys.
+/// Bytes of mask bits per row and key block.
 inline constexpr int kMaskRowBytes = 16;
 
 /// Bytes of dynamic shared memory: Q, K and V tiles, and mask bits; the output tile reuses them.

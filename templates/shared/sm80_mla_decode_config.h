@@ -1,5 +1,5 @@
-// Configs of the generic MLA decode kernel (any SM from 8.0 on) and of the kernel that joins its splits, and what
-// follows from a config alone.
+// Configs of the generic MLA decode kernel (any SM from 8.0 on) and of its combine kernel, and what follows from a
+// config alone.
 #pragma once
 
 #include "shared/sm80_mha_varlen_config.h"
@@ -35,9 +35,9 @@ ATTNJIT_HOST_DEVICE constexpr const char* value_name(CacheFormat format) {
   FIELD(int, block_n)           /* kBlockN: keys per step */                            \
   FIELD(int, stages)            /* buffers for tiles of keys as they are stored */      \
   FIELD(int, warps)             /* 4 side by side along the columns, times rows */      \
-  FIELD(int, ctas_per_sm)       /* for the register budget, and the number of parts */  \
+  FIELD(int, ctas_per_sm)       /* for the register budget and the number of splits */  \
   FIELD(bool, e4m3_cvt)         /* has cvt of e4m3x2 (SM 8.9 on); else integer code */  \
-  FIELD(bool, dependent_launch) /* griddepcontrol (SM 9.0 on): the joining kernel starts early */
+  FIELD(bool, dependent_launch) /* griddepcontrol (SM 9.0 on): the combine kernel starts early */
 
 struct Sm80MlaDecodeConfig {
   ATTNJIT_CONFIG_MEMBERS(ATTNJIT_SM80_MLA_DECODE_FIELDS)
@@ -47,10 +47,10 @@ struct Sm80MlaDecodeConfig {
 ATTNJIT_HOST_DEVICE constexpr int threads(const Sm80MlaDecodeConfig& c) { return c.warps * 32; }
 ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm80MlaDecodeConfig& c) { return c.ctas_per_sm; }
 
-/// Warps side by side: each takes a quarter of the columns, of Q and K in Q K^T and of V in P V.
+/// Column warps: each takes a quarter of the columns, of Q and K in Q K^T and of V in P V.
 inline constexpr int kColumnWarps = 4;
 
-/// Bytes of a cache row as it is stored: what comes from the latent view, and what from the rope view.
+/// Bytes of a stored cache row: the part from the latent view, and the part from the rope view.
 ATTNJIT_HOST_DEVICE constexpr int latent_row_bytes(const Sm80MlaDecodeConfig& c) {
   switch (c.cache) {
     case CacheFormat::kSame: return c.latent_dim * 2;
@@ -63,15 +63,15 @@ ATTNJIT_HOST_DEVICE constexpr int rope_row_bytes(const Sm80MlaDecodeConfig& c) {
   return c.cache == CacheFormat::kSame ? c.rope_dim * 2 : c.cache == CacheFormat::kE4M3 ? c.rope_dim : 0;
 }
 
-/// Bytes from one stored row to the next in shared memory: an odd multiple of 64, so that the 16-byte loads of two rows
-/// and four chunks, which eight lanes make at once, lie in eight different bank groups.
+/// Bytes from one stored row to the next in shared memory: an odd multiple of 64. Eight lanes load 16 bytes each, from
+/// two rows and four chunks; this way they hit eight different bank groups.
 ATTNJIT_HOST_DEVICE constexpr int stored_pitch(int row_bytes) { return (row_bytes + 63) / 128 * 128 + 64; }
 
-/// Scores of a tile, which the warps exchange: rows of float32, 8 words of padding, so that neither the stores of
-/// fragments nor their loads meet in a bank.
+/// Pitch of the float32 score rows that the warps exchange: 8 words of padding keep both the stores and the loads of
+/// fragments free of bank conflicts.
 ATTNJIT_HOST_DEVICE constexpr int score_pitch(int block_n) { return block_n + 8; }
 
-/// Bytes of dynamic shared memory: Q, the stages of stored rows, with a converted cache one tile of 16-bit rows,
+/// Bytes of dynamic shared memory: Q, the stages of stored rows, one tile of 16-bit rows if the cache is converted, and
 /// partial scores. The output tile reuses all but Q.
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm80MlaDecodeConfig& c) {
   const int row = padded_row(c.latent_dim + c.rope_dim) * 2;

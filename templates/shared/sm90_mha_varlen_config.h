@@ -1,4 +1,4 @@
-// Config of the Hopper varlen attention kernel, and what follows from a config alone.
+// Config of the Hopper varlen attention kernel, and what follows from the config alone.
 #pragma once
 
 #include "shared/mha_varlen_params.h"
@@ -24,11 +24,11 @@ struct Sm90MhaVarlenConfig {
   constexpr bool operator==(const Sm90MhaVarlenConfig&) const = default;
 };
 
-/// Warpgroups that multiply; each owns 64 query rows. With block_m 128 these are different rows; with 64 they are the
-/// same, and each consumer owns half of the keys of every block. One more warpgroup feeds them.
+/// Consumer warpgroups; each owns 64 query rows. With block_m 128 the rows differ; with 64 they are the same, and each
+/// consumer owns half of the keys of every block. One more warpgroup is the producer.
 inline constexpr int kConsumers = 2;
 inline constexpr int kConsumerRows = 64;
-/// Tiles that are told at a time: the one that is worked on, and the next.
+/// Slots for published tiles: the one being processed, and the next.
 inline constexpr int kTileSlots = 2;
 
 ATTNJIT_HOST_DEVICE constexpr int threads(const Sm90MhaVarlenConfig&) { return (kConsumers + 1) * 128; }
@@ -38,7 +38,7 @@ ATTNJIT_HOST_DEVICE constexpr int qk_slabs(const Sm90MhaVarlenConfig& c) {
   return slabs(c.head_dim_qk - c.rope_dim) + slabs(c.rope_dim);
 }
 
-/// Columns of slab `index` of nope_columns, then rope columns, that exist.
+/// Columns that exist in slab `index`; slabs of nope columns come first, then those of rope columns.
 ATTNJIT_HOST_DEVICE constexpr int slab_columns(const Sm90MhaVarlenConfig& c, int index) {
   const int nope = c.head_dim_qk - c.rope_dim;
   const int left =
@@ -48,17 +48,17 @@ ATTNJIT_HOST_DEVICE constexpr int slab_columns(const Sm90MhaVarlenConfig& c, int
 ATTNJIT_HOST_DEVICE constexpr bool all_slabs_full(const Sm90MhaVarlenConfig& c) {
   return (c.head_dim_qk - c.rope_dim) % kSlabColumns == 0 && c.rope_dim % kSlabColumns == 0;
 }
-/// The output is accumulated in groups of columns, as many as one product has: 64, 96, 128, or twice 128.
+/// The output accumulator is split into groups of columns, each as wide as one wgmma: 64, 96, 128, or twice 128.
 ATTNJIT_HOST_DEVICE constexpr int out_groups(const Sm90MhaVarlenConfig& c) { return ceil_div(c.head_dim_v, 128); }
 
-/// Output tiles of 8 columns that a warp stages at a time: fewer under a mask, whose bits need the room.
+/// 8-column output tiles that a warp stages at a time: fewer under a mask, whose bits need the shared memory.
 ATTNJIT_HOST_DEVICE constexpr int staged_tiles(const Sm90MhaVarlenConfig& c) { return c.masked ? 4 : 8; }
 ATTNJIT_HOST_DEVICE constexpr int staging_pitch(const Sm90MhaVarlenConfig& c) {
   return staged_tiles(c) * 8 * bytes_of(c.out_element) + 16;
 }
 
-/// Rows of float32 that consumers of the same query rows exchange: half of the columns; 8 words of padding, so that
-/// neither stores nor loads of fragments meet in a bank.
+/// Pitch of the float32 rows that consumers with the same query rows exchange: half of the columns, plus 8 words of
+/// padding that keep stores and loads of fragments free of bank conflicts.
 ATTNJIT_HOST_DEVICE constexpr int exchange_pitch(const Sm90MhaVarlenConfig& c) { return c.head_dim_v / 2 + 8; }
 
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
@@ -69,12 +69,12 @@ ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm90MhaVarlenConfig& c) {
   const int out = c.block_m == kConsumerRows ? kConsumers * kConsumerRows * (exchange_pitch(c) * 4 + 8)
                                              : kConsumers * kConsumerRows * staging_pitch(c);
   const int barriers = (2 * kConsumers + 4 * c.stages + 2 * kTileSlots + 1) * 8;
-  const int tiles = kTileSlots * 32 + kConsumers * 4 * 12;  // and rows
+  const int tiles = kTileSlots * 32 + kConsumers * 4 * 12;  // and the rows of each warp
   const int blocks = c.masked ? c.stages * (4 + c.block_m * kMaskBoxWords * 4) : 0;
   return (q + k + v + out + barriers + tiles + blocks + 1023) / 1024 * 1024;
 }
 
-/// What a launch is told: the tensors as the copy engine reads them, and all else.
+/// Params of the kernel: the tensors as TMA reads them, and everything else.
 struct Sm90MhaVarlenParams {
   TensorMap q_nope;
   TensorMap q_pe;
@@ -83,12 +83,12 @@ struct Sm90MhaVarlenParams {
   TensorMap v;
   TensorMap mask;
   MhaVarlenParams call;
-  i32 mask_is_mapped;  // 0: its rows do not lie at multiples of 16 bytes
-  u32 zero;            // 0, which the compiler does not know
-  i32 counter;         // which of the counters in device memory gives out the tiles of this launch; or kNoTileCounter
+  i32 mask_is_mapped;  // 0: TMA cannot load it, its rows are not 16-byte aligned
+  u32 zero;            // 0, but unknown to the compiler
+  i32 counter;         // the tile counter of this launch in device memory; or kNoTileCounter
   i32 batch;
-  i32 head_group;  // heads whose tiles are given out together, so that their keys stay in L2,
-  i32 last_heads;  // but for the last ones, which form one group: its short tiles come last of all
+  i32 head_group;  // heads whose tiles are claimed together, so that their keys stay in L2;
+  i32 last_heads;  // the last heads form one group, whose short tiles come last of all
 };
 
 }  // namespace attnjit::kernel

@@ -1,15 +1,15 @@
-// A tensor map of the copy engine, as the driver encodes it.
+// A TMA tensor map, as the driver encodes it.
 #pragma once
 
 #include "shared/types.h"
 
 namespace attnjit::kernel {
 
-/// Columns of a slab: rows of 128 bytes, which the copy engine swizzles.
+/// Columns of a slab: rows of 128 bytes, swizzled by TMA.
 inline constexpr int kSlabColumns = 64;
 
-/// Words of a row of a mask that a box of it has: a block of 128 keys touches up to 5 of them, and the copy engine wants
-/// boxes to begin at multiples of 16 bytes (else the H200 reports an illegal instruction).
+/// Words per row of a TMA box of the mask. A block of 128 keys touches up to 5 words, and TMA requires boxes to begin
+/// at multiples of 16 bytes (kMaskBoxStep words; otherwise the H200 reports an illegal instruction).
 inline constexpr int kMaskBoxWords = 8;
 inline constexpr int kMaskBoxStep = 4;
 

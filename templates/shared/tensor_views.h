@@ -1,5 +1,5 @@
-// How kernels see strided tensors: a pointer, and strides in elements that are 64-bit, since caches and packed batches
-// pass 2^31 elements.
+// Strided tensors as kernels see them: a pointer and strides in elements. Strides are 64-bit, since caches and packed
+// batches exceed 2^31 elements.
 #pragma once
 
 #include "shared/types.h"
@@ -14,7 +14,7 @@ struct TokenRows {
   i64 head_stride;
 };
 
-/// A tensor [batch, queries, heads, columns], or [tokens, heads, columns] of a packed batch, whose sequence b then
+/// A tensor [batch, queries, heads, columns], or [tokens, heads, columns] for a packed batch, in which sequence b
 /// begins at token cu_seqlens_q[b]. Columns are contiguous.
 template <class Pointer>
 struct BatchRows {

@@ -1,12 +1,12 @@
-// Counters in device memory that give out the tiles of persistent kernels.
+// Tile counters of persistent kernels, in device memory.
 #pragma once
 
 namespace attnjit::kernel {
 
-/// Each stream that launches has one of its own, which is back at 0 when a launch ends; a captured launch has none
-/// (runtime/tile_counters.h gives them out).
+/// Each stream that launches has its own counter, which is back at 0 when a launch ends; a captured launch has none
+/// (runtime/tile_counters.h assigns them).
 inline constexpr int kTileCounters = 65536;
-/// Instead of one: the grid has a CTA for every tile, and nothing is given out.
+/// In place of a counter: nothing is claimed, CTAs take tiles round-robin (one each if the grid has a CTA per tile).
 inline constexpr int kNoTileCounter = -1;
 
 }  // namespace attnjit::kernel

@@ -1,4 +1,4 @@
-// Types that host and device text share. NVRTC has no <cstdint>, so the integer names are our own.
+// Types shared by host and device code. NVRTC has no <cstdint>, so the integer names are our own.
 #pragma once
 
 #ifdef __CUDACC_RTC__
@@ -16,10 +16,10 @@ using u32 = unsigned int;
 using i64 = long long;
 using u64 = unsigned long long;
 
-/// Type of the elements of a tensor as a kernel sees it.
+/// Element type of a tensor, as a kernel sees it.
 enum class Element : int { kFloat16 = 0, kBFloat16 = 1, kFloat8E4M3 = 2, kFloat32 = 3 };
 
-/// The two names through which a config's enum becomes text: the type in source, the value in JSON.
+/// The names with which a config's enum is written as text: the type in source, the value in JSON.
 ATTNJIT_HOST_DEVICE constexpr const char* type_name(Element) { return "Element"; }
 ATTNJIT_HOST_DEVICE constexpr const char* value_name(Element element) {
   switch (element) {
@@ -41,8 +41,8 @@ ATTNJIT_HOST_DEVICE constexpr int min_of(int a, int b) { return a < b ? a : b; }
 
 }  // namespace attnjit::kernel
 
-// A KernelConfig is declared from ONE list of its fields, FIELDS(FIELD) with FIELD(type, name) entries: the
-// members, and visit(), from which source text, key, JSON and command line are made.
+// A KernelConfig is declared from ONE list of its fields, FIELDS(FIELD) with FIELD(type, name) entries. It yields the
+// members and visit(), from which source text, key, JSON and command line are made.
 #define ATTNJIT_FIELD_MEMBER(type, name) type name{};
 #define ATTNJIT_FIELD_VISIT(type, name) visitor(#name, name);
 #define ATTNJIT_CONFIG_MEMBERS(FIELDS)                               \

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "jit/nvrtc.h"
+#include "operators/operator_config.h"
 #include "runtime/context_impl.h"
-#include "runtime/operator_config.h"
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 #include "tests/fake_driver/fake_cuda.h"

@@ -7,8 +7,8 @@
 
 #include "attnjit/masked_mha.hpp"
 #include "jit/nvrtc.h"
+#include "operators/precompile.h"
 #include "runtime/context_impl.h"
-#include "runtime/precompile.h"
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/mha_varlen_operation.h"
 #include "tests/fake_driver/fake_cuda.h"

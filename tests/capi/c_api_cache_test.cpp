@@ -11,7 +11,7 @@
 #include "attnjit/attnjit.h"
 #include "attnjit/counters.hpp"
 #include "c_api_handles.h"
-#include "runtime/c_api/support.h"
+#include "capi/support.h"
 
 namespace attnjit {
 namespace {

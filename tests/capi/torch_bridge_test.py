@@ -7,7 +7,6 @@ import types
 import unittest
 
 import torch_bridge as bridge
-import torch_masked as masked
 
 
 def tensor(dtype, *shape, strides=None, address=0x10000, device="cuda"):
@@ -94,8 +93,8 @@ class MaskedBridge(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.context = bridge.Context(device=bridge.NO_DEVICE, arch="sm_90a", cache_path=":memory:")
-        cls.build = masked.MaskFromTopk(cls.context)
-        cls.op = masked.MaskedMha(cls.context, head_dim_qk=32, head_dim_v=16, causal=False)
+        cls.build = bridge.MaskFromTopk(cls.context)
+        cls.op = bridge.MaskedMha(cls.context, head_dim_qk=32, head_dim_v=16, causal=False)
 
     def refusal(self, op, arguments):
         with self.assertRaises(bridge.Error) as caught:
@@ -104,7 +103,7 @@ class MaskedBridge(unittest.TestCase):
         return str(caught.exception)
 
     def build_refusal(self, **changes):
-        mask, tiles = masked.mask_shapes(70, 2, 100)
+        mask, tiles = bridge.mask_shapes(70, 2, 100)
         arguments = {
             "topk_indices": tensor("int32", 70, 33),
             "cu_seqlens_q": tensor("int32", 3),
@@ -131,8 +130,8 @@ class MaskedBridge(unittest.TestCase):
         return self.refusal(self.op, arguments)
 
     def test_shapes(self):
-        self.assertEqual(masked.mask_shapes(70, 2, 100), ((70, 4), (3, 1)))
-        self.assertEqual(masked.mask_shapes(128, 1, 2049), ((128, 65), (3, 2)))
+        self.assertEqual(bridge.mask_shapes(70, 2, 100), ((70, 4), (3, 1)))
+        self.assertEqual(bridge.mask_shapes(128, 1, 2049), ((128, 65), (3, 2)))
 
     def test_every_field_of_a_build_reaches_its_own_place(self):
         self.assertIn("without a device", self.build_refusal())
@@ -151,7 +150,7 @@ class MaskedBridge(unittest.TestCase):
         self.assertIn("without a device", self.attention_refusal(**indices))
         offset = {"key_offset": tensor("int32", 2), "max_positions": 79}
         self.assertIn("max_positions is 79", self.attention_refusal(**indices, **offset))
-        self.assertEqual(self.op.workspace_bytes(70, 2, 100), 70 * 4 * 4 + 16)
+        self.assertEqual(self.op.workspace_bytes(tokens_q=70, batch=2, max_positions=100), 70 * 4 * 4 + 16)
         with self.assertRaises(bridge.Error) as caught:
             self.op.reserve(0, tokens_q=70, batch=2, max_positions=100)
         self.assertIn("without a device", str(caught.exception))

@@ -1,9 +1,8 @@
-"""bench/torch_merge.py against the real library, with stand-ins for torch tensors: its structs are attnjit.h's."""
+"""merge_states by bench/torch_bridge.py against the real library, with stand-ins for torch tensors."""
 
 import unittest
 
 import torch_bridge as bridge
-import torch_merge
 from torch_bridge_test import tensor
 
 
@@ -11,8 +10,8 @@ class TorchMerge(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.context = bridge.Context(device=bridge.NO_DEVICE, arch="sm_90a", cache_path=":memory:")
-        cls.op = torch_merge.MergeStates(cls.context, head_dim=32)
-        cls.op_e4m3 = torch_merge.MergeStates(cls.context, head_dim=32, dtype="float32", out_dtype="float8_e4m3")
+        cls.op = bridge.MergeStates(cls.context, head_dim=32)
+        cls.op_e4m3 = bridge.MergeStates(cls.context, head_dim=32, dtype="float32", out_dtype="float8_e4m3")
 
     def refusal(self, op=None, **changes):
         arguments = {
@@ -48,7 +47,7 @@ class TorchMerge(unittest.TestCase):
 
     def test_errors_of_construction(self):
         with self.assertRaises(bridge.Error) as caught:
-            torch_merge.MergeStates(self.context, head_dim=24)
+            bridge.MergeStates(self.context, head_dim=24)
         self.assertEqual(caught.exception.status, "ATTNJIT_UNSUPPORTED")
         self.assertIn("head_dim is 24", str(caught.exception))
 

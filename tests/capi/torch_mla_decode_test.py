@@ -1,11 +1,11 @@
-"""bench/torch_mla_decode.py against the real library, with stand-ins for torch tensors: its structs are attnjit.h's."""
+"""mla_decode by bench/torch_bridge.py against the real library, with stand-ins for torch tensors."""
 
 import types
 import unittest
 
 import torch_bridge as bridge
 from torch_bridge_test import tensor
-from torch_mla_decode import MlaDecode
+from torch_bridge import MlaDecode
 
 
 class TorchMlaDecode(unittest.TestCase):

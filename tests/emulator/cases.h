@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "tests/gpu/case.h"
-#include "tests/gpu/masked_case.h"
+#include "verify/masked_mha/case.h"
+#include "verify/mha_varlen/case.h"
 
 namespace attnjit::emulator_tests {
 

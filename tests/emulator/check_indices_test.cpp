@@ -9,13 +9,13 @@
 
 #include "emulator/kernel_object.h"
 #include "emulator/launch.h"
-#include "runtime/kernels/check_indices.h"
+#include "operators/check_indices.h"
 #include "tests/emulator/cases.h"
 #include "tests/emulator/decode_cases.h"
-#include "tests/gpu/decode_tensors.h"
-#include "tests/gpu/masked_tensors.h"
-#include "tests/reference/cpu_kernels.h"
 #include "tests/runtime/check_indices_loop.h"
+#include "verify/masked_mha/tensors.h"
+#include "verify/mla_decode/tensors.h"
+#include "verify/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
 namespace {

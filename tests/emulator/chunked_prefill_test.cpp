@@ -5,8 +5,8 @@
 
 #include "emulator/emulated_operator.h"
 #include "tests/emulator/run_here.h"
-#include "tests/gpu/chunked_prefill.h"
-#include "tests/reference/cpu_kernels.h"
+#include "verify/merge_states/chunked_prefill.h"
+#include "verify/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
 namespace {

@@ -10,8 +10,8 @@
 #include "templates/shared/sm90_mha_varlen_config.h"
 #include "templates/shared/tile_counters.h"
 #include "tests/emulator/run_here.h"
-#include "tests/gpu/case_tensors.h"
-#include "tests/reference/cpu_kernels.h"
+#include "verify/mha_varlen/tensors.h"
+#include "verify/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
 namespace {
@@ -63,7 +63,7 @@ std::string run_two(EmulatedStream first_stream, EmulatedStream second_stream, s
   const EmulatedMhaVarlen first_op = operator_of(first.c);
   const EmulatedMhaVarlen second_op = operator_of(second.c);
   const PreparedLaunch launches[] = {first_op.prepare(first.tensors.params(), first_stream),
-                                        second_op.prepare(second.tensors.params(), second_stream)};
+                                     second_op.prepare(second.tensors.params(), second_stream)};
   EXPECT_EQ(launches[0].object, launches[1].object) << "one module";
   try {
     emulator::launch_together({launches[0].launch(), launches[1].launch()}, {.seed = seed, .ctas_in_flight = 4});

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tests/gpu/decode_case.h"
+#include "verify/mla_decode/case.h"
 
 namespace attnjit::emulator_tests {
 

@@ -5,9 +5,9 @@
 
 #include "emulator/emulated_operator.h"
 #include "tests/emulator/run_here.h"
-#include "tests/gpu/decode_tensors.h"
-#include "tests/gpu/sharded_decode.h"
-#include "tests/reference/cpu_kernels.h"
+#include "verify/mla_decode/sharded.h"
+#include "verify/mla_decode/tensors.h"
+#include "verify/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
 namespace {

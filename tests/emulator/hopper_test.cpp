@@ -65,7 +65,7 @@ void store_tile(const float (&d)[8][4], float* out) {
   }
 }
 
-/// out[0] = a b^T by wgmma_rows, with a stored by threads; out[1] = a b by wgmma_columns, with a in registers.
+/// out[0] = a b^T by wgmma_ss, with a stored by threads; out[1] = a b by wgmma_rs, with a in registers.
 template <Planted kPlanted>
 void products(const Params& p) {
   Shared& shared = dynamic_shared<Shared>();
@@ -96,8 +96,8 @@ void products(const Params& p) {
   const u64 b = wgmma_descriptor(address_of(shared.b), 0, 1024);
   if constexpr (kPlanted != Planted::kWgmmaFence) wgmma_fence();
   for (int k = 0; k < 64; k += 16) {
-    wgmma_rows<Element::kBFloat16, 1>(d, wgmma_advance(a, static_cast<u32>(k) * 2),
-                                      wgmma_advance(b, static_cast<u32>(k) * 2), k > 0);
+    wgmma_ss<Element::kBFloat16, 1>(d, wgmma_advance(a, static_cast<u32>(k) * 2),
+                                    wgmma_advance(b, static_cast<u32>(k) * 2), k > 0);
   }
   if constexpr (kPlanted != Planted::kCommit) wgmma_commit();
   if constexpr (kPlanted != Planted::kWgmmaWait) wgmma_wait<0>();
@@ -113,7 +113,7 @@ void products(const Params& p) {
     }
   }
   wgmma_fence();
-  wgmma_columns<Element::kBFloat16>(e, fragments, b, false);
+  wgmma_rs<Element::kBFloat16>(e, fragments, b, false);
   wgmma_commit();
   if constexpr (kPlanted == Planted::kEarlyRelease) {
     if (thread_index() % 32 == 0) mbarrier_arrive(address_of(shared.empty));
@@ -278,7 +278,7 @@ TEST(NamedBarriers, Faults) {
 
 void registers_of_one_warp(const Word&) {
   if (thread_index() < 32) {
-    give_registers<40>();
+    setmaxnreg_dec<40>();
   }
 }
 

@@ -14,7 +14,7 @@
 #include "ptx/memory.cuh"
 #include "ptx/mma.cuh"
 #include "tests/emulator/planted.h"
-#include "tests/reference/low_precision.h"
+#include "verify/reference/low_precision.h"
 
 namespace attnjit::emulator_tests {
 namespace {

@@ -10,10 +10,10 @@
 
 #include "emulator/emulated_operator.h"
 #include "tests/emulator/run_here.h"
-#include "tests/gpu/case_tensors.h"
-#include "tests/gpu/decode_tensors.h"
-#include "tests/gpu/poison.h"
-#include "tests/reference/cpu_kernels.h"
+#include "verify/mha_varlen/tensors.h"
+#include "verify/mla_decode/tensors.h"
+#include "verify/poison.h"
+#include "verify/reference/cpu_kernels.h"
 
 namespace attnjit::emulator_tests {
 namespace {

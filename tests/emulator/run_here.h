@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tests/emulator/cases.h"
-#include "tests/emulator/emulated_case.h"
+#include "verify/emulated_case.h"
 
 namespace attnjit::emulator_tests {
 

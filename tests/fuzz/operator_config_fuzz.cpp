@@ -5,7 +5,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
-#include "runtime/operator_config.h"
+#include "operators/operator_config.h"
 #include "runtime/sm_features.h"
 #include "tests/fuzz/fuzz.h"
 

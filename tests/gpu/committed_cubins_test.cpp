@@ -8,9 +8,9 @@
 
 #include "attnjit/context.hpp"
 #include "runtime/context_impl.h"
-#include "tests/gpu/operators.h"
 #include "tests/gpu/report_check.h"
 #include "tests/support/kept_kernels.h"
+#include "verify/tested_operators.h"
 
 namespace attnjit::gpu_tests {
 namespace {

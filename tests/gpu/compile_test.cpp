@@ -11,8 +11,8 @@
 #include "attnjit/context.hpp"
 #include "jit/compiler.h"
 #include "runtime/context_impl.h"
-#include "tests/gpu/operators.h"
 #include "tests/support/kept_kernels.h"
+#include "verify/tested_operators.h"
 
 namespace attnjit::gpu_tests {
 

@@ -17,14 +17,14 @@
 #include "attnjit/mla_decode.hpp"
 #include "runtime/driver.h"
 #include "runtime/stream_id.h"
-#include "tests/gpu/cases.h"
-#include "tests/gpu/decode_cases.h"
-#include "tests/gpu/run_case.h"
-#include "tests/gpu/run_decode_case.h"
+#include "tests/gpu/masked_mha/tested.h"
+#include "tests/gpu/mha_varlen/run_case.h"
+#include "tests/gpu/mha_varlen/tested.h"
+#include "tests/gpu/mla_decode/run_case.h"
+#include "tests/gpu/mla_decode/tested.h"
 #include "tests/gpu/suite.h"
-#include "tests/gpu/tested_masked_mha.h"
-#include "tests/gpu/tested_mha_varlen.h"
-#include "tests/gpu/tested_mla_decode.h"
+#include "verify/mha_varlen/cases.h"
+#include "verify/mla_decode/cases.h"
 
 namespace attnjit::gpu_tests {
 namespace {

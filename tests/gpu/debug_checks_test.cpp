@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "attnjit/error.hpp"
-#include "runtime/kernels/check_indices.h"
-#include "tests/gpu/cases.h"
-#include "tests/gpu/run_case.h"
+#include "operators/check_indices.h"
+#include "tests/gpu/mha_varlen/run_case.h"
+#include "tests/gpu/mha_varlen/tested.h"
 #include "tests/gpu/suite.h"
-#include "tests/gpu/tested_mha_varlen.h"
+#include "verify/mha_varlen/cases.h"
 
 namespace attnjit::gpu_tests {
 namespace {

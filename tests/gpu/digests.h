@@ -7,7 +7,7 @@ namespace attnjit::gpu_tests {
 
 /// Of the family's template and everything it includes, comments stripped.
 std::string source_digest(const std::string& family);
-/// Of runtime/ and runtime/kernels/ as they were when this program was built, comments stripped.
+/// Of runtime/ and operators/ as they were when this program was built, comments stripped.
 std::string host_digest();
 
 }  // namespace attnjit::gpu_tests

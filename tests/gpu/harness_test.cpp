@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/gpu/case_tensors.h"
-#include "tests/gpu/cases.h"
+#include "tests/gpu/mha_varlen/tested.h"
 #include "tests/gpu/suite.h"
-#include "tests/gpu/tested_mha_varlen.h"
-#include "tests/reference/accuracy.h"
+#include "verify/mha_varlen/cases.h"
+#include "verify/mha_varlen/tensors.h"
+#include "verify/reference/accuracy.h"
 
 namespace attnjit::gpu_tests {
 namespace {

@@ -11,11 +11,11 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/context_impl.h"
-#include "tests/gpu/operators.h"
 #include "tests/gpu/options.h"
 #include "tests/gpu/recording.h"
 #include "tests/gpu/report.h"
 #include "tests/gpu/suite.h"
+#include "verify/tested_operators.h"
 
 namespace attnjit::gpu_tests {
 namespace {

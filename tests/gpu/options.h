@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/gpu/dice.h"
+#include "verify/dice.h"
 
 namespace attnjit::gpu_tests {
 

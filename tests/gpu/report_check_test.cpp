@@ -15,13 +15,13 @@
 #include "attnjit/context.hpp"
 #include "attnjit/error.hpp"
 #include "cache/key.h"
+#include "operators/registry.h"
 #include "runtime/context_impl.h"
-#include "runtime/kernel_families.h"
-#include "tests/gpu/cases.h"
 #include "tests/gpu/digests.h"
-#include "tests/gpu/operators.h"
 #include "tests/gpu/report_check.h"
 #include "tests/support/kept_kernels.h"
+#include "verify/mha_varlen/cases.h"
+#include "verify/tested_operators.h"
 
 namespace attnjit::gpu_tests {
 namespace {

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "runtime/context_impl.h"
-#include "tests/gpu/dice.h"
-#include "tests/gpu/operators.h"
+#include "verify/dice.h"
+#include "verify/tested_operators.h"
 
 namespace attnjit::gpu_tests {
 namespace {

@@ -13,8 +13,8 @@
 
 #include "attnjit/context.hpp"
 #include "runtime/kernel_plan.h"
-#include "tests/gpu/device.h"
-#include "tests/reference/reference_kernels.h"
+#include "verify/device.h"
+#include "verify/reference/reference_kernels.h"
 
 namespace attnjit::gpu_tests {
 

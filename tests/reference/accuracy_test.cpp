@@ -1,5 +1,5 @@
 // Each bar from both sides: what just passes and what must fail.
-#include "tests/reference/accuracy.h"
+#include "verify/reference/accuracy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The CPU loop against results that can be worked out by hand.
-#include "tests/reference/cpu_attention.h"
+#include "verify/reference/cpu_attention.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <numbers>
 #include <vector>
 
-#include "tests/reference/low_precision.h"
+#include "verify/reference/low_precision.h"
 
 namespace attnjit::reference {
 namespace {
@@ -56,7 +56,7 @@ Solution solve(const Problem& problem) {
   p.batch = static_cast<int>(problem.cu_q.size()) - 1;
   p.tokens_q = tokens;
   p.heads = problem.heads;
-  p.heads_per_kv_head = problem.heads / problem.kv_heads;
+  p.qhead_per_kvhead = problem.heads / problem.kv_heads;
   p.nope_columns = p.v_columns = problem.columns;
   p.causal = problem.causal;
   p.softmax_scale = problem.softmax_scale;

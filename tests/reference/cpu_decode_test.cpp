@@ -1,5 +1,5 @@
 // The CPU loop of MLA decode against results that can be worked out by hand.
-#include "tests/reference/cpu_decode.h"
+#include "verify/reference/cpu_decode.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/reference/low_precision.h"
+#include "verify/reference/low_precision.h"
 
 namespace attnjit::reference {
 namespace {

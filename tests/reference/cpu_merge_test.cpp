@@ -1,5 +1,5 @@
 // The CPU loop of merging against results worked out by hand.
-#include "tests/reference/cpu_merge.h"
+#include "verify/reference/cpu_merge.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "tests/reference/low_precision.h"
+#include "verify/reference/low_precision.h"
 
 namespace attnjit::reference {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/reference/low_precision.h"
+#include "verify/reference/low_precision.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What can be known of the plain kernels without a GPU: that they compile, once.
-#include "tests/reference/reference_kernels.h"
+#include "verify/reference/reference_kernels.h"
 
 #include <gtest/gtest.h>
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "attnjit/error.hpp"
+#include "operators/mha_varlen/call.h"
 #include "runtime/checked.h"
-#include "runtime/mha_varlen_call.h"
 #include "tests/runtime/mha_varlen_case.h"
 
 namespace {

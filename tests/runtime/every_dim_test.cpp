@@ -1,6 +1,6 @@
-// Compiles the kernels of every pair of head dims of mha_varlen and masked_mha, and of every pair of dims, cache format and page size
-// of mla_decode, with the other fields varied along the way, and demands what a kernel promises: no spills, no stack,
-// shared memory within the SM's limit. Takes minutes per target; run by `ctest -L long`.
+// Compiles the kernels of every pair of head dims of mha_varlen and masked_mha, and of every pair of dims, cache format
+// and page size of mla_decode, with the other fields varied along the way, and demands what a kernel promises: no
+// spills, no stack, shared memory within the SM's limit. Takes minutes per target; run by `ctest -L long`.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/compiler.h"
-#include "runtime/operator_config.h"
+#include "operators/operator_config.h"
 
 namespace {
 
@@ -46,7 +46,8 @@ std::vector<OperatorConfig> every_dim() {
 
 std::vector<OperatorConfig> every_masked_dim() {
   std::vector<OperatorConfig> configs;
-  for (const OperatorConfig& config : every_dim()) configs.push_back(MaskedMhaConfig{std::get<MhaVarlenConfig>(config)});
+  for (const OperatorConfig& config : every_dim())
+    configs.push_back(MaskedMhaConfig{std::get<MhaVarlenConfig>(config)});
   return configs;
 }
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "attnjit/attnjit.hpp"
+#include "operators/mha_varlen/kernels.h"
 #include "runtime/context_impl.h"
-#include "runtime/mha_varlen_kernels.h"
 #include "templates/shared/merge_states_params.h"
 #include "templates/shared/mha_varlen_params.h"
 #include "templates/shared/sm90_mha_varlen_config.h"

@@ -5,12 +5,12 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
-#include "runtime/kernels/mask_from_topk.h"
-#include "runtime/masked_mha_call.h"
-#include "runtime/mha_varlen_kernels.h"
-#include "runtime/operator_config.h"
-#include "tests/support/would_launch.h"
+#include "operators/mask_from_topk/kernels.h"
+#include "operators/masked_mha/call.h"
+#include "operators/mha_varlen/kernels.h"
+#include "operators/operator_config.h"
 #include "tests/runtime/masked_mha_case.h"
+#include "tests/support/would_launch.h"
 
 namespace {
 
@@ -70,7 +70,7 @@ TEST(MaskedMhaPlan, AttentionWithoutAMaskHasItsOwnKernels) {
 
 TEST(MaskedMhaPlan, PlansNameTheirOperator) {
   for (const auto& plan : attnjit::runtime::plans(masked_config(), features_of("sm_90a"))) {
-    EXPECT_NE(plan.operator_config.find("\"operator\":\"masked_mha\""), std::string::npos) << plan.operator_config;
+    EXPECT_NE(plan.serves.json.find("\"operator\":\"masked_mha\""), std::string::npos) << plan.serves.json;
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
-#include "runtime/merge_states_kernels.h"
+#include "operators/merge_states/kernels.h"
 #include "tests/runtime/merge_states_case.h"
 
 namespace {

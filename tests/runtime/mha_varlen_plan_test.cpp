@@ -6,9 +6,9 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
-#include "runtime/mha_varlen_kernels.h"
-#include "tests/support/would_launch.h"
+#include "operators/mha_varlen/kernels.h"
 #include "tests/runtime/mha_varlen_case.h"
+#include "tests/support/would_launch.h"
 
 namespace {
 

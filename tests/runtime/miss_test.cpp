@@ -14,8 +14,8 @@
 
 #include "attnjit/attnjit.hpp"
 #include "cache/store.h"
-#include "runtime/operator_config.h"
-#include "runtime/precompile.h"
+#include "operators/operator_config.h"
+#include "operators/precompile.h"
 
 namespace attnjit {
 namespace {
@@ -289,7 +289,7 @@ TEST_F(MissTest, TheSizeCapComesFromOptionsOrEnvironment) {
 
 TEST(MissText, WordsOfAShellAreQuoted) {
   runtime::KernelPlan plan;
-  plan.operator_config = runtime::to_json(small_config());
+  plan.serves = runtime::text_of(small_config());
   const runtime::MissPlace place{.store_path = "/home/a b/it's/kernels.sqlite", .template_dir = "/src/templates"};
   const Miss miss = runtime::describe_miss(plan, {}, place, MissPolicy::kError);
   EXPECT_THAT(miss.command,

@@ -1,5 +1,5 @@
 // What a valid mla_decode call becomes for the kernels; bad ones are in tests/bad_input.
-#include "runtime/mla_decode_call.h"
+#include "operators/mla_decode/call.h"
 
 #include <gtest/gtest.h>
 

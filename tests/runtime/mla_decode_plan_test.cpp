@@ -8,9 +8,9 @@
 
 #include "attnjit/error.hpp"
 #include "jit/target.h"
-#include "runtime/mla_decode_kernels.h"
-#include "tests/support/would_launch.h"
+#include "operators/mla_decode/kernels.h"
 #include "tests/runtime/mla_decode_case.h"
+#include "tests/support/would_launch.h"
 
 namespace {
 
@@ -147,9 +147,7 @@ TEST(MlaDecodePlan, TheGridIsWhatTheDeviceHoldsAtOnce) {
 
 TEST(MlaDecodePlan, RowsPerCtaOfTheJoiningKernelFollowThePieces) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
-  const auto rows = [&](int batch) {
-    return launches(*kernels, call_of(batch, 1, 16)).at(1).args.combine_rows;
-  };
+  const auto rows = [&](int batch) { return launches(*kernels, call_of(batch, 1, 16)).at(1).args.combine_rows; };
   EXPECT_EQ(rows(16), 1);  // 264 parts are more than 16 per sequence
   EXPECT_EQ(rows(17), 2);
   EXPECT_EQ(rows(32), 2);
@@ -209,9 +207,9 @@ TEST(MlaDecodePlan, PartsOfTheWorkspaceDoNotOverlap) {
   const std::uintptr_t rows = 132 * 2 * 64;
   EXPECT_EQ(at(p.partial_out), attnjit::test_support::kWorkspaceAddress);
   EXPECT_EQ(at(p.partial_lse), at(p.partial_out) + rows * 512 * 4);
-  EXPECT_EQ(at(p.first_part), at(p.partial_lse) + rows * 4);
-  EXPECT_EQ(at(p.last_part), at(p.first_part) + 32);
-  EXPECT_EQ(kernels->schedule(call).workspace_bytes, at(p.last_part) + 32 - at(p.partial_out));
+  EXPECT_EQ(at(p.first_split), at(p.partial_lse) + rows * 4);
+  EXPECT_EQ(at(p.last_split), at(p.first_split) + 32);
+  EXPECT_EQ(kernels->schedule(call).workspace_bytes, at(p.last_split) + 32 - at(p.partial_out));
 }
 
 TEST(MlaDecodePlan, SupportsAnswersWithoutCompiling) {

@@ -8,9 +8,9 @@
 
 #include "attnjit/attnjit.hpp"
 #include "jit/templates.h"
+#include "operators/mask_from_topk/kernels.h"
+#include "operators/merge_states/kernels.h"
 #include "runtime/context_impl.h"
-#include "runtime/kernels/mask_from_topk.h"
-#include "runtime/merge_states_kernels.h"
 #include "tests/tools/temporary_folder.h"
 
 namespace attnjit {

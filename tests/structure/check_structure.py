@@ -1,7 +1,7 @@
 """Reads the source tree and prints every place that breaks its layout: see ARCHITECTURE.md for the rooms.
 
 Usage: check_structure.py ROOT. Exit status 1 if anything was printed. Each line is `file:line: [rule] text`.
-Rules: direction, outside, unresolved, length, kernel-text, bodies, folder, readme.
+Rules: direction, outside, unresolved, length, kernel-text, bodies, folder, names, readme.
 """
 
 import re
@@ -13,9 +13,7 @@ MAX_LINES = 400
 
 # What a room may include. A name that ends in "/" is everything below a folder, any other is one file.
 ERRORS = ["include/attnjit/error.hpp", "include/attnjit/export.h"]
-ANYTHING = [
-    "templates/", "process/", "cache/", "jit/", "runtime/", "include/", "emulator/", "tools/", "bench/", "tests/", "examples/",
-]
+LIBRARY = ["operators/", "runtime/", "jit/", "cache/", "process/", "templates/shared/", "include/"]
 ALLOWED = {
     "templates/shared/": ["templates/shared/"],
     "templates/ptx/": ["templates/shared/", "templates/ptx/"],
@@ -25,13 +23,20 @@ ALLOWED = {
     "cache/": ["cache/", "process/", "templates/shared/", *ERRORS],
     "jit/": ["jit/", "process/", "templates/shared/", *ERRORS],
     "runtime/": ["runtime/", "jit/", "cache/", "process/", "templates/shared/", "include/"],
-    "emulator/": ["emulator/", "runtime/", "jit/", "cache/key.h", "cache/location.h", "templates/shared/", "include/"],
+    "operators/": LIBRARY,
+    "capi/": ["capi/", *LIBRARY],
+    "emulator/": [
+        "emulator/", "operators/", "runtime/", "jit/", "cache/key.h", "cache/location.h", "templates/shared/", "include/",
+    ],
     "emulator/ptx/": ["emulator/ptx/", "templates/shared/"],
+    "verify/": ["verify/", "emulator/", *LIBRARY],
     "include/": ["include/"],
     "examples/": ["examples/", "include/"],
-    "tools/": ANYTHING,
-    "bench/": ANYTHING,
-    "tests/": ANYTHING,
+    "tools/": ["tools/", "verify/", "emulator/", *LIBRARY],
+    "bench/": ["bench/", "examples/", "verify/", "emulator/", *LIBRARY],
+    "tests/": [
+        "tests/", "bench/", "tools/", "verify/", "emulator/", "capi/", "templates/", *LIBRARY,
+    ],
 }
 
 # Headers from outside the tree that a room must not see, by regular expression.
@@ -47,6 +52,8 @@ FORBIDDEN_OUTSIDE = {
     "cache/": rf"({_DRIVER}|{_NVRTC})",
     "jit/": rf"({_DRIVER}|{_STORE})",
     "runtime/": rf"({_RUNTIME_API}|{_NVRTC}|{_STORE})",
+    "operators/": rf"({_RUNTIME_API}|{_NVRTC}|{_STORE})",
+    "capi/": rf"({_RUNTIME_API}|{_NVRTC}|{_STORE})",
 }
 
 # Kernel text is what the emulator runs: whatever a CPU has no word for lives in templates/ptx/.
@@ -67,6 +74,8 @@ TEMPLATE_INCLUDE_ROOTS = ["templates/"]
 # Second bodies of templates/ptx are found before the first ones.
 BODY_INCLUDE_ROOTS = ["emulator/", "templates/"]
 
+_ROOMS = "templates|process|cache|jit|runtime|operators|capi|emulator|verify|tools|bench|tests|examples|docs|scripts|cmake|include"
+_NAMED_PATH = re.compile(rf"(?<![\w./<>$}}{{-])((?:{_ROOMS})/[\w./{{}},*<>-]*[\w}}*/>])")
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _CODE_NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 _WORD = re.compile(r"\b\w+\b")
@@ -220,6 +229,22 @@ def check_folders(file: str) -> Iterator[Finding]:
             yield Finding(file, 1, "folder", f"a folder named {part} says nothing; name it for what it holds")
 
 
+def check_names(root: Path, file: str) -> Iterator[Finding]:
+    """Every path that a text names exists: in docs, comments, scripts, CMake."""
+    if not (is_source(file) or file.endswith(".md")) or file.endswith(("_test.py", "_test.cpp")):
+        return
+    for number, line in enumerate(read(root, file).splitlines(), 1):
+        if _INCLUDE.match(line):
+            continue  # "unresolved" is for these
+        for match in _NAMED_PATH.finditer(line):
+            name = match.group(1).rstrip("/.")
+            placeholder = re.search(r"[*<>{}]|\b(X|NAME)\b|(X|NAME)_|\.\.\.", match.group(1))
+            if placeholder or any((root / (prefix + name)).exists() for prefix in ("", "templates/")):
+                continue
+            if not any((root / (name + suffix)).exists() for suffix in (".h", ".cpp", ".py")):
+                yield Finding(file, number, "names", f"there is no {name}")
+
+
 def check_readme(root: Path) -> Iterator[Finding]:
     """The program that README shows is the one that is built."""
     readme, program = root / "README.md", root / "examples/readme_program.cpp"
@@ -243,6 +268,7 @@ def check(root: Path) -> list[Finding]:
         findings += check_length(root, file)
         findings += check_kernel_text(root, file)
         findings += check_folders(file)
+        findings += check_names(root, file)
     findings += check_bodies(root)
     findings += check_readme(root)
     return findings

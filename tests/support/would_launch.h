@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "runtime/kernel_set.h"
+#include "operators/kernel_set.h"
 #include "templates/shared/tile_counters.h"
 
 namespace attnjit::test_support {

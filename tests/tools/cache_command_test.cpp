@@ -15,8 +15,8 @@
 #include <utility>
 
 #include "cache/store.h"
+#include "operators/operator_config.h"
 #include "runtime/context_impl.h"
-#include "runtime/operator_config.h"
 #include "tests/tools/command_line.h"
 #include "tests/tools/temporary_folder.h"
 

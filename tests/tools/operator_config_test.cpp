@@ -1,4 +1,4 @@
-#include "runtime/operator_config.h"
+#include "operators/operator_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

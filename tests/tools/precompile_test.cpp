@@ -1,4 +1,4 @@
-#include "runtime/precompile.h"
+#include "operators/precompile.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

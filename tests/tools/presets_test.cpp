@@ -1,4 +1,4 @@
-#include "runtime/presets.h"
+#include "operators/presets.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,15 @@
+// Runs one case and judges what it wrote.
+#pragma once
+
+#include "verify/mha_varlen/case.h"
+#include "verify/mha_varlen/tensors.h"
+
+namespace attnjit::gpu_tests {
+
+/// Fails the current test if `output` misses the accuracy bar or lies in the wrong place; records the errors with it.
+void judge(const Case& c, const reference::Expected& expected, const Output& output);
+
+/// Runs the case twice, judges the first output and demands that the second one is the same bit for bit.
+void run_and_judge(const Case& c);
+
+}  // namespace attnjit::gpu_tests
