@@ -1,7 +1,7 @@
-"""The cells of an attention benchmark: batches by name, the work in each, and what peers need for it.
+"""The cells of an attention benchmark: named batches, the work in each, and the times peers take.
 
-A batch is segments joined by `_`, each `[count]q<len>[k][s<len>[k]]`: count sequences of q new tokens that attend to s
-keys in all (default: q); k means x1024.
+A batch name is segments joined by `_`, each `[count]q<len>[k][s<len>[k]]`: count sequences of q new tokens that attend
+to s keys in total (default: q); k means x1024.
 """
 
 import dataclasses
@@ -16,13 +16,13 @@ BATCHES = (
 )
 HEADS = (128, 16)
 FP8_BATCHES = "q512 q1k q2k q4k q8k 2q4k 4q4k 8q4k".split()
-# Off the beaten track: head counts that are no power of two, and (dim_qk, dim_v, rope_dim, heads, kv_heads) of GLM-5,
+# Less common shapes: head counts that are not powers of two, and (dim_qk, dim_v, rope_dim, heads, kv_heads) of GLM-5,
 # MiniCPM3, ordinary GQA, gpt-oss and Mistral Small 4.
 ODD_HEADS = (8, 20, 40, 96)
 OTHER_DIMS = ((256, 256, 64, 16, None), (96, 64, 32, 40, None), (128, 128, 0, 32, 8), (64, 64, 0, 64, 8),
               (128, 128, 64, 32, None))
 MIXED_BATCHES = "2q2k_62q1s1k q257s8191_2q513".split()
-# The H200's ceilings as measured: 8192^3 bf16 matrix product on random data, and a device-to-device copy.
+# Measured ceilings of the H200: an 8192^3 bf16 matrix product on random data, and a device-to-device copy.
 CEILING_FLOPS = 784e12
 CEILING_BYTES = 4.28e12
 PEERS_FILE = pathlib.Path(__file__).resolve().parent / "peers" / "h200_mla_prefill.json"
@@ -43,10 +43,10 @@ def parse_batch(name):
 
 
 def visible_pairs(q, s, causal):
-    """(query, key) pairs of one sequence; causal is aligned to the bottom right, so query i sees s - q + i + 1 keys."""
+    """(query, key) pairs of one sequence. Causal is bottom-right aligned: query i sees s - q + i + 1 keys."""
     if not causal:
         return q * s
-    first = s - q + 1  # keys that query 0 sees; queries before the first key see none
+    first = s - q + 1  # keys visible to query 0; queries before the first key see none
     unseeing = max(0, 1 - first)
     rows, low = q - unseeing, max(first, 1)
     return rows * (low + s) // 2 if rows > 0 else 0
@@ -58,7 +58,7 @@ def _length(tokens):
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Sequences of one shape that lie together in a batch: what one call of cuDNN takes."""
+    """Adjacent sequences of one shape in a batch: one cuDNN call."""
 
     count: int
     q: int
@@ -70,7 +70,7 @@ class Group:
         return f"{self.count if self.count > 1 else ''}q{_length(self.q)}{keys}"
 
     def cudnn_causal(self, causal):
-        """cuDNN has no causal attention with more keys than queries; there its full attention stands in."""
+        """cuDNN has no causal attention with more keys than queries; its full attention stands in."""
         return causal and self.q == self.s
 
     def cudnn_is_same(self, causal):
@@ -85,8 +85,8 @@ class Cell:
     causal: bool
     dim_qk: int = 192
     dim_v: int = 128
-    rope_dim: int = 64  # columns of k that all heads share, given apart as k_pe
-    kv_heads: int | None = None  # default: as many as heads
+    rope_dim: int = 64  # columns of k shared by all heads, passed separately as k_pe
+    kv_heads: int | None = None  # default: heads
 
     @property
     def name(self):
@@ -115,7 +115,7 @@ class Cell:
 
     @property
     def config(self):
-        """(head_dim_qk, head_dim_v, rope_dim, causal): what an operator is made for."""
+        """(head_dim_qk, head_dim_v, rope_dim, causal): the config of an operator."""
         return self.dim_qk, self.dim_v, self.rope_dim, self.causal
 
     @property
@@ -125,7 +125,7 @@ class Cell:
 
     @property
     def bytes(self):
-        """Each 16-bit tensor once: q, k or k_nope and k_pe (shared by the heads), v, out."""
+        """Each 16-bit tensor once: q; k, or k_nope and k_pe (shared by the heads); v; out."""
         queries = sum(q for q, _ in self.sequences)
         keys = sum(s for _, s in self.sequences)
         per_query = self.heads * (self.dim_qk + self.dim_v)
@@ -143,7 +143,7 @@ class Cell:
 
     @property
     def cudnn_is_same(self):
-        """Whether cuDNN computes the same function; if not, its full attention is a yardstick with more work."""
+        """Whether cuDNN computes the same function. If not, its full attention stands in, which is more work."""
         return all(group.cudnn_is_same(self.causal) for group in self.groups)
 
 
@@ -169,7 +169,7 @@ def off_track_cells():
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """Peers' times for a cell, in microseconds, as measured when the table was made."""
+    """Peers' times for a cell in microseconds, measured when the table was made."""
 
     fa3_us: float
     cudnn_us: float
@@ -182,10 +182,10 @@ class Peer:
         return "FlashAttention-3", self.fa3_us
 
     def ratio(self, ours_us, cudnn_now_us):
-        """Best peer over ours, and by which rule.
+        """Best peer's time over ours, and the rule used.
 
-        Long, compute-bound cells move by up to 20 % with the card and its power state, so above 0.2 ms the peer is
-        scaled by what cuDNN takes now, in the same run, over what it took when the table was made.
+        Long, compute-bound cells vary by up to 20 % with the card and its power state, so above 0.2 ms the peer's time
+        is scaled by cuDNN's time in this run over cuDNN's time when the table was made.
         """
         _, peer_us = self.best
         if peer_us > 200 and cudnn_now_us is not None:

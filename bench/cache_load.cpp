@@ -57,7 +57,7 @@ std::unique_ptr<cache::KernelCache> open_cache(const std::filesystem::path& dire
 }
 
 void fill_store(const std::filesystem::path& directory, int count) {
-  const std::filesystem::path file = cache::Store(directory).path();  // made there
+  const std::filesystem::path file = cache::Store(directory).path();  // creates it
   cache::Database database(file, std::chrono::seconds(5));
   database.execute("BEGIN IMMEDIATE");
   for (int number = 0; number < count; ++number) {

@@ -1,5 +1,5 @@
-// What the cache's benchmark loads it with: kernels of a real one's size that cost nothing to make, or as much CPU time
-// as is asked for.
+// Load for the cache benchmark: fake kernels of realistic size that cost nothing to make, or as much CPU time as asked
+// for.
 #pragma once
 
 #include <chrono>
@@ -12,22 +12,22 @@
 
 namespace attnjit::bench {
 
-/// As large as the cubins of the default presets are.
+/// About the size of the default presets' cubins.
 inline constexpr std::size_t kImageBytes = 60'000;
 
 cache::KeyFields fake_fields(int number);
 cache::Entry fake_entry(int number);
-/// Computes for so long, counted in this thread's CPU time: threads that share a core take longer, as compilers do.
+/// Computes for this much CPU time of the thread: threads that share a core take longer, as compilers do.
 void burn(std::chrono::milliseconds cpu_time);
 
-/// A cache in `directory` that throws away no warning: one of them is an error of the measurement.
+/// A cache in `directory`. Any warning of it is an error of the measurement.
 std::unique_ptr<cache::KernelCache> open_cache(const std::filesystem::path& directory);
 
-/// Kernels 0 to `count` - 1, in one transaction (by Store::put each would wait for the disk).
+/// Stores kernels 0 to `count` - 1 in one transaction (with Store::put each would wait for the disk).
 void fill_store(const std::filesystem::path& directory, int count);
 
 struct Spread {
-  double median = 0, high = 0, most = 0;  // high: 99 of 100 are below
+  double median = 0, high = 0, most = 0;  // high: 99th percentile
 };
 Spread spread_of(std::vector<double> values);
 

@@ -1,4 +1,4 @@
-// The cache by itself, with kernels that are random bytes: how long a look-up takes in each tier, in a large store,
+// Benchmarks the cache alone, with random bytes as kernels: the time of a look-up in each tier, in a large store and
 // beside a writer, and what single-flight saves when many processes start cold.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -35,11 +35,11 @@ struct Options {
   int threads = 4;
   int kernels = 4;
   int compile_ms = 100;
-  std::string child;                   // set for a child: which part it plays
+  std::string child;                   // set in a child: its role
   std::string folder;                  // of the store
   int number = 0;                      // of the child
-  double seconds = 3;                  // how long readers and the writer work
-  std::chrono::microseconds pause{0};  // between two uses by one of them
+  double seconds = 3;                  // how long readers and the writer run
+  std::chrono::microseconds pause{0};  // between two operations of one of them
 };
 
 double microseconds_since(Clock::time_point start) {
@@ -58,10 +58,9 @@ double timed_get(KernelCache& cache, int number, Tier expected) {
   return microseconds;
 }
 
-// ---- the parts that children play
-// --------------------------------------------------------------------------------------
+// ---- the children's roles -------------------------------------------------------------------------------------------
 
-/// KiB that this process has had read from a disk so far.
+/// KiB that this process has read from disk so far.
 double disk_kib() {
   std::ifstream counters("/proc/self/io");
   std::string name;
@@ -85,12 +84,12 @@ Json first_kernel(const Options& options) {
   return {{"opened", opened}, {"first", first}, {"read", read}, {"second", second}};
 }
 
-/// Reads ever another kernel, or writes ever a new one; prints how long each took.
+/// Keeps reading different kernels, or writing new ones; prints how long each took.
 Json work(const Options& options, bool writes) {
   cache::Store store(options.folder);
   std::vector<double> times;
   const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
-  for (int i = options.number; Clock::now() < end; i += 7919) {  // a prime, so that all of them come round
+  for (int i = options.number; Clock::now() < end; i += 7919) {  // a prime, so that all kernels are visited
     const cache::Entry entry = writes ? fake_entry(1'000'000 + i) : cache::Entry{};
     const auto start = Clock::now();
     if (writes) {
@@ -104,7 +103,7 @@ Json work(const Options& options, bool writes) {
   return times;
 }
 
-/// All threads of a cold process want all kernels, with or without single-flight. Prints how many this process
+/// All threads of a cold process request all kernels, with or without single-flight. Prints how many this process
 /// compiled.
 Json storm(const Options& options, bool single_flight) {
   std::atomic<int> compiles{0};
@@ -149,8 +148,7 @@ int run_child(const Options& options) {
   return 0;
 }
 
-// ---- the parent
-// --------------------------------------------------------------------------------------------------------
+// ---- the parent -----------------------------------------------------------------------------------------------------
 
 ChildProcess start(const Options& options, const Gate& gate, const std::string& part, const std::string& folder,
                    int number, std::chrono::microseconds pause = 0us) {
@@ -204,8 +202,8 @@ void measure_tiers(HostReport& report) {
              spread_of(waited).median, "us");
 }
 
-/// Takes the file out of the page cache, as after a start of the machine. Returns how long one page of it then took to
-/// read, and takes that out as well: what the disk makes of it, whatever the store does.
+/// Evicts the file from the page cache, as after a reboot. Returns how long reading one page of it then took, and
+/// evicts that page too: the disk's share of a look-up, whatever the store does.
 double forget_pages(const std::string& folder, int number) {
   const int file = open((folder + "/" + cache::Store::file_name()).c_str(), O_RDONLY | O_CLOEXEC);
   const auto forget = [&] {

@@ -22,7 +22,7 @@ struct Pipe {
   int write_end;
 };
 
-/// Closed on exec: a child that inherited another child's pipe, or the gate's write end, would keep it open.
+/// Close-on-exec: a child that inherited another child's pipe, or the gate's write end, would keep it open.
 Pipe make_pipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail(errno, "pipe2");
@@ -43,7 +43,7 @@ Gate::~Gate() {
 }
 
 void Gate::open() {
-  if (write_end_ >= 0) close(write_end_);  // every reader sees the end of the file at once
+  if (write_end_ >= 0) close(write_end_);  // every reader sees end-of-file at once
   write_end_ = -1;
 }
 

@@ -1,4 +1,4 @@
-// A fresh process of this same program, for benchmarks of what happens once per process.
+// Runs this program again as a fresh process, for benchmarks of what happens once per process.
 #pragma once
 
 #include <sys/types.h>
@@ -8,7 +8,7 @@
 
 namespace attnjit::bench {
 
-/// A gate that processes wait at, so that they start their work together.
+/// Processes wait at the gate, so that they start their work together.
 class Gate {
  public:
   Gate();
@@ -32,7 +32,7 @@ class ChildProcess {
   /// finish().
   ChildProcess(const std::vector<std::string>& arguments, const Gate& gate);
 
-  /// Waits for its end and returns what it printed. Throws std::runtime_error unless it exited with status 0.
+  /// Waits for it to exit and returns what it printed. Throws std::runtime_error unless it exited with status 0.
   std::string finish();
 
  private:

@@ -1,5 +1,5 @@
-// Many processes start together on an empty cache: how often each kernel is compiled (it should be once), and how long
-// until the last process has its kernels. No GPU needed.
+// Starts many processes together on an empty cache and measures how often each kernel is compiled (should be once) and
+// when the last process has its kernels. Needs no GPU.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,10 +24,10 @@ struct Options {
   int processes = 16;
   std::string preset = "deepseek-v3";
   std::string arch = "sm_90a";
-  std::string cache;  // set for a child
+  std::string cache;  // set in a child
 };
 
-/// Each once: operators of a preset share kernels.
+/// Each kernel once: operators of a preset share kernels.
 std::vector<runtime::KernelPlan> kernels_of(const Options& options) {
   const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(options.arch));
   std::vector<runtime::KernelPlan> all;
@@ -40,7 +40,7 @@ std::vector<runtime::KernelPlan> kernels_of(const Options& options) {
   return all;
 }
 
-/// Waits for the others, gets every kernel, and prints what its cache counted.
+/// Waits for the others, gets every kernel, and prints its cache's counters.
 int run_child(const Options& options) {
   const std::vector<runtime::KernelPlan> kernels = kernels_of(options);
   bench::Gate::wait_at_standard_input();
@@ -50,7 +50,7 @@ int run_child(const Options& options) {
   context_options.arch = options.arch;
   context_options.cache_path = options.cache;
   const Context context(context_options);
-  runtime::KernelLoader& loader = context.impl()->loader();
+  runtime::KernelLoader& loader = runtime::context_impl(context)->loader();
   for (const runtime::KernelPlan& kernel : kernels) loader.prepare(kernel);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const cache::Counters& counters = loader.cache().counters();

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The prefill kernels that several folders of templates make, side by side on one GPU: for work on a kernel.
 
-Each round times one call of each with a cold L2, in turn, and every other round in reverse, since whoever comes first is up to
-2 % ahead. A figure is the median over rounds of the first folder's time over another's: above 1 the other is faster. Results
-are compared bit by bit. Below 3 % a single short cell says nothing: look at the means, and run it twice.
+Each round times one call of each with a cold L2, in turn; every other round goes in reverse, because the first call is
+up to 2 % ahead. A figure is the median over rounds of the first folder's time over another's: above 1, the other is
+faster. Results are compared bit by bit. Differences below 3 % in a single short cell mean nothing: look at the means,
+and run it twice.
 
     python3 bench/compare_templates.py --cells 'q512 *,q4k h128 *' templates /tmp/changed/templates
     python3 bench/compare_templates.py --dry-run
@@ -48,7 +49,7 @@ def all_cases():
 
 
 def alternate(time_once, calls, rounds):
-    """Times of each call, a list per call in the order of rounds."""
+    """Times of each call: one list per call, in the order of rounds."""
     times = [[] for _ in calls]
     for index in range(rounds):
         order = range(len(calls))
@@ -58,7 +59,7 @@ def alternate(time_once, calls, rounds):
 
 
 def ratios(times):
-    """Of each: the median over rounds of the first one's time over its own."""
+    """For each: the median over rounds of the first one's time over its own."""
     return [statistics.median(first / own for first, own in zip(times[0], samples)) for samples in times]
 
 
@@ -79,7 +80,7 @@ def make_mask(torch, context, masked):
 
 
 def bind_each(torch, contexts, case):
-    """A call and its output for each context, of the same inputs."""
+    """A call and its output for each context, on the same inputs."""
     from torch_bridge import MaskedMha, MhaVarlen
 
     cell = case.cell
@@ -100,7 +101,7 @@ def bind_each(torch, contexts, case):
 
 
 def measure(torch, timer, contexts, case, rounds):
-    """Times of each, and which of them differ from the first in any bit."""
+    """Times of each, and which results differ from the first in any bit."""
     stream = torch.cuda.current_stream().cuda_stream
     bound = bind_each(torch, contexts, case)
     for call, _ in bound:
@@ -109,7 +110,7 @@ def measure(torch, timer, contexts, case, rounds):
     bytes_of = [out.view(torch.uint8) for _, out in bound]
     differs = [not torch.equal(bytes_of[0], other) for other in bytes_of]
     calls = [lambda call=call: call.run(stream) for call, _ in bound]
-    alternate(timer.single_us, calls, 2)  # the flush's length
+    alternate(timer.single_us, calls, 2)  # sets the length of the flush
     return alternate(timer.single_us, calls, rounds), differs
 
 

@@ -1,4 +1,4 @@
-"""What compare_templates.py makes of times. Needs no GPU and no torch."""
+"""How compare_templates.py evaluates times. Needs no GPU and no torch."""
 
 import types
 import unittest
@@ -19,7 +19,7 @@ class Times(unittest.TestCase):
         self.assertEqual(times, [[1, 6, 7], [2, 5, 8], [3, 4, 9]])
 
     def test_ratios_are_of_pairs(self):
-        # One round was slow for both: no figure may come of it.
+        # One round was slow for both, which must not affect any figure.
         self.assertEqual(ratios([[10.0, 30.0, 10.0], [8.0, 24.0, 8.0]]), [1.0, 1.25])
 
 

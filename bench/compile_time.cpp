@@ -1,6 +1,6 @@
-// How long each kernel of each preset takes to compile: one at a time, nothing cached, no GPU needed; the least of some
-// rounds. CPU time is reported beside wall time: NVRTC compiles on the calling thread, so on an idle machine they
-// agree, on a busy one they do not.
+// Times the compile of each kernel of each preset: one at a time, nothing cached, minimum of several rounds. Needs no
+// GPU. CPU time is reported beside wall time: NVRTC compiles on the calling thread, so they agree on an idle machine
+// and differ on a busy one.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,8 +20,8 @@
 namespace attnjit {
 namespace {
 
-/// Opening libnvrtc and the first compile of a process cost some 150 ms more. They are paid once, by a kernel that is
-/// no preset's, and reported apart.
+/// Opening libnvrtc and the first compile of a process cost about 150 ms extra. A kernel that is in no preset pays this
+/// once, and it is reported separately.
 double open_compiler(const Context& context) {
   const MhaVarlenConfig smallest{.head_dim_qk = 16,
                                  .head_dim_v = 16,
@@ -29,8 +29,8 @@ double open_compiler(const Context& context) {
                                  .dtype = DType::kBFloat16,
                                  .causal = false,
                                  .out_dtype = DType::kBFloat16};
-  const runtime::KernelPlan plan = runtime::plans(smallest, context.impl()->features()).front();
-  return context.impl()->loader().prepare(plan).seconds;
+  const runtime::KernelPlan plan = runtime::plans(smallest, runtime::context_impl(context)->features()).front();
+  return runtime::context_impl(context)->loader().prepare(plan).seconds;
 }
 
 double thread_cpu_seconds() {
@@ -41,7 +41,7 @@ double thread_cpu_seconds() {
 
 struct Timed {
   runtime::KernelPlan plan;
-  std::string preset;  // the first that has it
+  std::string preset;  // the first preset that has it
   double seconds = std::numeric_limits<double>::infinity();
   double cpu_seconds = std::numeric_limits<double>::infinity();
 };
@@ -52,8 +52,8 @@ std::vector<Timed> kernels_of_presets(const Context& context) {
   std::set<std::string> seen;  // presets share kernels
   for (const runtime::Preset& preset : runtime::presets()) {
     for (const runtime::OperatorConfig& config : preset.operators) {
-      for (const runtime::KernelPlan& plan : runtime::plans(config, context.impl()->features())) {
-        if (seen.insert(context.impl()->loader().key_fields(plan).key().hex()).second) {
+      for (const runtime::KernelPlan& plan : runtime::plans(config, runtime::context_impl(context)->features())) {
+        if (seen.insert(runtime::context_impl(context)->loader().key_fields(plan).key().hex()).second) {
           kernels.push_back({.plan = plan, .preset = preset.name});
         }
       }
@@ -62,14 +62,14 @@ std::vector<Timed> kernels_of_presets(const Context& context) {
   return kernels;
 }
 
-/// Round by round, so that what a kernel's times are the least of lie apart: others use the machine, too, and only ever
-/// make a compile take longer.
+/// Round by round, so that the samples of a kernel's minimum are spread over time: other users of the machine only ever
+/// make a compile slower.
 void time_presets(const Context& context, int rounds, bench::HostReport& report) {
   std::vector<Timed> kernels = kernels_of_presets(context);
   for (int round = 0; round < rounds; ++round) {
     for (Timed& kernel : kernels) {
       const double cpu_start = thread_cpu_seconds();
-      const cache::Found found = context.impl()->loader().prepare(kernel.plan, /*recompile=*/round > 0);
+      const cache::Found found = runtime::context_impl(context)->loader().prepare(kernel.plan, /*recompile=*/round > 0);
       kernel.cpu_seconds = std::min(kernel.cpu_seconds, thread_cpu_seconds() - cpu_start);
       if (found.tier != cache::Tier::kCompiled) {
         throw Error(Status::kInternal, fmt::format("{} came from a cache", kernel.plan.spec.config_json()));

@@ -1,4 +1,4 @@
-"""The cells of the MLA decode benchmark: batches, the work in each, and what a peer needs for it."""
+"""The cells of the MLA decode benchmark: batches, the work in each, and the time a peer takes."""
 
 import dataclasses
 import json
@@ -8,9 +8,9 @@ from attention_cells import CEILING_FLOPS
 
 PEERS_FILE = pathlib.Path(__file__).resolve().parent / "peers" / "h200_mla_decode.json"
 LATENT_DIM, ROPE_DIM = 512, 64
-# Decode all but reads: reading alone reaches 4.3 to 4.4 TB/s on the H200, where a copy reaches 4.28.
+# Decode mostly reads: reads alone reach 4.3 to 4.4 TB/s on the H200, a copy 4.28.
 CEILING_READ = 4.4e12
-# Of a cache row: 576 bf16 values, as many e4m3 codes, or the row with its own scales.
+# Bytes per cache row: 576 bf16 values, 576 e4m3 codes, or the row with its own scales.
 ROW_BYTES = {"same": 2 * 576, "e4m3": 576, "e4m3_rows": 656}
 
 
@@ -51,11 +51,11 @@ class DecodeCell:
 
 
 def load_peers():
-    """{(batch, heads, s_q, s_k): microseconds}, of a bf16 cache."""
+    """{(batch, heads, s_q, s_k): microseconds}, for a bf16 cache."""
     rows = json.loads(PEERS_FILE.read_text())["rows"]
     return {(row["batch"], row["heads"], row["s_q"], row["s_k"]): row["us"] for row in rows}
 
 
 def all_cells():
-    """Every shape that has a peer, with each format of the cache."""
+    """Every shape that has a peer, with each cache format."""
     return [DecodeCell(*shape, cache_format) for cache_format in ROW_BYTES for shape in load_peers()]

@@ -1,5 +1,5 @@
-// MLA prefill on DeepSeek-V3 shapes on this machine's GPU: made from the cache, run, checked against the float64
-// reference, timed. What scripts/demo ends with.
+// The last step of scripts/demo: MLA prefill with DeepSeek-V3 shapes on this machine's GPU, loaded from the cache, run,
+// checked against the float64 reference, and timed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,7 +41,7 @@ Case deepseek_prompt(int tokens, int heads) {
   return c;
 }
 
-/// Median of single calls in a row: the L2 holds what the call before left.
+/// Median of single calls in a row, with a warm L2.
 double median_us(const attnjit::MlaPrefill& op, const CaseTensors& tensors) {
   attnjit::bench::GpuClock clock;
   std::vector<double> times;
@@ -49,7 +49,7 @@ double median_us(const attnjit::MlaPrefill& op, const CaseTensors& tensors) {
     clock.start(nullptr);
     op.run(tensors.params());
     const double us = clock.stop_us(nullptr);
-    if (i >= 2) times.push_back(us);  // the first ones load the kernel and raise the clocks
+    if (i >= 2) times.push_back(us);  // the first calls load the kernel and raise the clocks
   }
   std::nth_element(times.begin(), times.begin() + 5, times.end());
   return times[5];
@@ -80,7 +80,7 @@ int main() {
     const attnjit::Context context;
     const Case small = deepseek_prompt(1024, 16);
     const attnjit::MlaPrefill op(context, small.config);
-    const attnjit::reference::ReferenceKernels plain(context.impl()->loader());
+    const attnjit::reference::ReferenceKernels plain(attnjit::runtime::context_impl(context)->loader());
     bool right = true;
     for (const Case& c : {small, deepseek_prompt(1024, 128), deepseek_prompt(4096, 128)}) right &= run(op, plain, c);
     std::puts("checked against a float64 reference computed on the same GPU from the same bf16 inputs");

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """MLA prefill with fused e4m3 output, qk 192 / v 128, causal, beside bf16 output and a quantise kernel after it.
 
-Each round times one call of each with a cold L2, in turn; a figure is the median: e4m3 output, bf16 output, a quantise
-kernel of our own (quantise.py) on the bf16 result, bf16 output and that kernel in one span, PyTorch's operators that
-quantise, and cuDNN with bf16 output. Rows are written as JSON after every cell.
+Each round times one call of each with a cold L2, in turn; figures are medians. Timed are e4m3 output, bf16 output, our
+quantize kernel (quantise.py) on the bf16 result, bf16 output and that kernel in one span, quantization by PyTorch's
+operators, and cuDNN with bf16 output. Rows are written as JSON after every cell.
 
     python3 bench/fp8_output.py --dry-run
     python3 bench/fp8_output.py --commit 1a2b3c4 --nvrtc 13.0 --out bench/results/h200/fp8_output.json
@@ -24,13 +24,13 @@ from prefill_case import (
     warm_up,
 )
 
-# Most outputs lie among the normal numbers of e4m3, whose step is far larger than the error of either result; and a
-# division by it and a product with its reciprocal give every bf16 value the same code.
+# Most outputs are normal numbers of e4m3, whose step is far larger than the error of either result; and dividing by
+# this scale and multiplying by its reciprocal give the same code for every bf16 value.
 OUT_SCALE = 0.2137
 LEAST_RATIO = 0.98  # bf16 output over e4m3 output: "never slower"
-LEAST_SAVED = 0.9  # of the quantise kernel's time
-LEAST_OF_COPY = 0.8  # of a copy's bandwidth, for the quantise kernel to count as a good one ...
-JUDGED_BYTES = 64e6  # ... on tensors so large that a launch's few microseconds weigh little
+LEAST_SAVED = 0.9  # share of the quantize kernel's time
+LEAST_OF_COPY = 0.8  # of a copy's bandwidth, for the quantize kernel to count as fast enough ...
+JUDGED_BYTES = 64e6  # ... on tensors so large that the few microseconds of a launch hardly matter
 GOAL = f"bf16 / e4m3 at least {LEAST_RATIO}, saved at least {LEAST_SAVED} of the quantise kernel"
 
 
@@ -38,12 +38,12 @@ GOAL = f"bf16 / e4m3 at least {LEAST_RATIO}, saved at least {LEAST_SAVED} of the
 
 
 def quantise_bytes(cell):
-    """What a quantise kernel moves: bf16 in, e4m3 out."""
+    """Bytes that a quantize kernel moves: bf16 in, e4m3 out."""
     return 3 * sum(q for q, _ in cell.sequences) * cell.heads * cell.dim_v
 
 
 def figures(bytes_moved, fused_us, bf16_us, quantise_us):
-    """What is judged, from medians."""
+    """The judged figures, from medians."""
     of_copy = bytes_moved / (quantise_us * 1e-6) / CEILING_BYTES
     ratio = bf16_us / fused_us
     saved = (bf16_us + quantise_us - fused_us) / quantise_us
@@ -61,7 +61,7 @@ def figures(bytes_moved, fused_us, bf16_us, quantise_us):
 
 
 def poisoned_codes(torch, shape):
-    """e4m3 NaN in every element: what is not written shows."""
+    """e4m3 NaN in every element, so that unwritten elements show."""
     return torch.full(shape, 0x7F, device="cuda", dtype=torch.uint8).view(torch.float8_e4m3fn)
 
 
@@ -70,7 +70,7 @@ def by_torch(torch, values, scale):
 
 
 def steps_apart(torch, mine, other):
-    """Steps of e4m3 between two tensors of codes, of which none is NaN; -0 is 0."""
+    """Number of e4m3 steps between two tensors of codes without NaN; -0 is 0."""
 
     def position(codes):
         bits = codes.view(torch.uint8).to(torch.int16)
@@ -91,7 +91,7 @@ def check_codes(torch, what, mine, other, least_equal, most_steps):
 
 
 def measure(torch, timer, operators, cell, rounds):
-    """Microseconds of every round: fused, bf16, quantise, pair, torch, cudnn; and the mean back to back of fused."""
+    """Microseconds of every round: fused, bf16, quantise, pair, torch, cudnn; and the back-to-back mean of fused."""
     from gpu_timer import alternate
     from quantise import quantise
 
@@ -121,7 +121,7 @@ def measure(torch, timer, operators, cell, rounds):
     check_rows(torch, cell.name, cell, packed)
     reference = by_torch(torch, out, scale)
     check_codes(torch, f"{cell.name}, quantise kernel", quantised, reference, least_equal=0.999, most_steps=1)
-    # The reference was rounded to bf16 first, the fused output was not. (Accuracy is judged by the GPU suite.)
+    # The reference was rounded to bf16 first, the fused output was not. (The GPU suite judges accuracy.)
     check_codes(torch, f"{cell.name}, fused output", fused_codes, reference, least_equal=0.9, most_steps=2)
 
     cudnn = Cudnn(torch, cell, packed)

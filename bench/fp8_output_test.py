@@ -1,4 +1,4 @@
-"""What fp8_output.py judges and tells of measured times. Needs no GPU and no torch."""
+"""How fp8_output.py judges and prints measured times. Needs no GPU and no torch."""
 
 import contextlib
 import io

@@ -1,5 +1,5 @@
-"""What every benchmark of GPU time shares: its command line, the facts that each row tells of the run, and the loop over
-cells that keeps a JSON file of the rows as they come."""
+"""Shared by all GPU time benchmarks: the command line, the facts about the run in each row, and the loop over cells
+that writes the rows to a JSON file as they come."""
 
 import argparse
 import datetime
@@ -13,7 +13,7 @@ import time
 
 
 def parse_arguments(doc, cells_example="'q4k h128 *'"):
-    """The command line; `doc` is the program's own."""
+    """The command line; `doc` is the program's docstring."""
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--kernel", default="automatic", help="which kernels, kept in each row")
@@ -36,7 +36,7 @@ def parse_arguments(doc, cells_example="'q4k h128 *'"):
 
 
 def chosen(cells, arguments):
-    """Those that --cells names; ends the program if there are none."""
+    """The cells that --cells names; exits if there are none."""
     patterns = [pattern.strip() for pattern in arguments.cells.split(",")]
     named = [cell for cell in cells if any(fnmatch.fnmatchcase(cell.name, pattern) for pattern in patterns)]
     if not named:
@@ -53,7 +53,7 @@ def driver_version():
 
 
 def make_facts(arguments):
-    """What every row says of the run."""
+    """What every row says about the run."""
     return {
         "kernel": arguments.kernel,
         "command": shlex.join(["python3", *sys.argv]),
@@ -65,7 +65,7 @@ def make_facts(arguments):
 
 
 class Run:
-    """One run on the GPU: makes the library's context and the timer when it is made."""
+    """One run on the GPU. Its constructor creates the library's context and the timer."""
 
     def __init__(self, arguments):
         import torch
@@ -82,7 +82,7 @@ class Run:
         print(f"{name}, driver {driver}, torch {torch.__version__}, {self.context.arch}")
 
     def rows(self, cells, row_of, print_row):
-        """row_of(cell) of each cell, until the time is spent; what is done lies in --out after every cell."""
+        """row_of(cell) for each cell until the time is up; finished rows are in --out after every cell."""
         import torch
 
         rows = []
@@ -101,6 +101,6 @@ class Run:
 
 
 def end(rows, cells):
-    """Ends the program with status 3 when some cells were not measured."""
+    """Exits with status 3 if some cells were not measured."""
     if len(rows) < len(cells):
         sys.exit(3)

@@ -44,7 +44,7 @@ class CommandLine(unittest.TestCase):
 
 class Loop(unittest.TestCase):
     def run_of(self, *words):
-        """A Run that has not met a GPU."""
+        """A Run without a GPU."""
         run = gpu_bench.Run.__new__(gpu_bench.Run)
         run._arguments = parse("--commit", "1", "--nvrtc", "13.0", *words)
         run._started = gpu_bench.time.monotonic()

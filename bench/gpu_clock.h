@@ -1,4 +1,4 @@
-// Times work in a stream by CUDA events, looked up in libcuda as everything else here.
+// Times work on a stream with CUDA events, which are looked up in libcuda like everything else here.
 #pragma once
 
 #include <cuda.h>
@@ -14,7 +14,7 @@ class GpuClock {
   GpuClock& operator=(const GpuClock&) = delete;
 
   void start(CUstream stream);
-  /// Microseconds since start(), when all work put into `stream` since then is done.
+  /// Waits for all work queued on `stream` since start(); returns its duration in microseconds.
   double stop_us(CUstream stream);
 
  private:

@@ -10,9 +10,9 @@ MAX_READS = 32
 
 
 class Timer:
-    """Reads a large buffer before each call: that evicts what the call is about to read, and keeps the GPU busy until
-    the call is queued, so that the event before it and the kernel start with no gap. (Writing a buffer would leave
-    dirty lines behind, which the call would pay for.)
+    """Reads a large buffer before each call. This evicts what the call is about to read, and keeps the GPU busy until
+    the call is queued, so that no gap separates the start event from the kernel. (Writing a buffer would leave dirty
+    lines behind, and the call would pay for them.)
     """
 
     def __init__(self):
@@ -32,7 +32,7 @@ class Timer:
             call()
             queued_us = (time.perf_counter() - began) * 1e6
             self._end.record()
-            late = self._start.query()  # the flush ended before all was queued: the host's time is in the figure
+            late = self._start.query()  # the flush ended before everything was queued: the figure includes host time
             self._end.synchronize()
             if not late:
                 return self._start.elapsed_time(self._end) * 1e3
@@ -41,7 +41,7 @@ class Timer:
             self._reads *= 2
 
     def back_to_back_us(self, call, about_us):
-        """Mean of enough calls in a row to fill some 10 ms; the queue stays ahead of the GPU after the first flush."""
+        """Mean of enough calls in a row to fill about 10 ms; the queue stays ahead of the GPU after the first flush."""
         count = max(5, min(200, int(10_000 / max(about_us, 1))))
         for _ in range(self._reads):
             torch.sum(self._buffer, dim=0, out=self._sum)
@@ -54,7 +54,7 @@ class Timer:
 
 
 def alternate(timer, calls, rounds):
-    """Times each of `calls` once per round, in turn; returns a list of microseconds for each."""
+    """Times each of `calls` once per round, in turn. Returns a list of microseconds for each."""
     times = [[] for _ in calls]
     for _ in range(rounds):
         for call, samples in zip(calls, times):

@@ -18,7 +18,7 @@
 namespace attnjit::bench {
 namespace {
 
-/// Four significant digits: more than these timings repeat to.
+/// Four significant digits: more than these timings are reproducible to.
 double rounded(double value) {
   if (value == 0 || !std::isfinite(value)) return value;
   const double scale = std::pow(10.0, 3 - static_cast<int>(std::floor(std::log10(std::abs(value)))));
@@ -73,7 +73,7 @@ TemporaryFolder::TemporaryFolder() : path_(std::filesystem::temp_directory_path(
 }
 
 TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;  // a leftover in the temporary folder is no reason to lose the figures
+  std::error_code ignored;  // files left in the temporary folder are no reason to lose the figures
   std::filesystem::remove_all(path_, ignored);
 }
 

@@ -1,5 +1,5 @@
-// Rows of a host benchmark, {what, value, unit, command, commit, date} as bench/results/host/*.json keeps them, and the
-// options that all of these programs have.
+// Rows of a host benchmark, {what, value, unit, command, commit, date} as in bench/results/host/*.json, and the options
+// that all host benchmarks share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -33,7 +33,7 @@ class HostReport {
 
 double median(std::vector<double> values);
 
-/// A folder that is removed with what it holds.
+/// A folder that is removed with its contents.
 class TemporaryFolder {
  public:
   TemporaryFolder();

@@ -1,5 +1,5 @@
-// What a call costs the calling thread beyond the launch itself: MhaVarlen::run and attnjit_mha_varlen_run against a
-// bare cuLaunchKernelEx of the same kernel with the same grid and parameters. Needs a GPU.
+// Measures what a call costs the calling thread beyond the launch itself: MhaVarlen::run and attnjit_mha_varlen_run
+// against a bare cuLaunchKernelEx of the same kernel with the same grid and parameters. Needs a GPU.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -21,23 +21,23 @@
 namespace attnjit {
 namespace {
 
-// Little work, so that the GPU keeps up; and few launches between two waits, so that the driver's queue (about a
-// thousand launches) never fills and makes a launch wait.
+// Little work, so that the GPU keeps up, and few launches between waits: a launch blocks once the driver's queue of
+// about a thousand launches is full.
 constexpr int kBatch = 100;
 
 struct Options {
   int batches = 100;
   int device = 0;
-  std::string arch;  // empty: what fits the device
+  std::string arch;  // empty: the device's own
 };
 
-/// The kernel that a call launches, in a library handle of its own, with what the call tells it.
+/// The kernel that a call launches, with the same parameters, in its own library handle.
 class BareKernel {
  public:
   BareKernel(const Context& context, const MhaVarlenConfig& config, const MhaVarlenParams& params)
       : driver_(runtime::Driver::get()),
         call_(runtime::check_mha_varlen(config, params)),
-        kernels_(runtime::choose_mha_varlen(config, context.impl()->features())) {
+        kernels_(runtime::choose_mha_varlen(config, runtime::context_impl(context)->features())) {
     const runtime::LoadedKernels loaded(context, kernels_->plans());
     const runtime::ReservedWorkspaces none(runtime::kMhaVarlen);
     const Workspace nothing;
@@ -48,7 +48,7 @@ class BareKernel {
     const runtime::KernelPlan& plan = kernels_->plans()[static_cast<std::size_t>(launch.plan)];
     params_ = kernels_->args(call_, schedule, 0, nullptr, launcher, storage_);
     family_ = plan.spec.family;
-    const cache::Found found = context.impl()->loader().prepare(plan);
+    const cache::Found found = runtime::context_impl(context)->loader().prepare(plan);
     CUdevice device = 0;
     driver_.check(driver_.cuDeviceGet(&device, context.device()), "cuDeviceGet");
     driver_.check(
@@ -153,10 +153,10 @@ class CAbiCall {
   attnjit_mha_varlen_params params_ = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
 };
 
-/// More places for 16 of them than a thread keeps tensor maps of.
+/// So many that windows of 16 queries have more distinct addresses than a thread caches tensor maps for.
 constexpr int kQueries = 1000;
 
-/// 16 queries of `q`, from `first` on.
+/// 16 queries of `q`, starting at `first`.
 Tensor rows_from(const Tensor& q, int first) {
   Tensor rows = q;
   rows.data = static_cast<char*>(q.data) + first * q.strides[0] * size_in_bytes(q.dtype);
@@ -164,7 +164,7 @@ Tensor rows_from(const Tensor& q, int first) {
   return rows;
 }
 
-/// Nanoseconds per call of one batch; the GPU is idle before and after.
+/// Nanoseconds per call in one batch; the GPU is idle before and after.
 template <class Call>
 double time_batch(const examples::Gpu& gpu, Call&& call) {
   const auto start = std::chrono::steady_clock::now();
@@ -181,7 +181,7 @@ constexpr MhaVarlenConfig kConfig{.head_dim_qk = 192,
                                   .causal = true,
                                   .out_dtype = DType::kBFloat16};
 
-/// 16 queries of `heads` heads, each of which is a tile.
+/// 16 queries of `heads` heads, one tile per head.
 void time_call(examples::Gpu& gpu, const Context& context, int heads, const Options& options,
                bench::HostReport& report) {
   const MlaPrefill prefill(context, kConfig);
@@ -209,7 +209,7 @@ void time_call(examples::Gpu& gpu, const Context& context, int heads, const Opti
       moved.q = rows_from(q, ++moves % (kQueries - 16));
       prefill.run(moved);
     });
-    // A stream that the driver is asked the number of.
+    // A stream whose id must be queried from the driver.
     const double bt = time_batch(gpu, [&] { bare.launch(CU_STREAM_PER_THREAD); });
     const double rt = time_batch(gpu, [&] { prefill.run(params, CU_STREAM_PER_THREAD); });
     if (i < 0) continue;
@@ -241,8 +241,8 @@ int run(const Options& options, bench::HostReport& report) {
   context_options.device = options.device;
   context_options.arch = options.arch;
   const Context context(context_options);
-  // A CTA for every tile; and more tiles than SMs, which a counter gives out: the driver must be asked whether the
-  // stream is being captured, since captured launches have no counter, and which stream it is.
+  // One CTA per tile; and more tiles than SMs, assigned by a counter. The latter must ask the driver which stream it is
+  // and whether it is being captured, because captured launches have no counter.
   for (const int heads : {1, 256}) time_call(gpu, context, heads, options, report);
   return report.write();
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """masked_mha beside the dense causal call of the same batch: qk 192 / v 128, bf16; mask_from_topk reported beside it.
 
-Two kinds of masks: a random top-k of 2048 among the keys that a query may see, and the last 512 keys. Each round times one
-call of each operator with a cold L2, in turn; a figure is the median. Rows are written as JSON after every cell.
+Two kinds of masks: a random top-k of 2048 among the keys visible to a query, and the last 512 keys. Each round times
+one call of each operator with a cold L2, in turn; figures are medians. Rows are written as JSON after every cell.
 
     python3 bench/masked_mha.py --dry-run
     python3 bench/masked_mha.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
@@ -18,8 +18,8 @@ from prefill_case import bounds, check_finite, check_rows, packed_tensors
 
 TOPK = 2048
 WINDOW = 512
-MOST_OF_DENSE = 1.15  # top-k: the masked call may take so many times as long as the dense one
-LEAST_SPEEDUP = 3.0  # window: the dense call takes at least so many times as long as the masked one
+MOST_OF_DENSE = 1.15  # top-k: the masked call may take at most this many times as long as the dense one
+LEAST_SPEEDUP = 3.0  # window: the dense call must take at least this many times as long as the masked one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MaskedCell:
 
     @property
     def visible_pairs(self):
-        """(query, key) pairs that are visible; every key of a query that has no more than are chosen."""
+        """Visible (query, key) pairs. A query with at most keys_per_query keys sees all of them."""
         (q, s), = self.cell.sequences
         return visible_pairs(q, s, True) - visible_pairs(q, s - self.keys_per_query, True)
 
@@ -48,7 +48,7 @@ def all_masked_cells():
 
 
 def top_k(torch, masked):
-    """int32 [q, k]: positions that each query may see, in random order; -1 behind those that there are."""
+    """int32 [q, k]: positions visible to each query, in random order, padded with -1."""
     (q, s), = masked.cell.sequences
     queries = torch.arange(q, device="cuda")[:, None]
     if masked.window:
@@ -85,7 +85,7 @@ def measure(torch, timer, operators, masked, rounds):
         torch.cuda.synchronize()
     check_finite(torch, masked.name, packed["out"])
     check_rows(torch, masked.name, cell, packed, lambda row: indices[row][indices[row] >= 0].long())
-    alternate(timer, calls, 2)  # the flush's length
+    alternate(timer, calls, 2)  # sets the length of the flush
     times = alternate(timer, calls, rounds)
     back_to_back = timer.back_to_back_us(calls[0], statistics.median(times[0]))
     return {"masked": times[0], "dense": times[1], "build": times[2], "back_to_back": back_to_back}

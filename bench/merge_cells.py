@@ -1,4 +1,4 @@
-"""The cells of the merge_states benchmark, and the bytes that each must move."""
+"""The cells of the merge_states benchmark, and the bytes each must move."""
 
 import dataclasses
 import itertools
@@ -7,9 +7,9 @@ from attention_cells import CEILING_BYTES
 
 TOKENS = (128, 4096)
 HEADS = (16, 128)
-HEAD_DIMS = (128, 512)  # the columns of v; of a latent
+HEAD_DIMS = (128, 512)  # columns of v; of a latent
 SHARDS = 8
-# States and output: context chunks joined one by one, the last time quantised; ranks that decode, all at once.
+# States and output: context chunks merged one by one, the last merge quantized; decode ranks, all at once.
 FORMS = ((2, "bf16"), (2, "e4m3"), (SHARDS, "bf16"))
 OUT_BYTES = {"bf16": 2, "e4m3": 1}
 
@@ -28,14 +28,14 @@ class MergeCell:
 
     @property
     def bytes(self):
-        """Each state's out and lse once, and the result's: bf16 and float32."""
+        """out (bf16) and lse (float32) of each state and of the result, once."""
         rows = self.tokens * self.heads
         read = self.states * rows * (2 * self.head_dim + 4)
         return read + rows * (OUT_BYTES[self.out_dtype] * self.head_dim + 4)
 
     @property
     def floor_us(self):
-        """As long as a copy takes that moves as many bytes."""
+        """The time of a copy that moves as many bytes."""
         return self.bytes / CEILING_BYTES * 1e6
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """merge_states of bf16 states beside the same by PyTorch's operators, against the time of a copy of as many bytes.
 
-Two states to bf16 and to e4m3, and eight states to bf16. Each round times one call of each with a cold L2, in turn; a
-cell's figure is the median. The two results are compared first. Rows are written as JSON after every cell.
+Merges two states to bf16 and to e4m3, and eight states to bf16. Each round times one call of each with a cold L2, in
+turn; a cell's figure is the median. The results are compared first. Rows are written as JSON after every cell.
 
     python3 bench/merge_states.py --dry-run
     python3 bench/merge_states.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
@@ -22,7 +22,7 @@ OUT_SCALE = 1 / 64
 
 
 def make_tensors(torch, cell):
-    """Tensors by the names of attnjit_merge_states_params; lse stored [H, T], as attention leaves it."""
+    """Tensors by their names in attnjit_merge_states_params; lse is stored [H, T], as attention writes it."""
     states, tokens, heads = cell.states, cell.tokens, cell.heads
     outs = torch.randn(states, tokens, heads, cell.head_dim, device="cuda", dtype=torch.bfloat16)
     lses = (torch.randn(states, heads, tokens, device="cuda") + 5).transpose(1, 2)
@@ -41,7 +41,7 @@ def make_tensors(torch, cell):
 
 
 def by_torch(torch, cell, tensors):
-    """The same by PyTorch's operators, in float32: out and lse."""
+    """out and lse by PyTorch's operators, in float32."""
     if cell.states == 2:
         lse = torch.logaddexp(tensors["lse_a"], tensors["lse_b"])
         out = tensors["out_a"] * (tensors["lse_a"] - lse).exp()[..., None]
@@ -55,11 +55,11 @@ def by_torch(torch, cell, tensors):
 
 
 def check_same_result(torch, cell, tensors):
-    """A benchmark of a wrong result is worth nothing. Both round once, so values are at most a step apart."""
+    """Benchmarking a wrong result is pointless. Both round once, so values are at most one step apart."""
     theirs, lse = by_torch(torch, cell, tensors)
     step = 1 / 8 if cell.out_dtype == "e4m3" else 1 / 128
-    least = 1 / 512 if cell.out_dtype == "e4m3" else 1e-5  # e4m3: the step of subnormal numbers; bf16: sums that cancel
-    for mine, other in zip(tensors["out"].split(128), theirs.split(128)):  # float32 of all tokens would be large
+    least = 1 / 512 if cell.out_dtype == "e4m3" else 1e-5  # e4m3: the step of subnormal numbers; bf16: cancellation
+    for mine, other in zip(tensors["out"].split(128), theirs.split(128)):  # in slices: float32 of all would be large
         error = (mine.float() - other.float()).abs() - step * other.float().abs()
         if not (worst := error.max().item()) <= least:
             raise RuntimeError(f"{cell.name}: differs from PyTorch's result by {worst:.4g} more than one step")
@@ -85,7 +85,7 @@ def measure(torch, timer, operator, cell, rounds):
     torch.cuda.synchronize()
     check_same_result(torch, cell, tensors)
     calls = [ours, theirs]
-    alternate(timer, calls, 2)  # the flush's length, the allocator's blocks
+    alternate(timer, calls, 2)  # sets the length of the flush; warms up the allocator
     times = alternate(timer, calls, rounds)
     back_to_back = timer.back_to_back_us(ours, statistics.median(times[0]))
     return {"ours": times[0], "torch": times[1], "back_to_back": back_to_back}

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """MLA decode, 576/512, page 64: attnjit with each format of the cache, against FlashMLA's measured times.
 
-Each round times one call with a cold L2; a cell's figure is the median. A cell's call is first checked against float32
-attention over some of its sequences. Rows are written as JSON after every cell, so a run that is cut short keeps what it
-has.
+Each round times one call with a cold L2; a cell's figure is the median. Each cell's call is first checked against
+float32 attention on some of its sequences. Rows are written as JSON after every cell, so an interrupted run keeps its
+rows.
 
     python3 bench/mla_decode.py --dry-run
     python3 bench/mla_decode.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\
@@ -25,7 +25,7 @@ CACHE_SCALE = 1 / 64
 
 
 def latent_cache(torch, cell, pages):
-    """A cache [pages, page, ..] of the cell's format, and a function that gives some of its rows in float32."""
+    """A cache [pages, page, ..] in the cell's format, and a function that converts rows of it to float32."""
     columns = LATENT_DIM + ROPE_DIM
     if cell.cache_format == "same":
         cache = torch.randn(pages, PAGE, columns, device="cuda", dtype=torch.bfloat16)
@@ -53,7 +53,7 @@ def latent_cache(torch, cell, pages):
 
 
 def make_tensors(torch, cell):
-    """The call's tensors, and float32 keys of one sequence."""
+    """The call's tensors, and a function that returns the float32 keys of one sequence."""
     per_sequence = -(-cell.s_k // PAGE)
     pages = cell.batch * per_sequence
     cache, values = latent_cache(torch, cell, pages)
@@ -78,7 +78,7 @@ def make_tensors(torch, cell):
 
 
 def check_result(torch, cell, tensors, keys_of):
-    """A benchmark of a wrong result is worth nothing."""
+    """Benchmarking a wrong result is pointless."""
     for sequence in {0, cell.batch // 2, cell.batch - 1}:
         keys = keys_of(sequence)
         scores = tensors["q"][sequence].float() @ keys.T * SCALE  # [s_q, H, s_k]
@@ -107,7 +107,7 @@ def measure(torch, timer, operator, cell, rounds):
     ours()
     torch.cuda.synchronize()
     check_result(torch, cell, tensors, keys_of)
-    alternate(timer, [ours], 2)  # the flush's length
+    alternate(timer, [ours], 2)  # sets the length of the flush
     times = alternate(timer, [ours], rounds)[0]
     return {"ours": times, "back_to_back": timer.back_to_back_us(ours, statistics.median(times))}
 

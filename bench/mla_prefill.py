@@ -2,8 +2,8 @@
 """MLA prefill, qk 192 / v 128, bf16: attnjit beside cuDNN (PyTorch SDPA), and against the peers' measured times.
 
 Each round times one call of each with a cold L2, in turn; a cell's figure is the median. attnjit gets the packed batch
-with k_nope and k_pe apart, cuDNN the same numbers as dense [B, H, S, D]. Rows are written as JSON after every cell, so
-a run that is cut short keeps what it has.
+with separate k_nope and k_pe, cuDNN the same numbers as dense [B, H, S, D]. Rows are written as JSON after every cell,
+so an interrupted run keeps its rows.
 
     python3 bench/mla_prefill.py --dry-run
     python3 bench/mla_prefill.py --kernel generic --arch sm_90 --commit 1a2b3c4 --nvrtc 13.0 \\

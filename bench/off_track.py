@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Prefill off the beaten track beside cuDNN (PyTorch SDPA): odd head counts, other dims, GQA, mixed batches; bf16.
 
-Each round times one call of each with a cold L2, in turn; a cell's figure is the median. cuDNN has no batches of uneven
-lengths: a mixed batch is one call for each run of equal sequences, one after the other in one timed span. Where cuDNN
-refuses a cell, its figures are null and the reason is kept. Rows are written as JSON after every cell.
+Each round times one call of each with a cold L2, in turn; a cell's figure is the median. cuDNN does not support batches
+of uneven lengths: for a mixed batch it is called once per run of equal sequences, back to back in one timed span. If
+cuDNN refuses a cell, its figures are null and the row has the reason. Rows are written as JSON after every cell.
 
     python3 bench/off_track.py --dry-run
     python3 bench/off_track.py --commit 1a2b3c4 --nvrtc 13.0 --out bench/results/h200/off_track.json
@@ -19,7 +19,7 @@ NAME_WIDTH = 30
 
 
 def peer_name(cell):
-    """Which calls of cuDNN stand beside ours."""
+    """The cuDNN calls that ours is compared with."""
 
     def form(group):
         return "causal" if group.cudnn_causal(cell.causal) else "full"

@@ -1,4 +1,4 @@
-"""What off_track.py tells of measured times. Needs no GPU and no torch."""
+"""How off_track.py prints measured times. Needs no GPU and no torch."""
 
 import contextlib
 import io

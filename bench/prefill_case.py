@@ -1,6 +1,6 @@
-"""A cell of a prefill benchmark on the GPU: its tensors, cuDNN on the same numbers, checks of the result, both timed.
+"""A cell of a prefill benchmark on the GPU: its tensors, cuDNN on the same numbers, result checks, and times of both.
 
-attnjit gets the packed batch with k_nope and k_pe apart (or k, where the cell has no rope part), cuDNN the same numbers
+attnjit gets the packed batch with separate k_nope and k_pe (or k, if the cell has no rope part), cuDNN the same numbers
 as dense [B, H, S, D].
 """
 
@@ -9,7 +9,7 @@ import statistics
 
 
 def packed_tensors(torch, cell):
-    """The batch as attnjit takes it: tokens of all sequences in a row, k_pe shared by the heads."""
+    """The batch in attnjit's layout: the tokens of all sequences packed, k_pe shared by the heads."""
     q_lens = [q for q, _ in cell.sequences]
     k_lens = [s for _, s in cell.sequences]
     options = {"device": "cuda", "dtype": torch.bfloat16}
@@ -32,7 +32,7 @@ def packed_tensors(torch, cell):
 
 
 def bounds(cell):
-    """What a call takes besides its tensors."""
+    """The arguments of a call other than its tensors."""
     return {
         "max_seqlen_q": max(q for q, _ in cell.sequences),
         "max_seqlen_k": max(s for _, s in cell.sequences),
@@ -44,13 +44,13 @@ def bounds(cell):
 
 
 def only_cudnn(torch):
-    """Inside it PyTorch's attention is cuDNN's, or an error."""
+    """Context manager: PyTorch's attention uses cuDNN or fails."""
     return torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION)
 
 
 class Cudnn:
-    """cuDNN's attention of a packed batch. It has no batches of uneven lengths: each group is one call, and they run
-    one after the other. To be made and called inside only_cudnn().
+    """cuDNN's attention on a packed batch. cuDNN does not support batches of uneven lengths, so each group is one call,
+    and the calls run one after the other. Create and call it inside only_cudnn().
     """
 
     def __init__(self, torch, cell, packed):
@@ -85,22 +85,22 @@ class Cudnn:
             call()
 
     def packed(self):
-        """The result as attnjit lays it out: [T, H, dim_v]."""
+        """The result in attnjit's layout: [T, H, dim_v]."""
         return self._torch.cat([call().transpose(1, 2).flatten(0, 1) for call in self._calls])
 
     def refusal(self):
-        """Why cuDNN does not take the cell; None if it does."""
+        """Why cuDNN refuses the cell; None if it does not."""
         try:
             self()
             self._torch.cuda.synchronize()
         except self._torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:  # PyTorch's for "no such kernel"; it has no class of its own
+        except RuntimeError as error:  # what PyTorch raises for "no such kernel"; it has no class of its own
             return str(error).splitlines()[0]
         return None
 
 
-# ---- a benchmark of a wrong result is worth nothing ------------------------------------------------------------------
+# ---- checks: benchmarking a wrong result is pointless ----------------------------------------------------------------
 
 
 def check_finite(torch, name, out):
@@ -111,7 +111,7 @@ def check_finite(torch, name, out):
 def check_rows(torch, name, cell, packed, keys_of=None):
     """Some rows of some heads of some sequences against plain float32 attention.
 
-    keys_of(row): positions of the keys that a row of the batch's only sequence sees, where there is a mask.
+    keys_of(row): with a mask, the positions of the keys visible to a row of the batch's only sequence.
     """
     starts_q = [0, *itertools.accumulate(q for q, _ in cell.sequences)]
     starts_k = [0, *itertools.accumulate(s for _, s in cell.sequences)]
@@ -140,7 +140,7 @@ def _check_row(torch, name, cell, packed, row, keys, head):
 
 
 def check_against_cudnn(torch, cell, packed, cudnn):
-    """Where cuDNN computes the same function, bf16 results agree."""
+    """If cuDNN computes the same function, bf16 results must agree."""
     if not cell.cudnn_is_same:
         return
     theirs = cudnn.packed().float()
@@ -153,17 +153,17 @@ def check_against_cudnn(torch, cell, packed, cudnn):
 
 
 def warm_up(torch, timer, calls):
-    """Before times are taken. The choice of a kernel, its load and the allocator's first blocks stop the queue."""
+    """Call before timing: choosing a kernel, loading it and the allocator's first blocks stall the queue."""
     from gpu_timer import alternate
 
     for call in calls * 2:
         call()
         torch.cuda.synchronize()
-    alternate(timer, calls, 2)  # the flush's length
+    alternate(timer, calls, 2)  # sets the length of the flush
 
 
 def measure_beside_cudnn(torch, timer, operator, cell, rounds):
-    """{"ours": [us], "cudnn": [us] or None, "refusal": why there is no cuDNN or None, "back_to_back": us}."""
+    """{"ours": [us], "cudnn": [us] or None, "refusal": why cuDNN refused or None, "back_to_back": us}."""
     from gpu_timer import alternate
 
     packed = packed_tensors(torch, cell)

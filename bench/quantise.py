@@ -1,8 +1,7 @@
-"""A kernel that quantises bf16 to e4m3 with one scale on the device: what fused fp8 output makes unnecessary.
+"""A kernel that quantizes bf16 to e4m3 with one scale in device memory: what fused fp8 output makes unnecessary.
 
-One pass, nothing but memory traffic: a thread reads 16 bf16 values in two loads of 16 bytes and writes their codes in one
-store of 16 bytes, twice, so that it has 64 bytes under way. Needs Triton and a GPU with e4m3 conversions (SM 8.9 on).
-"""
+One pass, purely memory-bound: a thread reads 16 bf16 values with two 16-byte loads and writes their codes with one
+16-byte store, twice, so that it has 64 bytes in flight. Needs Triton and a GPU with e4m3 conversions (SM 8.9 on). """
 
 import triton
 import triton.language as tl

@@ -1,5 +1,5 @@
 // Times tile sizes of the generic kernel side by side: the measurements behind the tile table of
-// operators/mha_varlen/sm80.cpp. Losers are kept in the result, with the reason where ptxas tells it (spills).
+// operators/mha_varlen/sm80.cpp. Losers stay in the result, with the reason if ptxas reports one (spills).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -61,7 +61,7 @@ KernelPlan plan_of(const Tile& tile) {
   return attnjit::runtime::make_plan("sm80_mha_varlen", "Sm80MhaVarlenConfig", "MhaVarlenParams", config);
 }
 
-/// One tile on one case: launched like the operator launches it, but with this tile.
+/// One tile on one case: launched as the operator would, but with this tile.
 class Contender {
  public:
   Contender(const Tile& tile, attnjit::runtime::KernelLoader& loader)
@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
   try {
     const attnjit::gpu_tests::CurrentDevice current(0);
     const attnjit::Context context;
-    auto& loader = context.impl()->loader();
+    auto& loader = attnjit::runtime::context_impl(context)->loader();
     const attnjit::reference::ReferenceKernels plain(loader);
     std::vector<Contender> contenders;
     for (const Tile& tile : kTiles) contenders.emplace_back(tile, loader);

@@ -1,10 +1,10 @@
 """attnjit's C ABI on torch tensors, through ctypes: for benchmarks beside PyTorch.
 
-The structs are made from what the library says of them (attnjit_abi_json), so every operator takes the names of
-attnjit.h: a config's fields when it is made, a call's tensors and numbers when it is run.
+The structs are built from the library's own description (attnjit_abi_json), so every operator takes the names of
+attnjit.h: the config's fields at construction, a call's tensors and numbers at run time.
 
-A call's structs are made once, by bind(); running it again is one foreign call. Only data_ptr(), shape, stride(), dtype
-and device of a tensor are used, so this module itself needs no torch.
+bind() builds a call's structs once; running it again is one foreign call. Only data_ptr(), shape, stride(), dtype and
+device of a tensor are used, so this module itself does not need torch.
 
     context = Context(device=0)
     prefill = MhaVarlen(context, head_dim_qk=192, head_dim_v=128, rope_dim=64, causal=True)
@@ -22,12 +22,12 @@ import pathlib
 ABI_VERSION = 1
 NO_DEVICE = -1
 _DL_CUDA = 2
-# What torch calls a dtype where that is not attnjit's name.
+# torch's names of dtypes that attnjit calls differently.
 _TORCH_NAMES = {"torch.float8_e4m3fn": "float8_e4m3"}
 
 
 class Error(RuntimeError):
-    """A status of the C ABI with its text."""
+    """A C ABI status with its message."""
 
     def __init__(self, status, text):
         super().__init__(f"{status}: {text}")
@@ -61,7 +61,7 @@ class DLTensor(ctypes.Structure):
 
 
 def library_path():
-    """ATTNJIT_LIBRARY, else the libattnjit.so of the most optimised build folder of this repository."""
+    """ATTNJIT_LIBRARY, else the libattnjit.so of this repository's most optimized build folder."""
     if named := os.environ.get("ATTNJIT_LIBRARY"):
         return pathlib.Path(named)
     build = pathlib.Path(__file__).resolve().parent.parent / "build"
@@ -87,7 +87,7 @@ def load_library():
 
 @functools.cache
 def abi():
-    """What attnjit_abi_json says."""
+    """The parsed attnjit_abi_json."""
     return json.loads(load_library().attnjit_abi_json())
 
 
@@ -117,7 +117,7 @@ _C_TYPES = {
 
 @functools.cache
 def _fields(name):
-    """Of a struct of attnjit.h: {field: description}."""
+    """{field: description} of a struct of attnjit.h."""
     return {field["name"]: field for field in abi()["structs"][name]["fields"]}
 
 
@@ -141,14 +141,14 @@ def _struct(name):
 
 
 def _new(name):
-    """A struct with its defaults, as the _INIT macro of attnjit.h makes it."""
+    """A struct with its defaults, like the _INIT macro of attnjit.h."""
     defaults = {field["name"]: field["default"] for field in _fields(name).values() if field["default"] is not None}
     made = _struct(name)
     return made(struct_size=ctypes.sizeof(made), **defaults)
 
 
 class _View:
-    """A DLTensor and the arrays that it points to."""
+    """A DLTensor and the arrays it points to."""
 
     def __init__(self, tensor):
         rank = len(tensor.shape)
@@ -171,7 +171,7 @@ class _View:
 
 
 def _number(kind, value):
-    """A value of Python's as the field of a struct holds it."""
+    """A Python value converted for a struct field."""
     if kind == "dtype":
         return abi()["dtypes"][value]["value"]
     if kind == "optional dtype":
@@ -184,7 +184,7 @@ def _number(kind, value):
 
 
 def _fill(name, given):
-    """A struct with the values of `given` that it has fields for, which are taken out; and what must live as long."""
+    """A struct filled from `given`, whose used values are removed; and the objects that must live as long."""
     struct, keep = _new(name), []
     for field in _fields(name).values():
         kind = field["type"]
@@ -199,7 +199,7 @@ def _fill(name, given):
                 view = _View(tensor)
                 setattr(struct, field["name"], ctypes.pointer(view.dl))
                 keep.append(view)
-        elif kind == "pointer" and field["name"] == "workspace":  # a tensor of bytes
+        elif kind == "pointer" and field["name"] == "workspace":  # given as a tensor of bytes
             if (memory := given.pop("workspace")) is not None:
                 struct.workspace, struct.workspace_bytes = memory.data_ptr(), memory.numel() * memory.element_size()
                 keep.append(memory)
@@ -216,7 +216,7 @@ def _fill_all(name, given):
     return filled
 
 
-# ---- what users of this module see -----------------------------------------------------------------------------------
+# ---- the public interface --------------------------------------------------------------------------------------------
 
 
 class _Handle:
@@ -231,7 +231,7 @@ class _Handle:
 
 
 class Context(_Handle):
-    """A device, or NO_DEVICE with an arch to compile for; and a kernel cache. Options are those of
+    """A device, or NO_DEVICE with an arch to compile for, and a kernel cache. Options are those of
     attnjit_context_options."""
 
     _destroy = "attnjit_context_destroy"
@@ -247,7 +247,7 @@ class Context(_Handle):
 
 
 class Call:
-    """An operator with its arguments bound. The tensors' contents may change between runs, the tensors may not."""
+    """An operator with bound arguments. The contents of the tensors may change between runs, the tensors may not."""
 
     def __init__(self, op, function, params, keep):
         self._op = op
@@ -257,14 +257,14 @@ class Call:
         self._function = function
 
     def run(self, stream=0):
-        """Launches on a stream, given as torch's cuda_stream number."""
+        """Launches on a stream, given as torch's cuda_stream integer."""
         status = self._function(self._op.handle, self._pointer, ctypes.c_void_p(stream))
         if status != 0:
             check(status)
 
 
 class _Operator(_Handle):
-    """Making one compiles its kernels or loads them from the cache."""
+    """The constructor compiles the kernels or loads them from the cache."""
 
     name = ""  # as in attnjit_<name>_create
 
@@ -284,7 +284,7 @@ class _Operator(_Handle):
         return getattr(load_library(), f"attnjit_{self.name}_{verb}")
 
     def bind(self, **arguments):
-        """Binds tensors and numbers by the names of attnjit_<name>_params; a workspace is a tensor of bytes."""
+        """Binds tensors and numbers by their names in attnjit_<name>_params; a workspace is a tensor of bytes."""
         params, keep = _fill_all(abi()["operators"][self.name]["params"], arguments)
         return Call(self, self._function("run"), params, keep)
 
@@ -305,20 +305,20 @@ class MergeStates(_Operator):
 
 
 class MaskedMha(_Operator):
-    """Tensors and numbers of the attention and of its mask are given together."""
+    """Takes the tensors and numbers of attention and of the mask together."""
 
     name = "masked_mha"
 
     @staticmethod
     def workspace_bytes(**bounds):
-        """Bounds by the names of attnjit_masked_mha_bounds."""
+        """Bounds by their names in attnjit_masked_mha_bounds."""
         made, _ = _fill_all("attnjit_masked_mha_bounds", bounds)
         size = ctypes.c_size_t()
         check(load_library().attnjit_masked_mha_workspace_bytes(ctypes.byref(made), ctypes.byref(size)))
         return size.value
 
     def reserve(self, stream, **bounds):
-        """Workspace for the calls with topk_indices on a stream."""
+        """Allocates workspace for calls with topk_indices on a stream."""
         made, _ = _fill_all("attnjit_masked_mha_bounds", bounds)
         check(self._function("reserve")(self.handle, ctypes.c_void_p(stream), ctypes.byref(made)))
 
@@ -332,7 +332,7 @@ class MlaDecode(_Operator):
         return size.value
 
     def reserve(self, stream, batch, max_seqlen_q, num_heads):
-        """Makes the workspace of a stream's calls; bind() then needs none."""
+        """Allocates the workspace of a stream's calls; bind() then needs none."""
         check(self._function("reserve")(self.handle, ctypes.c_void_p(stream), batch, max_seqlen_q, num_heads))
 
 

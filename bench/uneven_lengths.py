@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Uneven lengths, eager and in a CUDA graph; and whether operators on two streams get each other's tiles.
 
-One sequence has many keys, the others few. A launch on a stream gives its tiles to CTAs as they get free; a captured
-launch deals them out in turn, since the graph may run beside itself: `graph_over_eager` is what that costs. Both are timed
-alternately with a cold L2; the graph holds one call. `wrong` counts the results of two operators of one context, a stream
-each, that differ in any bit from those of the call alone.
+One sequence has many keys, the others few. A launch on a stream gives tiles to CTAs as they become free; in a captured
+launch CTAs take tiles in turn, because several instances of the graph may run at once. `graph_over_eager` is what that
+costs. Both are timed alternately with a cold L2; the graph holds one call. `wrong` counts results of two operators of
+one context, one stream each, that differ in any bit from those of each call alone.
 
     python3 bench/uneven_lengths.py --commit 1a2b3c4 --nvrtc 13.0 --out bench/results/h200/uneven_lengths.json
 """
@@ -20,7 +20,7 @@ STREAM_ROUNDS = 50
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """`count` sequences of `q` queries: the first over `longest` keys, the others over q."""
+    """`count` sequences of `q` queries: the first over `longest` keys, the others over q keys."""
 
     heads: int
     count: int

@@ -1,6 +1,6 @@
-// A process that finds its kernel in the cache: time from making the Context to the operator made (kernel loaded into
-// the driver). cuInit and the driver's context come first and are not counted: a host such as PyTorch has them already.
-// Each sample is a process of its own. NVRTC must not be opened.
+// Times a process that finds its kernel in the cache, from creating the Context until the operator is created (kernel
+// loaded into the driver). cuInit and the driver's context come first and are not counted: a host such as PyTorch has
+// them already. Each sample is a separate process. NVRTC must not be opened.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ struct Options {
   int samples = 21;
   int device = 0;
   std::string arch;   // for device -1
-  std::string child;  // set for a child: the cache's folder
+  std::string child;  // set in a child: the cache's folder
 };
 
 bool nvrtc_is_open() {

@@ -142,7 +142,7 @@ Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
     if (running.valid()) {
       if (!std::exchange(waited, true)) ++counters.waits;
       EntryPointer entry = wait_for(running);
-      if (request.recompile || request.wish.admits(entry->compiler)) {
+      if (!entry || request.recompile || request.wish.admits(entry->compiler)) {
         return {std::move(entry), Tier::kWaited, seconds_since(start)};
       }
       continue;  // the other thread accepts compilers that this one does not
@@ -154,7 +154,7 @@ Found KernelCache::Impl::get(const Request& request, const Compile& compile) {
       Found found = lead(request, key, compile);
       {
         const std::lock_guard guard(mine.mutex);
-        mine.memory.put(key, found.entry);
+        if (found.entry) mine.memory.put(key, found.entry);
         mine.flights.erase(id);
       }
       promise.set_value(found.entry);
@@ -182,7 +182,7 @@ Found KernelCache::Impl::get_alone(const Request& request, const Compile& compil
     found = lead(request, key, compile);
     Tables& mine = tables.get();
     const std::lock_guard guard(mine.mutex);
-    mine.memory.put(key, found.entry);
+    if (found.entry) mine.memory.put(key, found.entry);
   }
   found.seconds = seconds_since(start);
   return found;
@@ -203,9 +203,10 @@ Found KernelCache::Impl::lead(const Request& request, const Key& key, const Comp
     }
     ++counters.misses;
     if (request.on_miss) {
-      request.on_miss(trouble);
+      const MissDecision decision = request.on_miss(trouble);
       // The callback may have compiled the kernel itself.
       if (EntryPointer entry = find_in_memory(request, key)) return {std::move(entry), Tier::kMemory};
+      if (decision == MissDecision::kGiveUp) return {};
     }
   }
   const std::unique_ptr<KeyLock> lock = request.alone ? nullptr : lock_key(key, budget);

@@ -39,6 +39,8 @@ struct KernelCacheOptions {
   std::int64_t max_bytes = kDefaultMaxBytes;                  // of the store; 0: no limit
 };
 
+enum class MissDecision { kCompile, kGiveUp };
+
 class KernelCache {
  public:
   explicit KernelCache(KernelCacheOptions options);
@@ -48,11 +50,11 @@ class KernelCache {
     KeyFields fields;
     CompilerWish wish;
     bool recompile = false;  // ignore existing entries; the result replaces its compiler's row
-    /// Called when the entry is neither in memory nor in the store, before waiting or compiling, with no lock held. An
-    /// exception ends the get(), and those of the threads waiting for the same key. Not called for a recompile, nor on
-    /// a thread that finds another one working on the key. `trouble` says why the store could not be read under its
-    /// locks; empty if it could be and lacks the entry.
-    std::function<void(const std::string& trouble)> on_miss = {};
+    /// Called when the entry is neither in memory nor in the store, before waiting or compiling, with no lock held; by
+    /// default compiles. An exception ends the get(), and those of the threads waiting for the same key. Not called for
+    /// a recompile, nor on a thread that finds another one working on the key. `trouble` says why the store could not
+    /// be read under its locks; empty if it could be and lacks the entry.
+    std::function<MissDecision(const std::string& trouble)> on_miss = {};
     /// Do not wait for any other thread or process: compile at once if the entry is nowhere. For threads that others
     /// may be waiting for, such as one inside a host callback.
     bool alone = false;
@@ -60,8 +62,8 @@ class KernelCache {
   /// Makes the entry. The cache sets its `fields`, and `created_unix` and `compile_seconds` if they are 0.
   using Compile = std::function<Entry()>;
 
-  /// Returns the entry, compiling it if it is nowhere. Exceptions from `compile` reach this caller and every thread of
-  /// this process waiting for the same key.
+  /// Returns the entry, compiling it if it is nowhere; none if on_miss gave up, here or on the thread that this one
+  /// waited for. Exceptions from `compile` reach this caller and every thread of this process waiting for the same key.
   Found get(const Request& request, const Compile& compile);
   /// The entry if it is in memory or in the store; never compiles and never waits for a compile.
   std::shared_ptr<const Entry> find(const Request& request);

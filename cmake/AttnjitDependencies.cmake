@@ -1,5 +1,4 @@
-# Everything the project stands on, through find_package. Of CUDA only headers: libcuda and libnvrtc are opened
-# at run time.
+# All dependencies, through find_package. Only headers of CUDA: libcuda and libnvrtc are opened at run time.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(SQLite3 REQUIRED)
@@ -9,7 +8,7 @@ if(ATTNJIT_BUILD_TOOLS OR ATTNJIT_BUILD_BENCH)
   find_package(CLI11 REQUIRED)
 endif()
 
-# cuda.h and nvrtc.h: from the toolkit, or from the folder that scripts/ fills from the wheels.
+# cuda.h and nvrtc.h: from the toolkit, or from the folder that scripts/setup fills from the wheels.
 find_path(ATTNJIT_CUDA_INCLUDE_DIR cuda.h
           HINTS ENV CUDA_HOME ENV CUDA_PATH
           PATHS /usr/local/cuda

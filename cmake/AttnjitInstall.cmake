@@ -1,12 +1,12 @@
-# Install rules: the library, its headers, the command, the licence, and the package that find_package(attnjit) reads.
+# Install rules: the library, its headers, the command, the license, and the package that find_package(attnjit) reads.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 get_target_property(library_type attnjit TYPE)
 set(ATTNJIT_STATIC_DEPENDENCIES "")
 if(library_type STREQUAL "STATIC_LIBRARY")
-  # A shared library carries these itself; a program that links the static one has to find them again. The names that
-  # are used while building are local to this tree, so each is mapped to what its package calls it.
+  # A shared library contains these itself; a program that links the static one must find them again. The target names
+  # used in this build are local to the tree, so each is mapped to its package's name.
   if(ATTNJIT_SELF_CONTAINED)
     set(installed_links "$<LINK_ONLY:SQLite::SQLite3>")
     set(ATTNJIT_STATIC_DEPENDENCIES "Threads;SQLite3")

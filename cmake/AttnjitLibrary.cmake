@@ -1,5 +1,5 @@
-# The rooms become two libraries: attnjit (what is installed; only the public API is visible) and
-# attnjit_internal (static, everything visible; for the command, the tests and the benchmarks).
+# Builds two libraries from the rooms: attnjit (installed; only the public API is visible) and attnjit_internal (static,
+# everything visible; for the command, the tests and the benchmarks).
 include(GNUInstallDirs)
 get_property(rooms GLOBAL PROPERTY ATTNJIT_ROOMS)
 get_property(links GLOBAL PROPERTY ATTNJIT_LINKS)
@@ -24,7 +24,7 @@ foreach(link IN LISTS links)
   target_link_libraries(attnjit PRIVATE $<BUILD_INTERFACE:${link}>)
 endforeach()
 if(BUILD_SHARED_LIBS)
-  # Symbols of static archives (SQLite) stay inside, so that a host's own copies are not disturbed.
+  # Hides the symbols of static archives (SQLite), so that they do not clash with a host's own copies.
   target_link_options(attnjit PRIVATE -Wl,--exclude-libs,ALL)
   set(exports ${CMAKE_CURRENT_LIST_DIR}/exports.map)
   target_link_options(attnjit PRIVATE -Wl,--version-script=${exports})

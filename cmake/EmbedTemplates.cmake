@@ -1,9 +1,9 @@
-# Writes OUTPUT, a C++ file that holds every *.h and *.cuh below ROOT, byte for byte, as the arrays that
-# jit/embedded_files.h declares. Run as: cmake -DROOT=... -DOUTPUT=... [-DNAMESPACE=...] -P EmbedTemplates.cmake
+# Writes OUTPUT, a C++ file that contains every *.h and *.cuh below ROOT, byte for byte, as the arrays declared in
+# jit/embedded_files.h. Run as: cmake -DROOT=... -DOUTPUT=... [-DNAMESPACE=...] -P EmbedTemplates.cmake
 #
-# Bytes: whatever a file holds (quotes, semicolons, brackets, line ends, any encoding) arrives as it is, in the
-# compiler as in CMake. Arrays and not string literals, because an empty file has no literal, and a size beside the
-# text needs no search for its end. Each line of a file becomes one line of numbers.
+# Bytes, so that whatever a file contains (quotes, semicolons, brackets, line ends, any encoding) passes through CMake
+# and the compiler unchanged. Arrays, not string literals, because an empty file has no literal, and a stored size needs
+# no search for the end. Each line of a file becomes one line of numbers.
 if(NOT NAMESPACE)
   set(NAMESPACE attnjit::jit)
 endif()
@@ -24,7 +24,7 @@ foreach(file IN LISTS files)
   if(bytes MATCHES "0x00,")
     message(FATAL_ERROR "${ROOT}/${file} holds a zero byte; NVRTC takes texts that end at one.")
   endif()
-  # The zero at the end keeps an empty file from making an array of no elements; it is not counted.
+  # The final zero keeps the array of an empty file from having no elements; it is not counted.
   string(APPEND texts "// ${file}\nconst unsigned char kText${count}[] = {\n${bytes}0};\n\n")
   string(APPEND table "    {\"${file}\", kText${count}, sizeof(kText${count}) - 1},\n")
   math(EXPR count "${count} + 1")

@@ -26,7 +26,7 @@ bool are_cached(KernelLoader& loader, const std::vector<KernelPlan>& plans) {
   return std::ranges::all_of(plans, [&](const KernelPlan& plan) { return loader.is_cached(plan); });
 }
 
-bool is_allowed(const Context& context) { return context.impl()->options().fallback != FallbackPolicy::kError; }
+bool is_allowed(const Context& context) { return context_impl(context)->options().fallback != FallbackPolicy::kError; }
 
 }  // namespace
 
@@ -42,22 +42,22 @@ std::optional<SmFeatures> fallback_features(const Context& context, const Operat
   // cache.
   const bool must_be_cached = why.status() == Status::kCacheMiss || why.status() == Status::kNoCompiler;
   if (!can_compile && !must_be_cached) return std::nullopt;
-  const SmFeatures& own = context.impl()->features();
+  const SmFeatures& own = context_impl(context)->features();
   const std::vector<KernelPlan> slower = slower_plans(config, own);
-  if (slower.empty() || (!can_compile && !are_cached(context.impl()->loader(), slower))) return std::nullopt;
+  if (slower.empty() || (!can_compile && !are_cached(context_impl(context)->loader(), slower))) return std::nullopt;
   return without_wgmma(own);
 }
 
 void note_fallback(const Context& context, const OperatorConfig& config, const Error& why) {
-  context.impl()->loader().count_fallback(
+  context_impl(context)->loader().count_fallback(
       fmt::format("{} runs slower kernels than this GPU has, which every NVRTC from {} on builds (said once; "
                   "CacheCounters::fallbacks counts, FallbackPolicy::kError or ATTNJIT_FALLBACK=error forbids it): {}",
                   to_json(config), jit::kOldestNvrtc.name(), why.what()));
 }
 
 std::vector<KernelPlan> plans_to_compile(const Context& context, const OperatorConfig& config, bool recompile) {
-  KernelLoader& loader = context.impl()->loader();
-  std::vector<KernelPlan> fastest = plans(config, context.impl()->features());
+  KernelLoader& loader = context_impl(context)->loader();
+  std::vector<KernelPlan> fastest = plans(config, context_impl(context)->features());
   const jit::CompilerVersion oldest = oldest_compiler(fastest);
   if (oldest == jit::kOldestNvrtc) return fastest;
   try {
@@ -65,7 +65,7 @@ std::vector<KernelPlan> plans_to_compile(const Context& context, const OperatorC
   } catch (const jit::CompilerTooOld& why) {
     if (!is_allowed(context)) throw;
     note_fallback(context, config, why);
-    return plans(config, without_wgmma(context.impl()->features()));
+    return plans(config, without_wgmma(context_impl(context)->features()));
   } catch (const Error&) {
     // No compiler at all: each missing kernel reports that itself.
   }

@@ -23,7 +23,7 @@ void note_fallback(const Context& context, const OperatorConfig& config, const E
 template <class Make>
 auto make_with_fallback(const Context& context, const OperatorConfig& config, const Make& make) {
   try {
-    return make(context.impl()->features());
+    return make(context_impl(context)->features());
   } catch (const Error& why) {
     const std::optional<SmFeatures> slower = fallback_features(context, config, why);
     if (!slower) throw;

@@ -29,8 +29,8 @@ class LoadedOperator {
         forced_(forced),
         loaded_(context, kernels_->plans()),
         reserved_(check) {
-    if (debug == DebugCheck::kIndices && context_.impl()->options().debug_checks) {
-      index_check_.emplace(check.operator_name(), context_.impl()->loader());
+    if (debug == DebugCheck::kIndices && context_impl(context_)->options().debug_checks) {
+      index_check_.emplace(check.operator_name(), context_impl(context_)->loader());
     }
   }
 
@@ -42,7 +42,7 @@ class LoadedOperator {
     loaded_.check();
     const Schedule schedule = kernels_->schedule(call, forced_);
     if (schedule.empty() && !index_check_) return;
-    const Context::Impl::CurrentContext current(*context_.impl());
+    const CurrentContext current(*context_impl(context_));
     if (index_check_) [[unlikely]] {
       index_check_->run(indices(), stream);
       if (schedule.empty()) return;
@@ -55,12 +55,12 @@ class LoadedOperator {
   /// Does nothing if no workspace is needed.
   void reserve(CUstream stream, std::size_t bytes) const {
     loaded_.check();
-    const Context::Impl::CurrentContext current(*context_.impl());
+    const CurrentContext current(*context_impl(context_));
     if (bytes > 0) reserved_.reserve(stream, bytes);
   }
   void release(CUstream stream) const {
     loaded_.check();
-    const Context::Impl::CurrentContext current(*context_.impl());
+    const CurrentContext current(*context_impl(context_));
     reserved_.release(stream);
   }
 

@@ -43,7 +43,7 @@ Context open_context(const PrecompileOptions& options, const std::string& arch) 
   context_options.arch = arch;
   context_options.on_miss = MissPolicy::kAllow;  // whatever the environment says: the caller asked to compile
   Context context(std::move(context_options));
-  cache::KernelCache& cache = context.impl()->loader().cache();
+  cache::KernelCache& cache = context_impl(context)->loader().cache();
   if (cache.store() == nullptr) {
     const std::string why = cache.why_no_store();
     throw Error(Status::kInvalidArgument, fmt::format("there is no cache file to keep kernels in: {}",
@@ -73,11 +73,11 @@ Work plan_work(const PrecompileOptions& options) {
           context = open_context(options, arch);
           work.contexts.push_back(*context);
         }
-        KernelLoader& loader = context->impl()->loader();
+        KernelLoader& loader = context_impl(*context)->loader();
         report.target = context->arch();
         std::vector<KernelPlan> wanted = plans_to_compile(*context, config, options.recompile);
         // merge_states has no index tensors.
-        if (context->impl()->options().debug_checks && !std::holds_alternative<MergeStatesConfig>(config)) {
+        if (context_impl(*context)->options().debug_checks && !std::holds_alternative<MergeStatesConfig>(config)) {
           wanted.push_back(check_indices_plan());
         }
         for (KernelPlan& plan : wanted) {
@@ -110,7 +110,7 @@ std::int64_t resource(const cache::Entry& entry, const char* name) {
 
 void prepare(const Job& job, bool recompile, KernelReport& report) {
   try {
-    KernelLoader& loader = job.context.impl()->loader();
+    KernelLoader& loader = context_impl(job.context)->loader();
     const cache::Found found = loader.prepare(job.plan, recompile);
     const cache::Entry& entry = *found.entry;
     report.tier = found.tier;

@@ -10,6 +10,7 @@
 
 #include "attnjit/error.hpp"
 #include "runtime/checked.h"
+#include "runtime/dtypes.h"
 
 namespace attnjit::runtime {
 namespace {
@@ -45,16 +46,6 @@ bool is_empty(const Tensor& t) {
 
 /// For a power of two: a real division would cost as much as all other checks of a tensor together.
 bool is_multiple(std::int64_t value, std::int64_t power_of_two) { return (value & (power_of_two - 1)) == 0; }
-
-/// size_in_bytes(), inlinable.
-constexpr std::int64_t element_bytes(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat8E4M3: return 1;
-    case DType::kFloat16:
-    case DType::kBFloat16: return 2;
-    default: return 4;
-  }
-}
 
 }  // namespace
 

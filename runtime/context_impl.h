@@ -56,4 +56,17 @@ class ATTNJIT_LOCAL Context::Impl {
   CUcontext primary_ = nullptr;
 };
 
+struct ContextAccess {
+  using Impl = Context::Impl;
+  static const std::shared_ptr<Impl>& impl(const Context& context) { return context.impl_; }
+};
+
+namespace runtime {
+
+inline const std::shared_ptr<ContextAccess::Impl>& context_impl(const Context& context) {
+  return ContextAccess::impl(context);
+}
+using CurrentContext = ContextAccess::Impl::CurrentContext;
+
+}  // namespace runtime
 }  // namespace attnjit

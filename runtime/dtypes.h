@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -45,6 +47,8 @@ constexpr bool dtypes_are_by_value() {
 }
 static_assert(dtypes_are_by_value());
 
+/// size_in_bytes() of a valid dtype, inlinable.
+constexpr std::int64_t element_bytes(DType dtype) { return kDTypes[static_cast<std::size_t>(dtype)].bits / 8; }
 /// Of a dtype that kernels compute with, which its operator's check has made sure of.
 constexpr kernel::Element element_of(DType dtype) { return *kDTypes[static_cast<std::size_t>(dtype)].element; }
 

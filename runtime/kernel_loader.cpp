@@ -5,27 +5,14 @@
 #include <utility>
 
 #include "attnjit/error.hpp"
-#include "cache/key.h"
 #include "cache/shown_text.h"
-#include "jit/compiler.h"
 #include "jit/cubin_elf.h"
 #include "runtime/driver.h"
 #include "runtime/host_callbacks.h"
 #include "runtime/library_call.h"
-#include "runtime/load_result.h"
-#include "templates/shared/tile_counters.h"
 
 namespace attnjit::runtime {
 namespace {
-
-/// Version of the key format; raise it when the meaning of a field changes.
-constexpr int kKeySchema = 1;
-constexpr const char* kCompilerName = "nvrtc";
-
-std::shared_ptr<const jit::Templates> choose_templates(const std::string& directory) {
-  if (directory.empty()) return {std::shared_ptr<void>(), &jit::Templates::embedded()};
-  return std::make_shared<const jit::Templates>(jit::Templates::from_directory(directory));
-}
 
 cache::KernelCacheOptions cache_options(const KernelLoaderOptions& options) {
   return {.location = cache::choose_location(options.cache_path),
@@ -41,148 +28,14 @@ jit::NvrtcSearch nvrtc_search(const KernelLoaderOptions& options) {
   return search;
 }
 
-/// Internal to this file: lets load() try another compiler's cubin.
-struct CubinRefused {
-  std::string reason;
-};
-
-/// Internal to this file: the driver failed to load this cubin. `error` is reported if no other cubin can be had.
-struct CubinFailed {
-  Error error;
-};
-
-void check_load(const Driver& driver, CUresult result, const char* call) {
-  if (refuses_cubin(result)) throw CubinRefused{driver.describe(result)};
-  try {
-    driver.check(result, call);
-  } catch (const Error& error) {
-    if (says_nothing_of_cubin(result)) throw;
-    throw CubinFailed{error};
-  }
-}
-
-/// Internal to this file, thrown through the cache: no kernel for the current target, but one for the next.
-struct FoundForLaterTarget {
-  std::shared_ptr<const cache::Entry> entry;
-};
-
 }  // namespace
-
-LoadedKernel::LoadedKernel(const Driver& driver, const cache::Entry& entry, const KernelPlan& plan, CUdevice device,
-                           const LogCallback& log)
-    : driver_(driver),
-      name_(plan.spec.family),
-      threads_(static_cast<unsigned>(plan.threads)),
-      smem_bytes_(static_cast<unsigned>(plan.smem_bytes)),
-      tile_counters_([log, name = plan.spec.family] {
-        log(LogLevel::kWarning,
-            fmt::format(
-                "{} has been launched on {} streams; launches on further ones balance uneven lengths less well: "
-                "use streams again instead of making new ones",
-                name, kernel::kTileCounters));
-      }) {
-  const CUresult loaded =
-      driver.cuLibraryLoadData(&library_, entry.image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0);
-  check_load(driver, loaded, "cuLibraryLoadData");
-  try {
-    check_load(driver, driver.cuLibraryGetKernel(&kernel_, library_, entry.entry_point.c_str()), "cuLibraryGetKernel");
-    check_load(
-        driver,
-        driver.cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, plan.smem_bytes, kernel_, device),
-        "cuKernelSetAttribute(MAX_DYNAMIC_SHARED_SIZE_BYTES)");
-  } catch (...) {
-    driver.cuLibraryUnload(library_);
-    throw;
-  }
-}
-
-LoadedKernel::~LoadedKernel() { driver_.cuLibraryUnload(library_); }
-
-void LoadedKernel::launch(unsigned ctas, const void* params, CUstream stream, LaunchOrder order) const {
-  CUlaunchConfig config{};
-  config.gridDimX = ctas;
-  config.gridDimY = config.gridDimZ = 1;
-  config.blockDimX = threads_;
-  config.blockDimY = config.blockDimZ = 1;
-  config.sharedMemBytes = smem_bytes_;
-  config.hStream = stream;
-  CUlaunchAttribute overlap{};
-  if (served_order(order, driver_.version()) == LaunchOrder::kOverlapsPrevious) {
-    overlap.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
-    overlap.value.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &overlap;
-    config.numAttrs = 1;
-  }
-  void* arguments[] = {const_cast<void*>(params)};
-  // A CUkernel passed as a CUfunction resolves to the launching context (CUDA driver API, cuLaunchKernelEx).
-  const CUresult result = driver_.cuLaunchKernelEx(&config, reinterpret_cast<CUfunction>(kernel_), arguments, nullptr);
-  if (result != CUDA_SUCCESS) [[unlikely]] {
-    throw Error(Status::kDriverError,
-                fmt::format("launch of {} ({} CTAs of {} threads, {} bytes of shared memory) failed: {} [{}]", name_,
-                            ctas, threads_, smem_bytes_, driver_.describe(result), driver_.version_name()));
-  }
-}
 
 KernelLoader::KernelLoader(KernelLoaderOptions options)
     : options_(std::move(options)),
-      compilers_(nvrtc_search(options_), options_.log),
-      templates_(choose_templates(options_.template_dir)),
+      builder_(options_.template_dir, nvrtc_search(options_), options_.log),
+      targets_(options_.targets),
       cache_(cache_options(options_)),
       miss_policy_(options_.on_miss) {}
-
-jit::Target KernelLoader::target() const {
-  const std::lock_guard lock(mutex_);
-  return options_.targets[target_];
-}
-
-bool KernelLoader::fall_back_to_next_target() {
-  const jit::Nvrtc& compiler = nvrtc();
-  const std::lock_guard lock(mutex_);
-  std::size_t next = target_;
-  while (next < options_.targets.size() && !compiler.supports(options_.targets[next])) ++next;
-  if (next == target_ || next == options_.targets.size()) return false;
-  target_ = next;
-  return true;
-}
-
-const std::string& KernelLoader::source_digest(const jit::KernelSpec& spec) const {
-  const std::lock_guard lock(mutex_);
-  std::string& digest = source_digests_[spec.family];
-  if (digest.empty()) digest = cache::sha256(templates_->closure_text(spec.header())).hex();
-  return digest;
-}
-
-cache::KeyFields KernelLoader::key_fields(const KernelPlan& plan, const jit::Target& target) const {
-  return {.family = plan.spec.family,
-          .config = plan.spec.config_json(),
-          .target = target.name(),
-          .options = jit::code_options(),
-          .source_digest = source_digest(plan.spec),
-          .schema = kKeySchema};
-}
-
-cache::Entry KernelLoader::compile(const KernelPlan& plan, const cache::KeyFields& fields) {
-  const jit::Nvrtc& compiler = nvrtc(plan.oldest_compiler);
-  options_.log(LogLevel::kDebug, fmt::format("compiling {} {} for {}", fields.family, fields.config, fields.target));
-  jit::Cubin cubin = jit::compile(
-      compiler, *templates_,
-      {.source = jit::generate(plan.spec), .target = jit::Target::parse(fields.target), .seed = fields.key().hex()});
-  cache::Entry entry;
-  entry.fields = fields;
-  entry.compiler = {kCompilerName, cubin.compiler.major, cubin.compiler.minor};
-  entry.entry_point = plan.spec.entry();
-  entry.image = std::move(cubin.image);
-  entry.resources = {{"registers", cubin.resources.registers},
-                     {"stack_bytes", cubin.resources.stack_bytes},
-                     {"spill_store_bytes", cubin.resources.spill_store_bytes},
-                     {"spill_load_bytes", cubin.resources.spill_load_bytes},
-                     {"static_shared_bytes", cubin.resources.static_shared_bytes},
-                     {"dynamic_shared_bytes", plan.smem_bytes}};
-  entry.log = std::move(cubin.log);
-  entry.compile_seconds = cubin.seconds;
-  entry.local = templates_->overridden();
-  return entry;
-}
 
 cache::Found KernelLoader::prepare(const KernelPlan& plan, bool recompile) {
   return loader_call(calls_, [&] { return prepare_for_some_target(plan, recompile); });
@@ -191,10 +44,8 @@ cache::Found KernelLoader::prepare_for_some_target(const KernelPlan& plan, bool 
   for (;;) {
     try {
       return prepare_for_target(plan, recompile);
-    } catch (const FoundForLaterTarget& found) {
-      return {.entry = found.entry, .tier = cache::Tier::kStore};
     } catch (const Error& error) {
-      if (error.status() != Status::kUnsupported || !fall_back_to_next_target()) throw;
+      if (error.status() != Status::kUnsupported || !targets_.fall_back(nvrtc())) throw;
       options_.log(LogLevel::kInfo, fmt::format("{}; compiling for {}", error.what(), target().name()));
     }
   }
@@ -227,10 +78,15 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
   std::string trouble;
   request.on_miss = [&](const std::string& store_trouble) {
     trouble = store_trouble;
-    on_miss(plan, request.fields, store_trouble);
+    return on_miss(plan, request.fields, store_trouble);
   };
   try {
-    return cache_.get(request, [&] { return compile(plan, request.fields); });
+    for (;;) {
+      cache::Found found = cache_.get(request, [&] { return builder_.compile(plan, request.fields); });
+      if (found.entry) return found;
+      // on_miss() gave up for a kernel of a later target, which is evicted or there.
+      if (auto later = find_for_later_target(plan)) return {.entry = std::move(later), .tier = cache::Tier::kStore};
+    }
   } catch (const jit::CompilerTooOld&) {
     throw;
   } catch (const Error& error) {
@@ -242,13 +98,15 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
   }
 }
 
-/// Runs before the cache compiles or waits; exceptions propagate to prepare().
-void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& fields, const std::string& store_trouble) {
+/// Runs before the cache compiles or waits. What it throws is for the caller of prepare(): MissError, or what the
+/// host's callback threw.
+cache::MissDecision KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& fields,
+                                          const std::string& store_trouble) {
   const MissPolicy policy = miss_policy_;
   if (policy == MissPolicy::kError) {
-    if (auto entry = find_for_later_target(plan)) throw FoundForLaterTarget{std::move(entry)};
+    if (find_for_later_target(plan)) return cache::MissDecision::kGiveUp;
   } else if (policy == MissPolicy::kAllow && !options_.miss_callback) {
-    return;
+    return cache::MissDecision::kCompile;
   }
   const MissPlace place{.store_path = cache_.store() == nullptr ? "" : cache_.store()->path().string(),
                         .template_dir = options_.template_dir};
@@ -265,18 +123,14 @@ void KernelLoader::on_miss(const KernelPlan& plan, const cache::KeyFields& field
     ++refusals_;
     throw MissError(miss_text(miss, place), miss);
   }
+  return cache::MissDecision::kCompile;
 }
 
 /// If NVRTC does not know the device's preferred target, kernels were compiled for a later one in the list. A context
 /// that may compile learns that from NVRTC; one that may not has to look in the cache.
 std::shared_ptr<const cache::Entry> KernelLoader::find_for_later_target(const KernelPlan& plan) {
-  std::size_t first = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    first = target_ + 1;
-  }
-  for (std::size_t i = first; i < options_.targets.size(); ++i) {
-    const cache::KeyFields fields = key_fields(plan, options_.targets[i]);
+  for (const jit::Target& target : targets_.later()) {
+    const cache::KeyFields fields = builder_.key_fields(plan, target);
     if (auto entry =
             cache_.find({.fields = fields, .wish = compiler_wish(plan, fields), .recompile = false, .on_miss = {}})) {
       return entry;

@@ -12,9 +12,9 @@ namespace attnjit::runtime {
 class LoadedKernels {
  public:
   LoadedKernels(const Context& context, const std::vector<KernelPlan>& plans) {
-    KernelLoader& loader = context.impl()->loader();
+    KernelLoader& loader = context_impl(context)->loader();
     for (const KernelPlan& plan : plans) {
-      if (context.impl()->has_device()) {
+      if (context_impl(context)->has_device()) {
         loaded_.push_back(loader.load(plan));
       } else {
         loader.prepare(plan);

@@ -173,11 +173,12 @@ std::vector<Explanation> explain_operator(const runtime::OperatorConfig& config,
   const auto explain_all = [&](const std::vector<runtime::KernelPlan>& plans) {
     std::vector<Explanation> all;
     for (const runtime::KernelPlan& plan : plans) {
-      all.push_back(explain(runtime::to_json(config), context.impl()->loader().key_fields(plan), entries));
+      all.push_back(
+          explain(runtime::to_json(config), runtime::context_impl(context)->loader().key_fields(plan), entries));
     }
     return all;
   };
-  const runtime::SmFeatures& features = context.impl()->features();
+  const runtime::SmFeatures& features = runtime::context_impl(context)->features();
   std::vector<Explanation> fastest = explain_all(runtime::plans(config, features));
   if (std::ranges::all_of(fastest, &Explanation::is_cached)) return fastest;
   std::vector<Explanation> slower = explain_all(runtime::slower_plans(config, features));

@@ -2,16 +2,9 @@
 #pragma once
 
 #include "ptx/builtins.cuh"
+#include "shared/vectors.h"
 
 namespace attnjit::kernel {
-
-struct alignas(16) Vec16 {
-  u32 word[4];
-};
-struct alignas(8) Float2 {
-  float x;
-  float y;
-};
 
 ATTNJIT_DEVICE void cp_async_16(u32 destination, const void* source, bool valid, Site site = Site::here()) {
   machine().async_copy(site, destination, source, 16, valid ? 16 : 0);

@@ -2,14 +2,9 @@
 #pragma once
 
 #include "ptx/builtins.cuh"
+#include "shared/wgmma_descriptor.h"
 
 namespace attnjit::kernel {
-
-ATTNJIT_DEVICE u64 wgmma_descriptor(u32 address, u32 leading_bytes, u32 stride_bytes) {
-  return static_cast<u64>((address & 0x3ffffu) >> 4) | static_cast<u64>(leading_bytes >> 4) << 16 |
-         static_cast<u64>(stride_bytes >> 4) << 32 | 1ull << 62;
-}
-ATTNJIT_DEVICE u64 wgmma_advance(u64 descriptor, u32 bytes) { return descriptor + (bytes >> 4); }
 
 ATTNJIT_DEVICE void wgmma_fence(Site site = Site::here()) { machine().wgmma_fence(site); }
 ATTNJIT_DEVICE void wgmma_commit(Site site = Site::here()) { machine().wgmma_commit(site); }

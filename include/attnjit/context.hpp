@@ -94,10 +94,9 @@ class ATTNJIT_API Context {
   /// Counters of this Context's kernel cache so far.
   CacheCounters counters() const;
 
-  class Impl;
-  const std::shared_ptr<Impl>& impl() const noexcept { return impl_; }
-
  private:
+  friend struct ContextAccess;  // for the library itself
+  class Impl;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -11,8 +11,8 @@ class ATTNJIT_LOCAL MaskFromTopk::Impl {
  public:
   Impl(const Context& context, const MaskFromTopkConfig& config)
       : config_(config),
-        operator_(context, runtime::kMaskFromTopk, runtime::choose_mask_from_topk(config, context.impl()->features())) {
-  }
+        operator_(context, runtime::kMaskFromTopk,
+                  runtime::choose_mask_from_topk(config, runtime::context_impl(context)->features())) {}
 
   void run(const MaskFromTopkParams& params, Stream stream) const {
     const runtime::MaskFromTopkCall call = runtime::check_mask_from_topk(params);

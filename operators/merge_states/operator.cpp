@@ -17,7 +17,7 @@ void MergeStates::Impl::run(const MergeStatesParams& params, Stream stream) cons
 }
 
 MergeStates::MergeStates(const Context& context, const MergeStatesConfig& config)
-    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+    : impl_(std::make_shared<const Impl>(context, config, runtime::context_impl(context)->features())) {}
 void MergeStates::run(const MergeStatesParams& params, Stream stream) const { impl_->run(params, stream); }
 const MergeStatesConfig& MergeStates::config() const noexcept { return impl_->config(); }
 

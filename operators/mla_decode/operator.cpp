@@ -23,7 +23,7 @@ void MlaDecode::Impl::run(const MlaDecodeParams& params, Stream stream) const {
 }
 
 MlaDecode::MlaDecode(const Context& context, const MlaDecodeConfig& config)
-    : impl_(std::make_shared<const Impl>(context, config, context.impl()->features())) {}
+    : impl_(std::make_shared<const Impl>(context, config, runtime::context_impl(context)->features())) {}
 std::size_t MlaDecode::workspace_bytes(const MlaDecodeBounds& bounds) const { return impl_->workspace_bytes(bounds); }
 void MlaDecode::reserve(Stream stream, const MlaDecodeBounds& bounds) const { impl_->reserve(stream, bounds); }
 void MlaDecode::release(Stream stream) const { impl_->release(stream); }

@@ -38,7 +38,8 @@ struct Sm80MlaDecodeShared {
   static constexpr bool kConverted = kConfig.cache != CacheFormat::kSame;
   static constexpr int kPitch = padded_row(kConfig.latent_dim + kConfig.rope_dim);
   static constexpr int kStoredPitch =
-      kConverted ? stored_pitch(latent_row_bytes(kConfig) + rope_row_bytes(kConfig)) : kPitch * 2;  // bytes
+      kConverted ? stored_pitch(latent_row_bytes(cache_row(kConfig)) + rope_row_bytes(cache_row(kConfig)))
+                 : kPitch * 2;  // bytes
   static constexpr int kPitchOutBytes =
       kConfig.latent_dim / kColumnWarps * bytes_of(kConfig.out_element) + kRowPadBytes;
   static constexpr int kScorePitch = score_pitch(kConfig.block_n);
@@ -205,8 +206,8 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
     const i32* const page_list =
         params.page_list + (params.page_begin != nullptr ? static_cast<i64>(params.page_begin[sequence])
                                                          : sequence * params.page_list_stride);
-    PagedTileCopy<kBlockN, latent_row_bytes(kConfig), rope_row_bytes(kConfig), Shared::kStoredPitch, kConfig.page_size,
-                  Shared::kConverted ? 1 : 2, kThreads>
+    PagedTileCopy<kBlockN, latent_row_bytes(cache_row(kConfig)), rope_row_bytes(cache_row(kConfig)),
+                  Shared::kStoredPitch, kConfig.page_size, Shared::kConverted ? 1 : 2, kThreads>
         copy(params.latent, params.rope, page_list, len_k);
     // With a converted cache, a stage is free as soon as its tile is converted; otherwise one tile later, after the
     // GEMMs.
@@ -260,7 +261,10 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
       stage = stage + 1 == kConfig.stages ? 0 : stage + 1;
       if constexpr (Shared::kConverted) {
         const u32 converted = shared_address(&shared.work.converted);
-        convert_tile<kConfig, kBlockN, Shared::kStoredPitch, kPitch * 2, kThreads>(converted, tile);
+        // Several loads in flight where registers allow it: with 16 rows the accumulators leave room.
+        constexpr int kUnroll = kConfig.block_m == 16 ? 3 : 1;
+        convert_tile<cache_row(kConfig), kConfig.element, kConfig.e4m3_cvt, kBlockN, Shared::kStoredPitch, kPitch * 2,
+                     kThreads, kUnroll>(converted, tile);
         tile = converted;
         sync_block();  // for every warp: the tile is converted and its stage free
       }

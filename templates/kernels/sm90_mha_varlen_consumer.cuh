@@ -142,7 +142,7 @@ ATTNJIT_DEVICE void sm90_mha_varlen_consumer(const Sm90MhaVarlenParams& params, 
   u32 tiles_taken = 0;  // tile slots consumed so far
   const auto slot = [&] { return (tiles_taken - 1) % kTileSlots; };
   CausalMask<kConfig.causal> mask(0, 0, 0);
-  typename SelectType<kConfig.masked, LaneMask<kKeys>, AllKeysSeen>::Type bits;
+  Conditional<kConfig.masked, LaneMask<kKeys>, AllKeysSeen> bits;
   KeyBlock block{};
   const auto rows = [&] {
     const WorkTile& tile = shared.tiles[slot()];

@@ -2,20 +2,13 @@
 #pragma once
 
 #include "core/epilogue.cuh"
+#include "core/pipeline.cuh"
 #include "core/tile_scheduler.cuh"
 #include "ptx/mbarrier.cuh"
+#include "shared/conditional.h"
 #include "shared/sm90_mha_varlen_config.h"
 
 namespace attnjit::kernel {
-
-template <bool kFirst, class First, class Second>
-struct SelectType {
-  using Type = First;
-};
-template <class First, class Second>
-struct SelectType<false, First, Second> {
-  using Type = Second;
-};
 
 struct KeyBlock {
   i32 index;
@@ -32,7 +25,6 @@ template <Sm90MhaVarlenConfig kConfig>
 struct MaskBits {
   alignas(1024) u32 bits[kConfig.stages][kConfig.block_m][kMaskBoxWords];
 };
-struct NoMaskBits {};
 
 /// The rows of a tile that one warp owns.
 struct WarpRows {
@@ -53,7 +45,7 @@ struct WarpRows {
 };
 
 template <Sm90MhaVarlenConfig kConfig>
-struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMaskBits>::Type {
+struct Sm90MhaVarlenShared : Conditional<kConfig.masked, MaskBits<kConfig>, Absent> {
   static constexpr bool kShareRows = kConfig.block_m == kConsumerRows;  // consumers split keys, not rows
   static constexpr int kQTiles = kConfig.block_m / kConsumerRows;
   struct Exchange {
@@ -75,28 +67,12 @@ struct Sm90MhaVarlenShared : SelectType<kConfig.masked, MaskBits<kConfig>, NoMas
   u16 v[kConfig.stages][slabs(kConfig.head_dim_v)][kConfig.block_n][kSlabColumns];
   union {
     Staging out;
-    typename SelectType<kShareRows, Exchange, Staging>::Type exchange;
+    Conditional<kShareRows, Exchange, Staging> exchange;
   };
   Barriers barriers;
   WorkTile tiles[kTileSlots];
   WarpRows open_rows[kConsumers * 4];  // of each warp, in the tile about to be stored
   i32 blocks[kConfig.stages];          // KeyBlock::packed()
-};
-
-/// Pipeline state: the current stage and the parity of its phase.
-template <int kStages>
-struct PipelineState {
-  int stage = 0;
-  u32 parity = 0;
-  ATTNJIT_DEVICE void advance() {
-    if (++stage == kStages) {
-      stage = 0;
-      parity ^= 1;
-    }
-  }
-  ATTNJIT_DEVICE PipelineState previous() const {
-    return {stage == 0 ? kStages - 1 : stage - 1, stage == 0 ? parity ^ 1 : parity};
-  }
 };
 
 /// Named barriers of the consumers; barrier 0 is the whole CTA's.

@@ -2,16 +2,9 @@
 #pragma once
 
 #include "ptx/builtins.cuh"
+#include "shared/vectors.h"
 
 namespace attnjit::kernel {
-
-struct alignas(16) Vec16 {
-  u32 word[4];
-};
-struct alignas(8) Float2 {
-  float x;
-  float y;
-};
 
 /// PTX ISA 9.7.9.25.3.1, cp.async.cg: copies 16 bytes to shared memory, bypassing L1; writes zeros if `valid` is false,
 /// without reading `source`.

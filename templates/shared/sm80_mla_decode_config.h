@@ -2,26 +2,11 @@
 // config alone.
 #pragma once
 
+#include "shared/cache_format.h"
 #include "shared/sm80_mha_varlen_config.h"
 #include "shared/types.h"
 
 namespace attnjit::kernel {
-
-/// How a row of the latent cache is stored.
-enum class CacheFormat : int {
-  kSame = 0,       // the queries' 16-bit type
-  kE4M3 = 1,       // e4m3, one float32 scale for the whole cache
-  kE4M3Block = 2,  // 656 bytes: 512 e4m3, 4 float32 scales (one per 128 columns), 64 bf16 rope values
-};
-ATTNJIT_HOST_DEVICE constexpr const char* type_name(CacheFormat) { return "CacheFormat"; }
-ATTNJIT_HOST_DEVICE constexpr const char* value_name(CacheFormat format) {
-  switch (format) {
-    case CacheFormat::kSame: return "same";
-    case CacheFormat::kE4M3: return "e4m3";
-    case CacheFormat::kE4M3Block: return "e4m3_block";
-  }
-  return "?";
-}
 
 #define ATTNJIT_SM80_MLA_DECODE_FIELDS(FIELD)                                           \
   FIELD(Element, element)       /* of the queries and of the products: f16 or bf16 */   \
@@ -50,17 +35,8 @@ ATTNJIT_HOST_DEVICE constexpr int min_ctas_per_sm(const Sm80MlaDecodeConfig& c) 
 /// Column warps: each takes a quarter of the columns, of Q and K in Q K^T and of V in P V.
 inline constexpr int kColumnWarps = 4;
 
-/// Bytes of a stored cache row: the part from the latent view, and the part from the rope view.
-ATTNJIT_HOST_DEVICE constexpr int latent_row_bytes(const Sm80MlaDecodeConfig& c) {
-  switch (c.cache) {
-    case CacheFormat::kSame: return c.latent_dim * 2;
-    case CacheFormat::kE4M3: return c.latent_dim;
-    case CacheFormat::kE4M3Block: return c.latent_dim + c.latent_dim / 128 * 4 + c.rope_dim * 2;
-  }
-  return 0;
-}
-ATTNJIT_HOST_DEVICE constexpr int rope_row_bytes(const Sm80MlaDecodeConfig& c) {
-  return c.cache == CacheFormat::kSame ? c.rope_dim * 2 : c.cache == CacheFormat::kE4M3 ? c.rope_dim : 0;
+ATTNJIT_HOST_DEVICE constexpr CacheRow cache_row(const Sm80MlaDecodeConfig& c) {
+  return {c.cache, c.latent_dim, c.rope_dim};
 }
 
 /// Bytes from one stored row to the next in shared memory: an odd multiple of 64. Eight lanes load 16 bytes each, from
@@ -75,7 +51,8 @@ ATTNJIT_HOST_DEVICE constexpr int score_pitch(int block_n) { return block_n + 8;
 /// partial scores. The output tile reuses all but Q.
 ATTNJIT_HOST_DEVICE constexpr int smem_bytes(const Sm80MlaDecodeConfig& c) {
   const int row = padded_row(c.latent_dim + c.rope_dim) * 2;
-  const int stored_row = c.cache == CacheFormat::kSame ? row : stored_pitch(latent_row_bytes(c) + rope_row_bytes(c));
+  const int stored_row =
+      c.cache == CacheFormat::kSame ? row : stored_pitch(latent_row_bytes(cache_row(c)) + rope_row_bytes(cache_row(c)));
   const int converted = c.cache == CacheFormat::kSame ? 0 : c.block_n * row;
   const int work =
       c.stages * c.block_n * stored_row + converted + kColumnWarps * c.block_m * score_pitch(c.block_n) * 4;

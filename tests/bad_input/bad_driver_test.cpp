@@ -1,5 +1,5 @@
-// Machines without a driver that can be used, through both APIs. A program of its own: once a driver has been opened it
-// stays, so none of these rows may find a good one.
+// Machines without a usable driver, through both APIs. A separate program: once a driver has been opened it stays open,
+// so none of these rows may find a good one.
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,4 +1,4 @@
-// Every fault that a user can make, through both APIs: found before anything is launched, and told in words that help.
+// Every fault that a user can make, through both APIs: it is found before anything is launched, and the message helps.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <memory>
 #include <tuple>
 
+#include "tests/bad_input/advice.h"
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/merge_states_operation.h"
 #include "tests/bad_input/mha_varlen_operation.h"
@@ -26,31 +27,6 @@ std::vector<Row> all_rows() {
 }
 
 namespace {
-
-/// What a message of each kind of fault tells to do, whichever row it is of: one of these.
-struct Advice {
-  const char* fault;
-  std::vector<std::string> what_to_do;
-};
-const Advice kAdvice[] = {
-    {" has shape ", {": pass a view of that shape", ": allocate it so, or pass a view of that shape"}},
-    {" has dtype ", {": convert it", ": allocate it so"}},
-    {" has a null pointer and shape", {": give its address"}},
-    {" in its last dim", {": make the rows contiguous"}},
-    {"must be a multiple of 8 elements", {": pad the rows"}},
-    {"0 or positive", {": copy it"}},
-    {"may not overlap", {": allocate it so"}},
-    {"starts at 0x", {": allocate it there"}},
-};
-
-void expect_advice(const std::string& message) {
-  for (const Advice& advice : kAdvice) {
-    if (message.find(advice.fault) == std::string::npos) continue;
-    EXPECT_TRUE(std::ranges::any_of(advice.what_to_do,
-                                    [&](const std::string& words) { return message.find(words) != std::string::npos; }))
-        << "it is not told what to do: " << message;
-  }
-}
 
 /// The machine is as it should be before each row.
 class Machine {
@@ -85,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, BadInput,
                            return std::get<0>(test.param).name + "_" + to_string(std::get<1>(test.param));
                          });
 
-/// An operation as the rows find it.
+/// An operation before a row breaks it.
 struct Good {
   const char* name;
   std::function<std::unique_ptr<Operation>()> make;
@@ -110,7 +86,7 @@ class GoodInput : public testing::TestWithParam<std::tuple<Good, Api>> {
   Machine machine_;
 };
 
-/// What the rows spoil is good before: else any of them could pass by another fault than its own.
+/// The operations that the rows break are valid beforehand. Otherwise a row could pass because of another fault.
 TEST_P(GoodInput, IsLaunched) {
   const auto& [good, api] = GetParam();
   const auto operation = good.make();

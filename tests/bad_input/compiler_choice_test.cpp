@@ -1,4 +1,4 @@
-// What serves when the first choice does not: another compiler's cubin, a recompile, another target.
+// What is used when the first choice fails: another compiler's cubin, a recompile, another target.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,13 +31,13 @@ class CompilerChoice : public testing::TestWithParam<Api> {
     std::filesystem::remove_all(cache_);
   }
 
-  /// One whose kernels every NVRTC that is served builds.
+  /// A device whose kernels every supported NVRTC can build.
   static void reset_device() {
     fake_cuda::reset();
     fake_cuda::state().device_sms = {80};
   }
 
-  /// Two kernels, so that what is learnt of the first shows in the second.
+  /// Two kernels, so that what is learned from the first shows in the second.
   Outcome make(const std::string& nvrtc_path, CompilerPolicy compiler = CompilerPolicy::kNewest) {
     lines_.clear();
     ContextOptions options;
@@ -77,7 +77,7 @@ TEST_P(CompilerChoice, WhenTheDriverRefusesTheNewestTheNextRowServes) {
 
   reset_device();
   fake_cuda::state().cubins_to_refuse = 1;
-  const Outcome outcome = make("/nowhere/libnvrtc.so");  // what serves was there before
+  const Outcome outcome = make("/nowhere/libnvrtc.so");  // the kernel used was already there
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
   EXPECT_THAT(logged("warning"),
               ElementsAre(AllOf(HasSubstr("the CUDA 13.0 driver"), HasSubstr("refuses the cubin of sm80_mha_varlen"),
@@ -108,7 +108,7 @@ TEST_P(CompilerChoice, ARefusalIsOfOneKernelAndEndsWithItsReplacement) {
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
 }
 
-/// The row that takes the refused one's place is as good as any.
+/// The row that replaces the refused one is as good as any.
 TEST_P(CompilerChoice, ARefusalIsForgottenOnceTheReplacementLoads) {
   ASSERT_EQ(make(nvrtc_).status, Status::kOk);
   reset_device();
@@ -120,8 +120,8 @@ TEST_P(CompilerChoice, ARefusalIsForgottenOnceTheReplacementLoads) {
   const MhaVarlenConfig config{.head_dim_qk = 64, .head_dim_v = 64, .rope_dim = 0};
   const MhaVarlen op(context, config);
   EXPECT_EQ(context.counters().refused_cubins, 1);
-  for (const runtime::KernelPlan& plan : runtime::plans(config, context.impl()->features())) {
-    EXPECT_TRUE(context.impl()->loader().is_cached(plan));
+  for (const runtime::KernelPlan& plan : runtime::plans(config, runtime::context_impl(context)->features())) {
+    EXPECT_TRUE(runtime::context_impl(context)->loader().is_cached(plan));
   }
 }
 
@@ -151,7 +151,7 @@ TEST_P(CompilerChoice, WhenNothingCanBeCompiledTheRefusalIsNotForgotten) {
 }
 
 TEST_P(CompilerChoice, AnNvrtcWithoutFamilyTargetsCompilesForTheNextTarget) {
-  // 12.8 knows SM 10.0 and none of the f targets, which are the first choice for it.
+  // 12.8 knows SM 10.0 but none of the f targets, which are the first choice for it.
   fake_cuda::state().device_sms = {100};
   const Outcome outcome = make(older_nvrtc_);
   EXPECT_EQ(outcome.status, Status::kOk) << outcome.message;
@@ -159,7 +159,7 @@ TEST_P(CompilerChoice, AnNvrtcWithoutFamilyTargetsCompilesForTheNextTarget) {
   EXPECT_THAT(logged("compiling sm80_mha_varlen"), Contains(HasSubstr("for sm_100a")));
   EXPECT_EQ(fake_cuda::state().launches.size(), 1u);
 
-  // And where the family target is known it is taken.
+  // If the family target is known, it is used.
   std::filesystem::remove_all(cache_);
   fake_cuda::reset();
   fake_cuda::state().device_sms = {100};
@@ -188,7 +188,7 @@ TEST(NvrtcOpening, KeepsNoThreadWaitingThatNeedsNoCompiler) {
   ContextOptions options = fake_device();
   options.nvrtc_path = install_nvrtc(STAND_IN_NVRTC_12_8, "12.8");
   const Context context(options);
-  runtime::KernelLoader& loader = context.impl()->loader();
+  runtime::KernelLoader& loader = runtime::context_impl(context)->loader();
   std::atomic<bool> opened{false};
   std::thread opens([&] {
     loader.nvrtc();

@@ -1,4 +1,4 @@
-// Faults of the compiler and of what it is given: NVRTC, templates, and cubins that the driver refuses.
+// Faults of the compiler and its input: NVRTC, templates, and cubins that the driver refuses.
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -27,7 +27,7 @@ std::function<Outcome(Api)> with_nvrtc(const std::string& path, const std::strin
   };
 }
 
-/// Compiles with a fake NVRTC, installed with the builtins of this version.
+/// Compiles with a fake NVRTC, installed with builtins of this version.
 std::function<Outcome(Api)> with_fake(const std::string& fake, const std::string& builtins,
                                       const std::string& arch = "sm_90a") {
   return [=](Api api) { return with_nvrtc(install_nvrtc(fake, builtins), arch)(api); };
@@ -65,7 +65,7 @@ std::string line_of(const std::string& file, const std::string& text) {
 constexpr const char* kBrokenFile = "core/softmax.cuh";
 constexpr const char* kLine = "#pragma once\n";
 
-/// As a user breaks a template: on the file's own first line of code, so that file, line and column are known.
+/// Breaks a template as a user would: on the file's own first line of code, so that file, line and column are known.
 Outcome broken_template(Api api) {
   ContextOptions options = compile_only("sm_90a");
   options.template_dir = templates_with(kBrokenFile, kLine, "#pragma once\nint broken = = 1;\n");
@@ -109,7 +109,7 @@ Outcome every_cubin_refused(Api api) {
   return compile_with(api, options);
 }
 
-/// A GPU that came out after this machine's NVRTC.
+/// A GPU that is newer than this machine's NVRTC.
 Outcome device_of_the_future(Api api) {
   fake_cuda::state().device_sms = {139};
   return compile_with(api, fake_device());

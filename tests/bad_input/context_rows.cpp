@@ -11,7 +11,7 @@ std::function<Outcome(Api)> with_arch(const std::string& arch) {
   return [arch](Api api) { return attempt(api, compile_only(arch), nullptr); };
 }
 
-/// A context of `ordinal` on a machine with devices of these SMs.
+/// A context of device `ordinal` on a machine whose devices have these SMs.
 std::function<Outcome(Api)> with_devices(const std::vector<int>& sms, int ordinal) {
   return [=](Api api) {
     fake_cuda::state().device_sms = sms;
@@ -29,7 +29,7 @@ Outcome run_without_device(Api api) {
   return attempt(api, options, &operation);
 }
 
-/// The host works with device 0, the operator was made for device 1.
+/// The host's context is of device 0, the operator was created for device 1.
 Outcome run_in_a_context_of_another_device(Api api) {
   fake_cuda::state().device_sms = {90, 90};
   fake_cuda::set_current(fake_cuda::context_of(0));

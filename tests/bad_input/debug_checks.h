@@ -1,5 +1,5 @@
-// What tests of debug mode share: a fake device on which the check kernel is a loop over the index tensors, which lie
-// in the host's memory; the kernel itself runs in tests/emulator and tests/gpu.
+// Shared by the tests of debug mode: a fake device on which the check kernel is a loop over the index tensors, which
+// are in host memory. The kernel itself runs in tests/emulator and tests/gpu.
 #pragma once
 
 #include <gmock/gmock.h>

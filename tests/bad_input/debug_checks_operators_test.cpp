@@ -1,5 +1,5 @@
-// Debug mode of the operators that have more index tensors than mha_varlen: each row spoils one of them in a call that
-// is valid without, and says what the message holds. Both APIs are tried.
+// Debug mode of the operators that have more index tensors than mha_varlen. Each row breaks one tensor of an otherwise
+// valid call and gives the expected words of the message. Both APIs are tried.
 #include <functional>
 #include <utility>
 
@@ -10,14 +10,14 @@
 namespace attnjit::bad_input {
 namespace {
 
-/// Index tensors in the host's memory. Those of a row are changed before the call is made of them.
+/// Index tensors in host memory. A row changes them before the call is made from them.
 struct Indices {
-  // masked_mha, mask_from_topk: 300 tokens, at most 200 of a sequence; 350 positions.
+  // masked_mha, mask_from_topk: 300 tokens, at most 200 per sequence; 350 positions.
   std::vector<int> cu_q{0, 100, 300};
   std::vector<int> cu_k{0, 200, 300};
   std::vector<int> key_offset{150, 0};
   std::vector<int> request{350, 100};
-  // mla_decode: 3 sequences, pages of 64 tokens in a cache of 40. Entries behind the keys are garbage.
+  // mla_decode: 3 sequences, pages of 64 tokens in a cache of 40. Entries past the keys are garbage.
   std::vector<int> seq_lens{640, 0, 65};
   std::vector<int> total{1280, 0, 130};
   std::vector<int> packed_q{0, 3, 3, 6};
@@ -231,7 +231,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, DebugChecksOf,
 class DebugChecksOfEmptyTable : public CheckedOnFakeDevice, public testing::WithParamInterface<Api> {};
 
 TEST_P(DebugChecksOfEmptyTable, HasNoRoomForAnyKey) {
-  // A call without any page: no length but 0 is allowed, and no page is looked at.
+  // A call without any page: the only valid length is 0, and no page is looked at.
   Indices at;
   at.seq_lens = {0, 0, 0};
   at.table_width = 0;

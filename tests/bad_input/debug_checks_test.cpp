@@ -1,5 +1,5 @@
-// Debug mode through both APIs, by mha_varlen: lengths that only the device can see are checked before the launch that
-// trusts them, and the first fault is named. The other operators: debug_checks_operators_test.cpp.
+// Debug mode through both APIs, for mha_varlen: lengths that only the device can see are checked before the launch that
+// trusts them, and the first fault is named. For the other operators see debug_checks_operators_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 constexpr const char* kKernel = "attnjit_sm90_mha_varlen";
 
-/// A call of 300 tokens of q and of k, at most 200 per sequence, with cu_seqlens in the host's memory.
+/// A call with 300 tokens of q and of k, at most 200 per sequence, with cu_seqlens in host memory.
 struct Call {
   std::vector<int> cu_seqlens_q{0, 100, 300};
   std::vector<int> cu_seqlens_k{0, 200, 300};

@@ -1,14 +1,14 @@
-// A view as the C API wants it: a DLTensor that says what a Tensor says.
+// A view for the C API: a DLTensor with the content of a Tensor.
 #pragma once
 
 #include "attnjit/tensor.hpp"
 
 namespace attnjit::bad_input {
 
-/// Where tensors are: only a DLTensor says so.
+/// Where tensors are: only a DLTensor carries that.
 struct Place {
   DLDevice device{kDLCUDA, 0};
-  const void* only = nullptr;  // the one that is there, by its address; the others are on device 0. nullptr: all are
+  const void* only = nullptr;  // address of the only tensor at `device`, the others being on device 0; nullptr: all are
 };
 
 class DlView {
@@ -24,7 +24,7 @@ class DlView {
   DlView(const DlView&) = delete;
   DlView& operator=(const DlView&) = delete;
 
-  /// NULL for a tensor that is not given.
+  /// NULL if the tensor is not given.
   const DLTensor* get() const { return tensor_.given() ? &dl_ : nullptr; }
 
  private:

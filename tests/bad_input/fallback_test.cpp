@@ -1,4 +1,4 @@
-// Where NVRTC is too old for the fastest kernels of an operator: what serves, what is said, and what forbids it.
+// An NVRTC too old for an operator's fastest kernels: what is used instead, what is logged, and what forbids it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-/// A Hopper GPU, and an NVRTC 12.8.
+/// A Hopper GPU and NVRTC 12.8.
 class FallbackBase : public testing::Test {
  protected:
   FallbackBase() {

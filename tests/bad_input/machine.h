@@ -1,4 +1,5 @@
-// The machine that the rows run on: the fake driver, this machine's NVRTC or a fake one, a folder of the program's own.
+// The machine that the rows run on: the fake driver, this machine's NVRTC or a fake one, and a folder owned by the
+// program.
 #pragma once
 
 #include <filesystem>
@@ -25,13 +26,13 @@ class ScopedEnvironment {
 /// A folder of this program, removed when it ends.
 const std::filesystem::path& program_folder();
 
-/// Device 0 of the fake driver, with one cache for the whole program: kernels are compiled once.
+/// Device 0 of the fake driver, with one cache for the whole program, so that kernels are compiled once.
 ContextOptions fake_device();
 /// No device; nothing is kept.
 ContextOptions compile_only(const std::string& arch);
 
-/// A fake libnvrtc in a folder of its own, its builtins (named for `builtins_version`, as "12.9") beside it if that is
-/// not empty. Returns its path.
+/// A fake libnvrtc in a folder of its own, with its builtins beside it (named for `builtins_version`, such as "12.9")
+/// unless that is empty. Returns its path.
 std::string install_nvrtc(const std::string& fake, const std::string& builtins_version);
 
 }  // namespace attnjit::bad_input

@@ -10,12 +10,12 @@
 
 namespace attnjit::bad_input {
 
-/// A valid call until a test spoils it.
+/// A valid call until a test breaks it.
 struct MaskedMhaOperation final : Operation {
   MaskedMhaConfig config = test::masked_config();
   MaskedMhaParams params = test::masked_params();
   std::optional<MaskedMhaBounds> reserve{};  // before the call
-  Place place{};                             // of the DLTensors: only the C API is told
+  Place place{};                             // for the DLTensors: only the C API gets it
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

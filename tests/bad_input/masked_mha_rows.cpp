@@ -1,4 +1,4 @@
-// masked_mha and mask_from_topk: configs that no kernel serves, and arguments that no call may have.
+// masked_mha and mask_from_topk: configs that no kernel supports, and arguments that no call may have.
 #include "tests/bad_input/machine.h"
 #include "tests/bad_input/masked_mha_operation.h"
 #include "tests/bad_input/rows.h"
@@ -125,7 +125,7 @@ std::vector<Row> masked_mha_rows() {
                       return attempt(api, fake_device(), &operation);
                     }});
   };
-  constexpr std::int64_t kHuge = std::int64_t{1} << 62;  // its bytes would wrap
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;  // its byte count would wrap
   add_bounds("masked_mha_bounds_negative", {.tokens_q = -1, .batch = 1, .max_positions = 1},
              {"MaskedMhaBounds::tokens_q is -1", "0 or more"});
   add_bounds("masked_mha_bounds_tokens", {.tokens_q = kHuge, .batch = 1, .max_positions = 1},

@@ -1,4 +1,4 @@
-// Good calls of masked_mha and mask_from_topk through both APIs: what their rows spoil is launched before.
+// Valid calls of masked_mha and mask_from_topk through both APIs: what their rows break is launched beforehand.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -77,7 +77,7 @@ TEST_P(MaskedCalls, NothingToDoIsNoLaunch) {
   EXPECT_TRUE(fake_cuda::state().launches.empty());
 }
 
-/// What only C can get wrong.
+/// A fault that only C can make.
 TEST(MaskedStructs, SayTheirSize) {
   attnjit_masked_mha_bounds bounds = ATTNJIT_MASKED_MHA_BOUNDS_INIT;
   std::size_t bytes = 1;

@@ -8,11 +8,11 @@
 
 namespace attnjit::bad_input {
 
-/// A valid call until a test spoils it.
+/// A valid call until a test breaks it.
 struct MergeStatesOperation final : Operation {
   MergeStatesConfig config = test::merge_config();
   MergeStatesParams params = test::two_states();
-  Place place{};  // of the DLTensors: only the C API is told
+  Place place{};  // for the DLTensors: only the C API gets it
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

@@ -1,4 +1,4 @@
-// merge_states: configs that no kernel serves, and arguments that no call may have.
+// merge_states: configs that no kernel supports, and arguments that no call may have.
 #include <cstdint>
 
 #include "tests/bad_input/machine.h"

@@ -8,10 +8,10 @@
 
 namespace attnjit::bad_input {
 
-/// The config as the C API wants it.
+/// The config for the C API.
 attnjit_mha_varlen_config c_config(const MhaVarlenConfig& config);
 
-/// The params as the C API wants them, of tensors at `place`.
+/// The params for the C API, with tensors at `place`.
 class CAttention {
  public:
   CAttention(const MhaVarlenParams& params, const Place& place);
@@ -24,11 +24,11 @@ class CAttention {
   attnjit_mha_varlen_params params_ = ATTNJIT_MHA_VARLEN_PARAMS_INIT;
 };
 
-/// A valid call until a test spoils it.
+/// A valid call until a test breaks it.
 struct MhaVarlenOperation final : Operation {
   MhaVarlenConfig config = test::deepseek_config();
   MhaVarlenParams params = test::deepseek_params();
-  Place place{};  // of the DLTensors: only the C API is told
+  Place place{};  // for the DLTensors: only the C API gets it
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

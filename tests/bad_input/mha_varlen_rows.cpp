@@ -1,4 +1,4 @@
-// mha_varlen: configs that no kernel serves, and arguments that no call may have.
+// mha_varlen: configs that no kernel supports, and arguments that no call may have.
 #include <cmath>
 #include <cstdint>
 #include <limits>

@@ -8,11 +8,11 @@
 
 namespace attnjit::bad_input {
 
-/// A valid call until a test spoils it.
+/// A valid call until a test breaks it.
 struct MlaDecodeOperation final : Operation {
   MlaDecodeConfig config = test::decode_config();
   MlaDecodeParams params = test::decode_params();
-  Place place{};  // of the DLTensors: only the C API is told
+  Place place{};  // for the DLTensors: only the C API gets it
 
   void run(const Context& context) const override;
   attnjit_status run(const attnjit_context* context) const override;

@@ -1,4 +1,4 @@
-// mla_decode: configs that no kernel serves, and arguments that no call may have.
+// mla_decode: configs that no kernel supports, and arguments that no call may have.
 #include <cmath>
 
 #include "tests/bad_input/machine.h"
@@ -209,7 +209,7 @@ std::vector<BadConfig> bad_configs() {
   };
 }
 
-/// Faults of configs other than the table's.
+/// Faults of configs that the table does not use.
 std::vector<Row> special_rows() {
   return {{"mla_decode_out_scale_missing",
            Status::kInvalidArgument,

@@ -1,6 +1,6 @@
-// The table of bad input: one row per fault, tried through both APIs. A row says how the fault is made and which words
-// its message must hold: what was given, what is allowed, what to do. An operator adds a file with its rows, and its
-// name to all_rows().
+// The table of bad input: one row per fault, tried through both APIs. A row gives the way to make the fault and the
+// words that its message must hold: what was given, what is allowed, what to do. An operator adds a file with its rows,
+// and its name to all_rows().
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ std::vector<Row> merge_states_rows();
 std::vector<Row> mla_decode_rows();
 std::vector<Row> masked_mha_rows();  // and of mask_from_topk
 
-/// All of them: what the test runs.
+/// All rows, as run by the test.
 std::vector<Row> all_rows();
 
 }  // namespace attnjit::bad_input

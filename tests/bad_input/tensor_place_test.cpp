@@ -1,5 +1,5 @@
-// Tensors that are not on the operator's device. Only a DLTensor says where it is, so only the C API can refuse them:
-// each tensor of each operator in turn, while the others are where they should be.
+// Tensors that are not on the operator's device. Only a DLTensor carries its device, so only the C API can refuse them.
+// Tries each tensor of each operator in turn, with the others in the right place.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ using Tensors = std::vector<std::pair<std::string, Tensor>>;
 
 struct OperationAt {
   const char* name;
-  Tensors tensors;  // those that the call gives
+  Tensors tensors;  // the tensors of the call
   std::function<Outcome(const Place&)> attempt;
 };
 void PrintTo(const OperationAt& operation, std::ostream* stream) { *stream << operation.name; }
@@ -96,7 +96,7 @@ class TensorPlace : public testing::TestWithParam<OperationAt> {
   TensorPlace() { fake_cuda::reset(); }
   ~TensorPlace() override { fake_cuda::reset(); }
 
-  /// The refusal of each tensor that is at `device`.
+  /// Each tensor is refused when it is at `device`.
   static void expect_refused(DLDevice device, const std::string& start, const std::string& what_to_do) {
     for (const auto& [name, tensor] : GetParam().tensors) {
       const Outcome outcome = GetParam().attempt({.device = device, .only = tensor.data});

@@ -1,4 +1,4 @@
-// Rows of the store whose checksum is right and whose kernel is not the one that was asked for.
+// Rows of the store with a correct checksum and a kernel other than the one requested.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ using testing::HasSubstr;
 
 class WrongRows : public testing::Test {
  protected:
-  /// What is right, compiled once for all tests.
+  /// The right kernel, compiled once for all tests.
   static void SetUpTestSuite() {
     fake_cuda::reset();
     const ScopedEnvironment driver("ATTNJIT_LIBCUDA", FAKE_CUDA_PATH);
@@ -36,7 +36,7 @@ class WrongRows : public testing::Test {
     std::filesystem::permissions(cache_, std::filesystem::perms::owner_all);
   }
 
-  /// Makes the operator in a new Context, and so loads its one kernel.
+  /// Creates the operator in a new Context, which loads its one kernel.
   Status make(CompilerPolicy compiler = CompilerPolicy::kNewest) {
     warnings_.clear();
     ContextOptions options;
@@ -55,7 +55,7 @@ class WrongRows : public testing::Test {
     compiled_ = context.counters().compiles;
     return status;
   }
-  /// Every row is stored anew, with a checksum over what `change` made of it.
+  /// Stores every row again after `change`, with a checksum over the result.
   void rewrite(const std::function<void(cache::Entry&)>& change) const {
     cache::Store store(cache_);
     for (cache::Entry entry : store.list(/*with_images=*/true)) {
@@ -63,7 +63,7 @@ class WrongRows : public testing::Test {
       store.put(entry);
     }
   }
-  /// The request is served by a compile, the next one from the store.
+  /// A compile serves this request, the store serves the next one.
   void expect_replaced(const std::string& why) {
     EXPECT_EQ(make(), Status::kOk);
     EXPECT_EQ(compiled_, 1);
@@ -91,7 +91,7 @@ TEST_F(WrongRows, NoCubin) {
 }
 
 TEST_F(WrongRows, AnotherSm) {
-  constexpr std::size_t kFlags = 48;  // of ELF's header: the SM is in one of its two lower bytes
+  constexpr std::size_t kFlags = 48;  // e_flags of the ELF header: the SM is in one of its two lower bytes
   rewrite([](cache::Entry& entry) {
     for (std::size_t i = kFlags; i < kFlags + 2; ++i) {
       if (entry.image[i] == 90) entry.image[i] = 80;
@@ -110,7 +110,7 @@ TEST_F(WrongRows, ACubinWithoutTheKernel) {
   expect_replaced("its cubin has no kernel");
 }
 
-/// What the bytes do not tell shows when the driver loads them.
+/// Faults that the bytes do not show appear when the driver loads them.
 TEST_F(WrongRows, WhatTheDriverFailsOverIsDroppedAndCompiled) {
   for (const CompilerPolicy policy : {CompilerPolicy::kNewest, CompilerPolicy::kExact}) {
     fake_cuda::state().cubins_to_refuse = 1;

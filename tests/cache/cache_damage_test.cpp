@@ -1,5 +1,5 @@
-// Damage of every kind as the cache meets it: the request is served, the trouble is told once and counted, and the next
-// process starts clean. What exactly becomes of the file is the store's business, see store_repair_test.cpp.
+// Every kind of damage from the cache's point of view: the request is served, the damage is reported once and counted,
+// and the next process starts clean. What happens to the file is up to the store, see store_repair_test.cpp.
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -24,8 +24,8 @@ struct Damage {
   std::function<void(const std::filesystem::path& file)> strike;
   const char* told;              // part of the one warning
   bool only_the_victim = false;  // the other rows survive
-  bool left_alone = false;       // the file is not ours to repair: memory only, in every process
-  bool harmless_later = false;   // to who has the file open: it is still the same
+  bool left_alone = false;       // the file is not ours to repair: every process uses memory only
+  bool harmless_later = false;   // for a process that has the file open: its file is unchanged
 };
 
 void write_over(const std::filesystem::path& path, const std::string& bytes) {
@@ -50,8 +50,8 @@ void flip_a_byte_of_the_image(const std::filesystem::path& file) {
   write_over(file, bytes);
 }
 
-/// A row of another kernel under the victim's key, with the right checksum: only the comparison of the fields with the
-/// key can tell.
+/// Puts a row of another kernel under the victim's key, with the right checksum: only comparing the fields with the key
+/// reveals it.
 void disagree_with_the_key(const std::filesystem::path& file) {
   Store(file.parent_path()).put(sample_entry(50));
   const std::string key = sample_fields(kVictim).key().hex();
@@ -132,7 +132,7 @@ TEST_P(CacheDamage, UnderALivingCacheIsServed) {
   const Damage& damage = GetParam();
   WatchedCache cache(directory_.path());
   EXPECT_EQ(cache.get(0), Tier::kStore);
-  // In a process of its own: a descriptor closed here would take SQLite's locks along.
+  // In a child process: closing a descriptor here would drop SQLite's locks.
   ASSERT_EQ(0, run_child([&] { return checked([&] { damage.strike(file_); }); }));
   EXPECT_EQ(cache.get(kVictim), damage.harmless_later ? Tier::kStore : Tier::kCompiled);
   cache.expect_serves();
@@ -143,7 +143,7 @@ TEST_P(CacheDamage, UnderALivingCacheIsServed) {
   }
   EXPECT_GE(cache->counters().repairs + cache->counters().store_failures, 1);
   EXPECT_THAT(cache.warnings(), ::testing::Contains(HasSubstr(damage.told)));
-  EXPECT_LE(cache.warnings().size(), damage.left_alone ? 2u : 1u);  // to read, to write
+  EXPECT_LE(cache.warnings().size(), damage.left_alone ? 2u : 1u);  // one to read, one to write
 }
 
 void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
@@ -151,7 +151,7 @@ void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
 INSTANTIATE_TEST_SUITE_P(, CacheDamage, ::testing::ValuesIn(damages()),
                          [](const auto& instance) { return instance.param.name; });
 
-/// What a killed process leaves: a hot journal. And what a killed repair leaves: a damaged file and an older one aside.
+/// After repeated damage, only the latest damaged file is kept aside.
 TEST(CacheDamageTwice, LeavesOneFileAside) {
   TemporaryDirectory directory;
   for (int round = 0; round < 4; ++round) {

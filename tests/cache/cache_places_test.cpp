@@ -1,4 +1,4 @@
-// Places that cannot be used, from the environment to a kernel that is served nevertheless.
+// Unusable places, from the environment variable to a kernel that is served nevertheless.
 #include <grp.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr uid_t kNobody = 65534;
 
-/// To root every folder is writable, so root becomes somebody else; anybody else already is.
+/// Root can write to any folder, so root becomes another user. Other users stay as they are.
 void become_nobody() {
   if (::geteuid() != 0) return;
   ASSERT_EQ(::setgid(kNobody), 0);
@@ -47,7 +47,7 @@ class CachePlaces : public ::testing::Test {
   Location named(const char* name) const {
     return choose({{"ATTNJIT_CACHE", root_ / name}, {"TMPDIR", root_ / "temporary"}});
   }
-  /// The place was asked for by name and cannot be had: memory, one warning, one failure counted.
+  /// The place was requested by name and is not available: memory, one warning, one failure counted.
   static void expect_refused(const Location& location, const std::string& why) {
     EXPECT_FALSE(location.directory);
     WatchedCache cache(location);
@@ -110,7 +110,7 @@ TEST_F(CachePlaces, FolderOfAnotherUser) {
             }));
 }
 
-/// A container's image: root has compiled, anybody reads.
+/// A container image: root compiled the kernels, anybody reads them.
 TEST_F(CachePlaces, FolderOfRootIsReadByAnybody) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   WatchedCache(named("named")).expect_serves(100);
@@ -140,7 +140,7 @@ TEST_F(CachePlaces, FolderOfRootIsReadByAnybody) {
                 EXPECT_THAT(cache.warnings(), ::testing::Contains(HasSubstr("not kept")).Times(1));
               }));
   }
-  // Nobody's own folder comes after it only where it holds nothing.
+  // Nobody's own folder is a fallback only if this one holds nothing.
   EXPECT_EQ(0, as_nobody([&] {
               const Location next = choose({{"XDG_CACHE_HOME", root_ / "missing"}, {"TMPDIR", root_ / "temporary"}});
               EXPECT_EQ(next.directory, root_ / "temporary" / "attnjit-65534");
@@ -149,7 +149,8 @@ TEST_F(CachePlaces, FolderOfRootIsReadByAnybody) {
   EXPECT_EQ(0, as_nobody([&] { expect_refused(named("named"), "its group may write"); }));
 }
 
-/// No setgid bit on the folder, and members with other groups of their own: the files are the group's all the same.
+/// A folder without the setgid bit, whose members have other groups of their own: the files still belong to the
+/// folder's group.
 TEST_F(CachePlaces, GroupSharesWithoutSetgid) {
   if (::geteuid() != 0) GTEST_SKIP() << "joining a group needs root";
   constexpr gid_t kGroup = 65531;
@@ -181,7 +182,7 @@ TEST_F(CachePlaces, GroupSharesWithoutSetgid) {
     EXPECT_EQ(status.st_mode & 0777, 0660u) << file.path();
   }
   EXPECT_EQ(0, as_member(65529, 200));
-  // The journal as well: who is killed must not keep it from the others.
+  // The journal too: a process that is killed must not leave one that the others cannot use.
   EXPECT_EQ(0, run_child([&] {
               return checked([&] {
                 const gid_t group = kGroup;
@@ -246,7 +247,7 @@ TEST_F(CachePlaces, FolderThatIsDeletedAndComesBack) {
   EXPECT_EQ(next.get(301), Tier::kStore);
 }
 
-// ---- file systems of our own
+// ---- file systems mounted by the test
 
 TEST_F(CachePlaces, ReadOnlyFileSystem) {
   const fs::path place = root_ / "mounted";
@@ -257,10 +258,10 @@ TEST_F(CachePlaces, ReadOnlyFileSystem) {
     ASSERT_EQ(::mount("none", place.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0) << std::strerror(errno);
     expect_refused(named("mounted/other"), "Read-only file system");
     EXPECT_EQ(WatchedCache(named("mounted/cache")).get(100), Tier::kStore);
-    // Where it holds no kernels, the next place is taken.
+    // If it holds no kernels, the next place is used.
     const Location next = choose({{"XDG_CACHE_HOME", place}, {"HOME", root_ / "home"}});
     EXPECT_EQ(next.directory, root_ / "home/.cache/attnjit");
-    // A cache that stays on it reads what there is, and tells once that nothing is kept.
+    // A cache that stays there reads what exists, and reports once that nothing is kept.
     WatchedCache cache(place / "cache");
     EXPECT_EQ(cache.get(100), Tier::kStore);
     cache.expect_serves(200);
@@ -283,7 +284,7 @@ TEST_F(CachePlaces, FileSystemThatGetsFull) {
     EXPECT_GT(stored, 10);
     EXPECT_GT(cache->counters().store_failures, 10);
     EXPECT_THAT(cache.warnings(), ElementsAre(AllOf(HasSubstr("full"), HasSubstr("not kept"))));
-    // What was kept before is still there, for this process and the next, full as the disk is.
+    // Everything kept earlier is still there, for this process and the next, although the disk is full.
     WatchedCache next(named("mounted"));
     for (int number = 0; number < stored; ++number) EXPECT_EQ(next.get(number), Tier::kStore) << number;
     EXPECT_THAT(next->store()->verify(), IsEmpty());

@@ -1,4 +1,4 @@
-// A KernelCache in trouble: what each such test asks of it is the same.
+// A KernelCache in trouble, with the checks that all such tests share.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -15,7 +15,7 @@
 
 namespace attnjit::cache {
 
-/// A cache that keeps its warnings.
+/// A cache that records its warnings.
 class WatchedCache {
  public:
   explicit WatchedCache(Location location)
@@ -28,14 +28,14 @@ class WatchedCache {
   KernelCache* operator->() { return &cache_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  /// The tier that served the kernel; kernels are never served wrong.
+  /// The tier that served the kernel; no kernel may ever be served with wrong content.
   Tier get(int number) {
     const Found found =
         cache_.get({sample_fields(number), {}, false}, [number] { return sample_entry(number, kNewCompiler); });
     EXPECT_EQ(found.entry->image, sample_entry(number, kNewCompiler).image);
     return found.tier;
   }
-  /// Kernels that are nowhere are compiled, and later found in memory, whatever is wrong with the store.
+  /// New kernels are compiled, and later found in memory, whatever is wrong with the store.
   void expect_serves(int first = 100) {
     for (int number = first; number < first + 3; ++number) EXPECT_EQ(get(number), Tier::kCompiled);
     for (int number = first; number < first + 3; ++number) EXPECT_EQ(get(number), Tier::kMemory);
@@ -52,10 +52,10 @@ class WatchedCache {
   KernelCache cache_;
 };
 
-/// In a forked process: the exit status says whether an expectation failed there (gtest has printed which).
+/// For a forked process: the exit status says whether an expectation failed there (gtest has printed which).
 inline int checked(const std::function<void()>& body) {
   body();
-  std::fflush(nullptr);  // the process leaves by _exit
+  std::fflush(nullptr);  // the process ends with _exit
   return ::testing::Test::HasFailure() ? 1 : 0;
 }
 

@@ -1,4 +1,4 @@
-// What looks like damage and is none.
+// States that look like damage but are not.
 #include "cache/damage.h"
 
 #include <gtest/gtest.h>

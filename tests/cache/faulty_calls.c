@@ -1,4 +1,4 @@
-/* Each name of a call is one symbol here, so none may be redirected to another by a header. */
+/* Each call's name is one symbol here, so a header must not redirect any of them to another. */
 #undef _FILE_OFFSET_BITS
 #undef _FORTIFY_SOURCE
 #define _GNU_SOURCE
@@ -23,10 +23,10 @@
 
 enum { MOST_DESCRIPTORS = 4096, MOST_ERRORS = 12 };
 
-/* Errors that the manual, or a network file system, knows of each kind of call. */
+/* Errors that the manual, or a network file system, gives for each kind of call. */
 struct kind {
   const char* name;
-  int errors[MOST_ERRORS]; /* ends with 0 */
+  int errors[MOST_ERRORS]; /* terminated by 0 */
 };
 static struct kind k_open = {"open", {EACCES, EMFILE, ENFILE, ENOMEM, EIO, EINTR, ENOSPC, EROFS, ESTALE, EPERM}};
 static struct kind k_close = {"close", {EINTR, EIO}};
@@ -50,9 +50,9 @@ static struct kind* const kinds[] = {&k_open, &k_close,  &k_read,   &k_write,  &
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static atomic_long* counts;     /* by kind; shared with the processes that are forked from this one */
+static atomic_long* counts;     /* by kind; shared with the processes forked from this one */
 static atomic_uint probability; /* per million */
-static atomic_ulong killer;     /* the call before which the process is killed, from 1; 0: none */
+static atomic_ulong killer;     /* the call before which the process is killed, counted from 1; 0: none */
 static atomic_ulong called;
 static atomic_ulong drawn;
 static uint64_t first;
@@ -172,7 +172,7 @@ OPENAT(openat64)
 SHOWN int close(int descriptor) {
   NEXT(close);
   const int in_scope = descriptor_in_scope(descriptor);
-  watch(descriptor, 0); /* before the number is another thread's */
+  watch(descriptor, 0); /* before another thread gets this number */
   const int result = next(descriptor);
   return result == 0 && fails(&k_close, in_scope) ? -1 : result;
 }

@@ -1,5 +1,5 @@
-// System calls that fail at random, in every other process of a fleet: its requests are served all the same, and the
-// others notice nothing.
+// System calls that fail at random in every other process of a fleet: its requests are served all the same, and the
+// other processes notice nothing.
 #include "tests/cache/faulty_calls.h"
 
 #include <fmt/format.h>
@@ -31,7 +31,7 @@ void run_with_faulty_calls(const Trouble& trouble, unsigned seed) {
                .seed = seed,
                .open_pause = 200ms,
                .at_start = [&](int index) {
-                 // The first half, so that there are all kinds of processes in each.
+                 // The first half, so that both halves have all kinds of processes.
                  if (index % trouble.processes >= trouble.processes / 2) return;
                  attnjit_arm_faulty_calls(seed * 1000 + static_cast<unsigned>(index), trouble.per_million,
                                           directory.path().c_str());
@@ -42,7 +42,7 @@ void run_with_faulty_calls(const Trouble& trouble, unsigned seed) {
   }
   FleetResult result = fleet.finish();
   for (const auto& [text, times] : result.warned) {
-    // A call that fails says nothing against the file.
+    // A failing call is no evidence against the file.
     if (text.find("damaged") != std::string::npos || text.find("bad row") != std::string::npos) {
       result.faults.push_back(text);
     }
@@ -52,7 +52,7 @@ void run_with_faulty_calls(const Trouble& trouble, unsigned seed) {
              attnjit_failed_calls(nullptr), to_string(result));
   for (const char* kind : {"open", "close", "read", "write", "sync", "lock", "unlock", "stat", "unlink"}) {
     if ((trouble.time < 10s || trouble.per_million < 10'000) && std::string_view(kind) == "unlink")
-      continue;  // the journal alone is deleted
+      continue;  // only the journal is deleted
     EXPECT_GT(attnjit_failed_calls(kind), 0) << kind << ": is it still ours that is called?";
     fmt::print("  {} {}", attnjit_failed_calls(kind), kind);
   }

@@ -13,13 +13,13 @@
 namespace attnjit::cache {
 namespace {
 
-std::atomic<int> remaining{0};  // changes until the strike; 0: not armed
+std::atomic<int> remaining{0};  // changes left until the strike; 0: not armed
 std::atomic<bool> has_struck{false};
 std::atomic<Strike> kind{Strike::kFullOnce};
-int closes_left = 0;  // until the call of `closed`; 0: not asked for
+int closes_left = 0;  // closes left until `closed` is called; 0: not requested
 std::function<void()> closed;
 
-/// Whether the change that is about to be made is to fail.
+/// Whether the next change is to fail.
 bool strikes() {
   if (has_struck) return kind == Strike::kFullFromThen;
   if (remaining == 0 || --remaining > 0) return false;
@@ -27,7 +27,7 @@ bool strikes() {
   return true;
 }
 
-/// Called by what dies or stops before its call changes anything.
+/// For calls that die or stop before they change anything.
 bool dies_or_strikes() {
   if (!strikes()) return false;
   if (kind == Strike::kStop) return ::raise(SIGSTOP), false;
@@ -38,10 +38,10 @@ bool dies_or_strikes() {
 sqlite3_vfs* real_disk = nullptr;
 sqlite3_vfs faulty_disk;
 
-/// The methods of a real file with ours in place of those that change the disk. A file carries a pointer to its
-/// methods, which is all that a connection knows of it.
+/// A real file's methods, with ours in place of those that change the disk. A file holds a pointer to its methods, and
+/// that is all a connection knows about it.
 struct Methods {
-  sqlite3_io_methods patched;  // first, so that a pointer to it is one to the whole
+  sqlite3_io_methods patched;  // first, so that a pointer to it is also a pointer to the whole
   const sqlite3_io_methods* real;
 };
 
@@ -51,7 +51,7 @@ const sqlite3_io_methods& real_methods(sqlite3_file* file) {
 
 int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
   if (!strikes()) return real_methods(file).xWrite(file, bytes, count, offset);
-  // A full disk takes what fits, a process that dies has written what it has written.
+  // A full disk takes what fits; a process that dies has written only a part.
   real_methods(file).xWrite(file, bytes, count / 2, offset);
   if (kind == Strike::kDie) ::_exit(FaultyDisk::kExitStatus);
   if (kind == Strike::kStop) {
@@ -67,7 +67,7 @@ int truncate(sqlite3_file* file, sqlite3_int64 size) {
 }
 
 int sync(sqlite3_file* file, int flags) {
-  // Where space is allocated late, the want of it shows here.
+  // If space is allocated late, a full disk shows here.
   if (dies_or_strikes()) return SQLITE_IOERR_FSYNC;
   return real_methods(file).xSync(file, flags);
 }
@@ -80,7 +80,7 @@ int close(sqlite3_file* file) {
 
 const sqlite3_io_methods* patch(const sqlite3_io_methods* real) {
   static std::mutex mutex;
-  static std::deque<Methods> known;  // a deque never moves what it holds
+  static std::deque<Methods> known;  // a deque never moves its elements
   const std::lock_guard guard(mutex);
   for (const Methods& methods : known) {
     if (methods.real == real) return &methods.patched;
@@ -102,7 +102,7 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* fla
 }
 
 int remove(sqlite3_vfs*, const char* name, int sync_directory) {
-  // Deleting the journal is what commits. It needs no space, but a network disk may refuse it.
+  // Deleting the journal is the commit. It needs no space, but a network disk may refuse it.
   if (dies_or_strikes()) return SQLITE_IOERR_DELETE;
   return real_disk->xDelete(real_disk, name, sync_directory);
 }

@@ -1,5 +1,5 @@
 // A disk that fails SQLite at a chosen moment: an SQLite VFS in front of the real one, which counts every call that
-// changes something on the disk and strikes at the n-th.
+// changes the disk and strikes at the n-th.
 #pragma once
 
 #include <functional>
@@ -7,24 +7,24 @@
 namespace attnjit::cache {
 
 enum class Strike {
-  kFullOnce,      // the call fails for want of space, the next one succeeds
-  kFullFromThen,  // and so do all that follow
-  kDie,           // the process is gone in the middle of the call, as by SIGKILL
-  kStop,          // the process stops in the middle of the call until it is continued, then the call succeeds
+  kFullOnce,      // the call fails because the disk is full, the next one succeeds
+  kFullFromThen,  // and so do all later calls
+  kDie,           // the process dies in the middle of the call, as by SIGKILL
+  kStop,          // the process stops in the middle of the call until it is continued; then the call succeeds
 };
 
 class FaultyDisk {
  public:
-  /// Makes this disk the one of all connections that are opened from now on. It works as the real one does until armed.
+  /// Makes this the disk of all connections opened from now on. It works like the real one until armed.
   static void install();
   /// Strikes at the n-th change from now on, 1 being the next.
   static void strike_at(int nth, Strike strike);
   /// Calls `then` after the n-th close of a file from now on, 1 being the next.
   static void after_close(int nth, std::function<void()> then);
   static void heal();
-  /// Whether it struck since it was armed.
+  /// Whether it has struck since it was armed.
   static bool struck();
-  static constexpr int kExitStatus = 5;  // of a process that met kDie
+  static constexpr int kExitStatus = 5;  // of a process that hit kDie
 };
 
 }  // namespace attnjit::cache

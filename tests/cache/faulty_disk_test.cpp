@@ -1,4 +1,4 @@
-// Every single change that the store makes on the disk fails in turn, or is the last that its process makes.
+// Each change that the store makes on the disk fails in turn, or is the last one its process makes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,15 +17,15 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr int kStored = 5;  // kernels 0 to 4 are there before the trouble begins
+constexpr int kStored = 5;  // kernels 0 to 4 are stored before the trouble begins
 constexpr std::size_t kBytes = 60'000;
-constexpr std::int64_t kCap = 320 * 1024;  // the five fit, and with a sixth some have to go
+constexpr std::int64_t kCap = 320 * 1024;  // the five fit; with a sixth, some have to go
 constexpr std::size_t kPageBytes = 4096;
 enum class Before {
   kNothing,
   kStore,
   kFullStore,     // a put makes it larger than its cap
-  kDamagedStore,  // all but the head is garbage: the first find sets the file aside
+  kDamagedStore,  // all but the header is garbage: the first find sets the file aside
 };
 
 class FaultyDiskTest : public ::testing::TestWithParam<Before> {
@@ -33,7 +33,7 @@ class FaultyDiskTest : public ::testing::TestWithParam<Before> {
   FaultyDiskTest() { FaultyDisk::install(); }
   ~FaultyDiskTest() override { FaultyDisk::heal(); }
 
-  /// A folder as it is before one round of a test.
+  /// A folder in its state before one round of a test.
   struct Round {
     TemporaryDirectory directory;
     explicit Round(Before before) {
@@ -64,7 +64,7 @@ class FaultyDiskTest : public ::testing::TestWithParam<Before> {
   static void expect_served(KernelCache& cache, int number) {
     EXPECT_EQ(cache.get(request(number), compiler(number)).entry->image, compiler(number)().image);
   }
-  /// The next process finds all that was ever kept, and nothing that does not belong there.
+  /// The next process finds everything that was ever kept, and nothing that does not belong there.
   static void expect_sound(const std::filesystem::path& directory) {
     const Before before = GetParam();
     if (before == Before::kFullStore) {
@@ -97,7 +97,7 @@ class FaultyDiskTest : public ::testing::TestWithParam<Before> {
     EXPECT_THAT(names, ElementsAre("kernels-v1.lock", "kernels-v1.sqlite"));
   }
 
-  std::map<std::string, int> warnings_;  // by what follows from the trouble
+  std::map<std::string, int> warnings_;  // by the consequence of the trouble
 };
 
 TEST_P(FaultyDiskTest, NoSpaceAtEveryWriteInTurn) {
@@ -122,7 +122,7 @@ TEST_P(FaultyDiskTest, NoSpaceAtEveryWriteInTurn) {
         EXPECT_EQ(cache->store()->counters().evicted_rows > 0, GetParam() == Before::kFullStore);
       }
       for (const auto& [consequence, times] : warnings_) EXPECT_EQ(times, 1) << consequence;
-      // This very cache goes on when there is space again; one that found no file to open keeps to its memory.
+      // This same cache recovers once there is space again; one that found no file to open stays in memory.
       expect_served(*cache, 12);
       EXPECT_TRUE(!cache->store() || cache->store()->find(sample_fields(12), {}));
       expect_sound(round.directory.path());
@@ -163,8 +163,8 @@ TEST_P(FaultyDiskTest, KilledAtEveryWriteInTurn) {
   EXPECT_GT(rounds, 20);
 }
 
-/// Where there are no locks, another process may have put the file right between our look at it and our repair. The
-/// file of that name is then another one, and must not go aside.
+/// Without locks, another process may repair the file between our look at it and our repair. The file of that name is
+/// then a different one and must not be set aside.
 TEST(FaultyDiskRace, AFileReplacedAfterTheLookIsNotSetAside) {
   FaultyDisk::install();
   TemporaryDirectory directory;

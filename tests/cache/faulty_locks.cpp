@@ -46,8 +46,8 @@ int locks_refused() { return refused; }
 
 }  // namespace attnjit::cache
 
-// Both names: which one a caller has depends on how it was compiled. The argument is a pointer or an int; read as a
-// pointer, and handed on as one, it is the same register.
+// Both names: which one a caller uses depends on how it was compiled. The argument is a pointer or an int. Reading it
+// and passing it on as a pointer is safe, since both are in the same register.
 extern "C" {
 __attribute__((visibility("default"))) int fcntl(int descriptor, int command, ...) {
   va_list arguments;

@@ -1,11 +1,11 @@
-// A file system whose locks fail: fcntl() of this whole program, SQLite's included, goes through here.
+// A file system whose locks fail: fcntl() of this whole program, including SQLite, goes through here.
 #pragma once
 
 namespace attnjit::cache {
 
 enum class Locks {
   kSound,
-  kNoOfdLocks,  // locks that belong to an open file fail with ENOLCK, those of processes work
+  kNoOfdLocks,  // open file description locks fail with ENOLCK, process locks work
   kNone,        // all fail with ENOLCK, as on a network file system without a lock server
 };
 

@@ -1,4 +1,4 @@
-// File systems without locks, and another SQLite that takes ours away.
+// File systems without locks, and another SQLite that drops our locks.
 #include "tests/cache/faulty_locks.h"
 
 #include <dlfcn.h>
@@ -22,7 +22,7 @@ class FaultyLocks : public ::testing::Test {
  protected:
   ~FaultyLocks() override {
     set_locks(Locks::kSound);
-    // SQLite takes ENOLCK for a lock that somebody holds, and would wait its 5 s for every use of the store.
+    // SQLite treats ENOLCK as a lock held by someone else, and would wait 5 s at every use of the store.
     EXPECT_LT(std::chrono::steady_clock::now() - start_, std::chrono::seconds(4)) << "it waited for locks that fail";
   }
   TemporaryDirectory directory_;
@@ -56,9 +56,9 @@ TEST_F(FaultyLocks, LocksThatFailLaterCostTheStoreAndNotTheRequest) {
   EXPECT_THAT(cache->store()->verify(), IsEmpty());
 }
 
-/// SQLite's own locks are then all there is. They are enough for one SQLite per process.
+/// Then SQLite's own locks are all there is. They are enough with one SQLite per process.
 TEST_F(FaultyLocks, WithoutOfdLocksTheStoreStillServesManyProcesses) {
-  Store(directory_.path()).put(sample_entry(1000));  // else one may find the file that another is about to fill
+  Store(directory_.path()).put(sample_entry(1000));  // else one process may find the file that another is about to fill
   set_locks(Locks::kNoOfdLocks);
   std::vector<pid_t> children;
   for (int child = 0; child < 4; ++child) {
@@ -78,10 +78,9 @@ TEST_F(FaultyLocks, WithoutOfdLocksTheStoreStillServesManyProcesses) {
   EXPECT_THAT(store.verify(), IsEmpty());
 }
 
-// ---- a second copy of SQLite
-// -----------------------------------------------------------------------------------------
+// ---- a second copy of SQLite --------------------------------------------------------------------------------------
 
-/// SQLite's code once more, as a host program brings it: its lists of open files and locks are its own.
+/// SQLite's code a second time, as a host program brings it, with its own lists of open files and locks.
 class SecondSqlite {
  public:
   static bool is_built() { return *SECOND_SQLITE_PATH != '\0'; }
@@ -93,7 +92,7 @@ class SecondSqlite {
     if (!count_ || !touch_ || !code || code() == sqlite3_version)
       throw std::runtime_error("it is the SQLite that we use ourselves");
   }
-  /// Opens and closes the file, which drops every POSIX lock that this process has on it.
+  /// Opens and closes the file, which drops every POSIX lock that this process holds on it.
   void touch(const std::filesystem::path& file) const { touch_(file.c_str()); }
   /// Opens the file, counts the kernels in it, closes it; -1 if it was busy.
   int count(const std::filesystem::path& file) const { return count_(file.c_str()); }
@@ -104,8 +103,8 @@ class SecondSqlite {
   void (*touch_)(const char*);
 };
 
-/// While a reader is in its transaction, the other SQLite closes the file, and with it goes SQLite's POSIX lock. A
-/// writer of another process must wait nevertheless.
+/// While a reader is in its transaction, the other SQLite closes the file, which drops our SQLite's POSIX lock. A
+/// writer in another process must wait nevertheless.
 TEST_F(FaultyLocks, SecondSqliteThatClosesTheFileDoesNotLetAWriterIn) {
   if (!SecondSqlite::is_built()) GTEST_SKIP() << "there is no static SQLite (libsqlite3.a) on this machine";
   const SecondSqlite second;
@@ -135,8 +134,9 @@ TEST_F(FaultyLocks, SecondSqliteThatClosesTheFileDoesNotLetAWriterIn) {
   EXPECT_EQ(wait_for(writer), 0);
 }
 
-/// The other SQLite does not read here: one that read while this process writes would see our journal, not our lock (a
-/// process never meets its own POSIX locks), and roll it back. Against that nothing helps but not to do it.
+/// The other SQLite does not read here. If it read while this process writes, it would see our journal but not our lock
+/// (a process never sees its own POSIX locks) and roll the journal back. The only protection against that is not to do
+/// it.
 TEST_F(FaultyLocks, SecondSqliteOpensAndClosesWhileProcessesWrite) {
   if (!SecondSqlite::is_built()) GTEST_SKIP() << "there is no static SQLite (libsqlite3.a) on this machine";
   const SecondSqlite second;

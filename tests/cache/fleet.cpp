@@ -21,10 +21,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr unsigned kLifetime = 1500;  // s; a process that outlives it is ended by SIGALRM
+constexpr unsigned kLifetime = 1500;  // s; SIGALRM ends a process that lives longer
 constexpr auto kMostToEnd = 30s;
 
-/// Numbers and names differ from one process to the next.
+/// Removes numbers and names, which differ between processes.
 std::string kind_of(const std::string& warning) {
   static const std::regex differs("/[^ :;,]*/|[0-9]+(\\.[0-9]+)?|\\{[^}]*\\}");
   return std::regex_replace(warning, differs, "#");
@@ -36,8 +36,8 @@ struct Fleet::Impl {
   struct Child {
     pid_t process = 0;
     int slot = 0;
-    std::int64_t resume_at = 0;  // 0: it runs
-    bool told = false;           // that a request of it takes too long
+    std::int64_t resume_at = 0;  // 0: it is running
+    bool told = false;           // a request that takes too long was reported
   };
 
   explicit Impl(FleetOptions given) : options(std::move(given)), random(options.seed) {
@@ -94,7 +94,7 @@ struct Fleet::Impl {
     for (const int slot : ended) start(slot);
   }
 
-  /// A request that never ends is not told by its process.
+  /// A process cannot report a request that never ends.
   void watch(Child& child) {
     const FleetSlot& slot = shared->slots[child.slot];
     for (const auto& began : slot.began) {
@@ -115,7 +115,7 @@ struct Fleet::Impl {
     ::kill(child.process, SIGCONT);
   }
 
-  /// Takes what is in the pipe, waiting for it a little.
+  /// Reads what is in the pipe, after a short wait for it.
   void listen(std::chrono::milliseconds patience) {
     pollfd end{pipe[0], POLLIN, 0};
     if (::poll(&end, 1, static_cast<int>(patience.count())) <= 0) return;
@@ -147,7 +147,7 @@ struct Fleet::Impl {
   FleetShared* shared = nullptr;
   int pipe[2];
   std::map<int, int> started;  // by slot
-  pid_t compiling = 0;         // the last that began to compile
+  pid_t compiling = 0;         // the last one that began to compile
   std::vector<Child> children;
   std::int64_t committed_since = 0;
   FleetResult result;
@@ -166,7 +166,8 @@ void Fleet::work(std::chrono::milliseconds time) {
 
 void Fleet::kill_one() {
   auto& children = impl_->children;
-  // Every other strike aims at who has just begun to compile, and finds it there or writing to the store.
+  // Every other strike aims at the process that last began to compile, and hits it while it compiles or writes to the
+  // store.
   auto which = std::find_if(children.begin(), children.end(),
                             [&](const Impl::Child& child) { return child.process == impl_->compiling; });
   if (which == children.end() || impl_->random() % 2 == 0) {
@@ -178,7 +179,7 @@ void Fleet::kill_one() {
   if (const int status = wait_for(victim.process); status != 1000 + SIGKILL) {
     impl_->fault(fmt::format("a process that was to be killed had ended with {}", status));
   }
-  if (victim.resume_at) impl_->resume(victim);  // its place goes on; the process is no more
+  if (victim.resume_at) impl_->resume(victim);  // its slot is used again; the process is gone
   ++impl_->result.kills;
   impl_->start(victim.slot);
 }

@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kRequestsOfACache = 40;  // then a new one is made, which knows nothing
+constexpr int kRequestsOfACache = 40;  // then a new cache is created, which knows nothing
 
 enum class Role { kWarm, kCold, kThreads, kFrozen };
 
@@ -88,7 +88,7 @@ class Process {
     const bool makes_new = role_ == Role::kCold || role_ == Role::kThreads;
     if (makes_new && random() % 8 == 0) return shared_.front++;
     const unsigned front = static_cast<unsigned>(shared_.front.load());
-    // Half of them are of the last ones, which several processes want at once.
+    // Half of the requests are for the newest kernels, which several processes want at once.
     if (makes_new && random() % 2 == 0) return static_cast<int>(front - 1 - random() % 4);
     return static_cast<int>(random() % front);
   }
@@ -98,7 +98,8 @@ class Process {
     const std::int64_t failures = cache.counters().store_failures;
     const bool has_store = std::as_const(cache).store() != nullptr;
     KernelCache::Request request{sample_fields(number), {}, false};
-    if (role_ == Role::kFrozen) request.on_miss = [](const std::string& trouble) { throw FrozenMiss(trouble); };
+    if (role_ == Role::kFrozen)
+      request.on_miss = [](const std::string& trouble) -> MissDecision { throw FrozenMiss(trouble); };
     Found found;
     const Costs before(cache.counters());
     timed(
@@ -108,7 +109,7 @@ class Process {
             found = cache.get(request, [&] { return compile(number); });
           } catch (const FrozenMiss& miss) {
             ++shared_.frozen_misses;
-            // A reason is the most that can be had where the store cannot be read.
+            // If the store cannot be read, a reason is the most that one can get.
             if (miss.what()[0] == '\0' && !options_.may_lose) fault(fmt::format("kernel {} was lost", number));
           } catch (const std::exception& error) {
             fault(fmt::format("kernel {}: {}", number, error.what()));
@@ -124,7 +125,7 @@ class Process {
     }
     if (found.tier != Tier::kCompiled) return;
     ++shared_.compiled;
-    // Other threads' failures count as well: what is not sure is not claimed.
+    // Other threads' failures count too: a kernel is reported only if it was kept for certain.
     if (cache.counters().store_failures != failures || !has_store) return;
     FleetRecord record{FleetRecord::kCommitted, number, ::getpid(), since};
     const Digest digest = sha256({reinterpret_cast<const char*>(found.entry->image.data()), found.entry->image.size()});
@@ -135,7 +136,7 @@ class Process {
   Entry compile(int number) {
     send({FleetRecord::kBegun, number, ::getpid()});
     const auto until = clock_now() + std::chrono::nanoseconds(options_.compile_time).count() / 4;
-    while (clock_now() < until) {  // others see that it gets on
+    while (clock_now() < until) {  // lets others see that it makes progress
     }
     std::this_thread::sleep_for(options_.compile_time * 3 / 4);
     return sample_entry(number, kNewCompiler, options_.image_bytes);

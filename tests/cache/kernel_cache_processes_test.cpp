@@ -28,7 +28,7 @@ class KernelCacheProcesses : public ::testing::Test {
     options.lock_timeout = lock_timeout;
     return options;
   }
-  /// A compile that leaves a line in a file; lines of O_APPEND do not overwrite each other.
+  /// A compile that appends a line to a file; lines written with O_APPEND do not overwrite each other.
   KernelCache::Compile compiler(int number, std::chrono::milliseconds duration = 30ms) const {
     return [this, number, duration] {
       const int file = ::open(log_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -62,7 +62,7 @@ TEST_F(KernelCacheProcesses, SixteenColdProcessesCompileEachKernelOnce) {
     children.push_back(start_child(
         [&, child] {
           start.take();
-          KernelCache cache(options());  // the file does not exist yet: all of them race to make it
+          KernelCache cache(options());  // the file does not exist yet: all of them race to create it
           for (int i = 0; i < kKernels; ++i) {
             const int number = (i + child) % kKernels;
             const Found found = cache.get(request(number), compiler(number));
@@ -118,7 +118,7 @@ TEST_F(KernelCacheProcesses, WaiterCompilesWhenTheHolderDiesWithoutAResult) {
   EXPECT_EQ(wait_for(first), 7);
 }
 
-/// A failure is not passed on to other processes: each tries once, in its turn, and has its own error.
+/// A failure is not passed on to other processes: each tries once, in turn, and gets its own error.
 TEST_F(KernelCacheProcesses, FailedCompileIsTriedOnceByEachProcessInTurn) {
   constexpr int kProcesses = 4;
   Signal start, failed, leave;
@@ -136,7 +136,7 @@ TEST_F(KernelCacheProcesses, FailedCompileIsTriedOnceByEachProcessInTurn) {
       try {
         cache.get(request(0), [&]() -> Entry {
           const std::filesystem::path alone = elsewhere_ / "alone";
-          if (!std::filesystem::create_directory(alone)) in_turn = false;  // another one compiles
+          if (!std::filesystem::create_directory(alone)) in_turn = false;  // another process compiles
           compiler(0, 30ms)();
           std::filesystem::remove(alone);
           throw std::domain_error(fault);
@@ -145,7 +145,7 @@ TEST_F(KernelCacheProcesses, FailedCompileIsTriedOnceByEachProcessInTurn) {
         result = error.what() == fault && warnings == 0 && in_turn && cache.counters().compile_failures == 1 ? 0 : 2;
       }
       failed.give();
-      leave.take();  // alive until all have failed: its end must not be what frees the lock
+      leave.take();  // stays alive until all have failed: the lock must not be freed only by the end of a process
       return result;
     }));
   }
@@ -176,7 +176,7 @@ TEST_F(KernelCacheProcesses, NoTransactionIsHeldDuringACompile) {
   EXPECT_EQ(cache.store()->stat().entries, 2);
 }
 
-/// As a program does that makes its cache first and then forks its workers.
+/// Like a program that creates its cache first and then forks its workers.
 TEST_F(KernelCacheProcesses, ForkBeforeUse) {
   KernelCache cache(options());
   const auto use = [&](int own) {
@@ -191,7 +191,7 @@ TEST_F(KernelCacheProcesses, ForkBeforeUse) {
   for (int child = 0; child < 4; ++child) {
     children.push_back(start_child([&, child] {
       if (const int fault = use(child)) return fault;
-      // Beside what it inherited, and must not touch, it has opened the file itself.
+      // In addition to the inherited descriptor, which it must not touch, it has opened the file itself.
       return descriptor_flags(directory_ / "kernels-v1.sqlite").size() == 2 ? 0 : 3;
     }));
   }
@@ -219,7 +219,7 @@ TEST_F(KernelCacheProcesses, ForkAfterUse) {
   EXPECT_THAT(cache.store()->verify(), IsEmpty());
 }
 
-/// The child has a table that says "being compiled" by a thread that it does not have.
+/// The child's table says that a thread which does not exist there is compiling.
 TEST_F(KernelCacheProcesses, ForkDuringACompileDoesNotHangTheChild) {
   KernelCache cache(options(200ms));
   Signal compiling, leave;

@@ -159,7 +159,7 @@ TEST_F(KernelCacheTest, EvictForgetsMemoryAndRow) {
 
 // ---- threads -------------------------------------------------------------------------------------
 
-/// Threads of a process meet whether there is a store or not.
+/// Threads of one process share a compile with or without a store.
 enum class Kept { kOnDisk, kInMemory };
 class KernelCacheThreads : public KernelCacheTest, public ::testing::WithParamInterface<Kept> {
  protected:
@@ -275,15 +275,35 @@ TEST_F(KernelCacheTest, WaiterThatDoesNotAcceptTheResultGetsItsOwn) {
   EXPECT_EQ(found.tier, Tier::kCompiled);
 }
 
+TEST_F(KernelCacheTest, AMissThatIsGivenUpHasNoEntryForItsThreadNorForThoseThatWait) {
+  const auto cache = make();
+  Signal asked, go_on;
+  KernelCache::Request gives_up = request();
+  gives_up.on_miss = [&](const std::string&) {
+    asked.give();
+    go_on.take();
+    return MissDecision::kGiveUp;
+  };
+  std::thread leader([&] { EXPECT_EQ(cache->get(gives_up, forbidden).entry, nullptr); });
+  asked.take();
+  std::thread waiter([&] { EXPECT_EQ(cache->get(gives_up, forbidden).entry, nullptr); });
+  while (cache->counters().waits == 0) std::this_thread::sleep_for(1ms);  // the test's time limit is the end of it
+  go_on.give();
+  leader.join();
+  waiter.join();
+  // Nothing is left of it: the next request compiles.
+  EXPECT_EQ(cache->get(request(), compiler()).tier, Tier::kCompiled);
+}
+
 TEST_F(KernelCacheTest, AMissIsToldBeforeAnythingIsWaitedFor) {
   const auto cache = make();
   cache->get(request(1), compiler(1));
-  // Another process compiles the key: who may not miss must not wait for it either.
+  // Another process compiles the key: a caller that may not miss must not wait for it either.
   const KeyLock held(directory_ / "compile.lock", sample_fields().key(), 0ms);
   ASSERT_EQ(held.outcome(), KeyLock::Outcome::kHeld);
   KernelCache::Request told = request();
   int misses = 0;
-  told.on_miss = [&](const std::string&) {
+  told.on_miss = [&](const std::string&) -> MissDecision {
     ++misses;
     throw std::domain_error("frozen");
   };
@@ -297,7 +317,7 @@ TEST_F(KernelCacheTest, AMissIsToldBeforeAnythingIsWaitedFor) {
   told.recompile = true;
   EXPECT_EQ(cache->get(told, compiler(1)).tier, Tier::kCompiled);
   EXPECT_EQ(misses, 1) << "only what is nowhere is a miss";
-  EXPECT_EQ(cache->counters().misses, 2);  // the first get() of this test was one, too
+  EXPECT_EQ(cache->counters().misses, 2);  // the first get() of this test was also one
   EXPECT_GT(cache->counters().compile_nanoseconds + cache->counters().store_read_nanoseconds, 0);
 }
 
@@ -315,12 +335,12 @@ TEST_F(KernelCacheTest, StoreThatCannotBeOpenedMeansMemoryAndOneWarning) {
 
 TEST_F(KernelCacheTest, StoreThatCannotBeWrittenStillGivesEntriesAndOneWarning) {
   const auto cache = make();
-  // A second connection that sits on the file: readers get in, writers do not.
+  // A second connection that holds the file: readers get in, writers do not.
   ASSERT_TRUE(cache->store());
   std::filesystem::permissions(directory_.path(), std::filesystem::perms::owner_all);
   const int result = run_child([&] {
     if (::geteuid() == 0) {
-      // root may write anywhere, so become somebody who may not.
+      // Root can write anywhere, so become a user who cannot.
       std::filesystem::permissions(directory_.path(), static_cast<std::filesystem::perms>(0755));
       for (const auto& file : std::filesystem::directory_iterator(directory_.path())) {
         std::filesystem::permissions(file.path(), static_cast<std::filesystem::perms>(0444));

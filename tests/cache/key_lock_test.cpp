@@ -40,7 +40,7 @@ TEST_F(KeyLockTest, FreeLockIsTakenWithoutWaiting) {
   EXPECT_EQ(status.st_mode & 07777, 0600u);
 }
 
-/// A compiler or another program that is started meanwhile must not inherit the lock: it would outlive its holder.
+/// A compiler or another program started meanwhile must not inherit the lock, which would then outlive its holder.
 TEST_F(KeyLockTest, IsNotInheritedByAnotherProgram) {
   for (const char* const file : {"made", "found"}) {
     const auto held = lock(0);
@@ -79,7 +79,7 @@ TEST_F(KeyLockTest, TimeoutIsKept) {
   EXPECT_LT(spent, 10s);
 }
 
-/// Of another Context, say: it is not stopped, since this process is not.
+/// For example a thread of another Context. It is not stopped, since this process is not.
 TEST_F(KeyLockTest, AThreadOfThisProcessThatHoldsItIsWaitedFor) {
   auto held = lock(0);
   std::thread releases([&] {
@@ -112,7 +112,7 @@ TEST_F(KeyLockTest, OneThreadAtATime) {
 }
 
 TEST_F(KeyLockTest, OneProcessAtATime) {
-  // Each adds 1 to a number in a file by reading and writing it: an overlap loses an addition.
+  // Each process adds 1 to a number in a file by reading and writing it: an overlap loses an addition.
   const std::filesystem::path number = directory_ / "number";
   std::ofstream(number) << 0;
   std::vector<pid_t> children;
@@ -157,7 +157,7 @@ TEST_F(KeyLockTest, ChildThatDestroysItsCopyLeavesTheParentsLock) {
   EXPECT_EQ(lock(0)->outcome(), Outcome::kTimedOut);
 }
 
-/// The child shares the open file, and so its locks: it has to let go of it.
+/// The child shares the open file and therefore its locks, so it has to let go of the file.
 TEST_F(KeyLockTest, AChildThatLivesOnDoesNotKeepTheLockOfAParentThatWasKilled) {
   Signal holds, stop;
   const pid_t parent = start_child([&] {
@@ -186,7 +186,7 @@ TEST_F(KeyLockTest, ParentLetsGoEvenWhileAChildHasACopy) {
   EXPECT_EQ(wait_for(child), 0);
 }
 
-/// A holder writes a note into it.
+/// A holder writes a note into the file.
 TEST_F(KeyLockTest, AFileWithASecondNameIsNoLockFile) {
   const std::filesystem::path precious = directory_ / "precious";
   std::ofstream(precious) << "precious";

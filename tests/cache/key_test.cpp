@@ -12,7 +12,7 @@
 namespace attnjit::cache {
 namespace {
 
-/// The grammar of a field, written a second time.
+/// The grammar of a field, implemented a second time.
 std::string length(std::uint64_t value) {
   std::string bytes;
   for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<char>((value >> (8 * i)) & 0xff));

@@ -1,5 +1,5 @@
-// A process that is killed before each of its system calls in turn: the next one finds a store in order and has nothing
-// to tell of.
+// A process is killed before each of its system calls in turn: the next process finds a sound store and has nothing to
+// report.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using ::testing::IsSubsetOf;
 class KilledAtEachCall : public ::testing::Test {
  protected:
   struct Scene {
-    std::function<void(const std::filesystem::path&)> before;  // the folder as the process finds it
+    std::function<void(const std::filesystem::path&)> before;  // the folder before the process starts
     std::function<void(Store&)> work;
     std::function<void(Store&, const std::vector<std::string>& reports)> after;
   };
@@ -85,7 +85,7 @@ TEST_F(KilledAtEachCall, OfReplacingADamagedStore) {
       .work = [](Store&) {},
       .after =
           [](Store&, const std::vector<std::string>& reports) {
-            // Told again if it is not sure that it was told before.
+            // Reported again if an earlier report may not have been made.
             EXPECT_THAT(reports, Each(HasSubstr("damaged")));
           },
   });

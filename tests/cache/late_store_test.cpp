@@ -1,4 +1,4 @@
-// A store that cannot be opened, or not used as it should: what may pass is tried again, and rows are read all the
+// A store that cannot be opened, or not used as intended: problems that may pass are retried, and rows are read all the
 // same.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,11 +39,14 @@ TEST_F(LateStoreTest, StoreThatCouldNotBeOpenedIsTriedAgainLater) {
   KernelCache cache(options);
   std::string trouble;
   KernelCache::Request told = request(0);
-  told.on_miss = [&](const std::string& why) { trouble = why; };
+  told.on_miss = [&](const std::string& why) {
+    trouble = why;
+    return MissDecision::kCompile;
+  };
   EXPECT_EQ(cache.get(told, compiler(0)).tier, Tier::kCompiled);
   EXPECT_THAT(trouble, HasSubstr("is not a regular file"));
   std::filesystem::remove(obstacle);
-  while (!cache.store()) std::this_thread::sleep_for(1ms);  // the test's time limit is the end of it
+  while (!cache.store()) std::this_thread::sleep_for(1ms);  // ended by the test's time limit at the latest
   EXPECT_EQ(cache.get(request(1), compiler(1)).tier, Tier::kCompiled);
   EXPECT_TRUE(cache.store()->find(sample_fields(1), {}));
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("memory only"))) << "once, however often it was tried";
@@ -82,7 +85,10 @@ TEST_F(LateStoreTest, MemoryOnlyThatWasAskedForIsNoTroubleAndIsNotTriedAgain) {
   KernelCache cache(options);
   std::string trouble = "none";
   KernelCache::Request told = request(0);
-  told.on_miss = [&](const std::string& why) { trouble = why; };
+  told.on_miss = [&](const std::string& why) {
+    trouble = why;
+    return MissDecision::kCompile;
+  };
   cache.get(told, compiler(0));
   EXPECT_EQ(trouble, "");
   EXPECT_EQ(cache.store(), nullptr);

@@ -64,7 +64,7 @@ TEST_F(LocationTest, GoesDownTheOrder) {
   const auto chosen = [&](const std::string& wanted = "") { return choose_location(wanted, environment(variables)); };
   EXPECT_EQ(chosen(in_root("wanted/deep")).directory, root_ / "wanted/deep");
   EXPECT_EQ(chosen().directory, root_ / "named");
-  variables["ATTNJIT_CACHE"] = "";  // set to nothing is not set
+  variables["ATTNJIT_CACHE"] = "";  // an empty value counts as not set
   EXPECT_EQ(chosen().directory, root_ / "xdg/attnjit");
   EXPECT_EQ(chosen().reason, "XDG_CACHE_HOME");
   variables["XDG_CACHE_HOME"] = "relative";
@@ -194,7 +194,7 @@ TEST_F(LocationTest, TemporaryFolderWithoutStickyBitIsRefused) {
   EXPECT_THAT(location.rejected.back(), HasSubstr("sticky"));
 }
 
-/// Runs as an ordinary user, because to root every directory is writable; needs to be root to become one.
+/// Runs as an ordinary user, because root can write to any directory. Only root can become another user.
 int as_nobody(const std::function<int()>& body) {
   return run_child([&] {
     if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return 98;

@@ -1,4 +1,4 @@
-// A file system that only one process sees and its children.
+// A file system that only one process and its children see.
 #pragma once
 
 #include <sched.h>
@@ -34,7 +34,7 @@ inline bool become_root_of_a_namespace() {
          write_line("/proc/self/gid_map", std::to_string(group) + " " + std::to_string(group) + to_itself);
 }
 
-/// Runs `body` with an own tmpfs of `size` at `place`; kNotPossible where that is not allowed.
+/// Runs `body` with its own tmpfs of `size` at `place`; kNotPossible if that is not allowed.
 inline int with_file_system(const std::filesystem::path& place, const char* size, const std::function<void()>& body,
                             unsigned seconds = 30) {
   std::filesystem::create_directory(place);

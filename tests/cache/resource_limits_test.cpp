@@ -1,4 +1,4 @@
-// Requests under each limit that a process may be put under: served, and never at the price of the process.
+// Requests under each limit that a process may have: they are served, and never at the cost of the process.
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -53,10 +53,10 @@ TEST(ResourceLimits, OfFileSizesKillsNobody) {
         });
       });
     };
-    EXPECT_EQ(limited(0), 0);  // a process that SIGXFSZ ended gives 1000 + its number
+    EXPECT_EQ(limited(0), 0);  // a process ended by SIGXFSZ gives 1000 + its number
     Store store(directory.path());
     EXPECT_THAT(store.verify(), IsEmpty());
-    // And with a store that is larger than the limit lets a file be.
+    // And with a store that is larger than the file size limit.
     for (int number = 100; number < 112; ++number) store.put(sample_entry(number, kNewCompiler, kBytes));
     EXPECT_EQ(limited(200), 0);
     EXPECT_THAT(store.verify(), IsEmpty());
@@ -83,7 +83,7 @@ TEST(ResourceLimits, OfFileSizesLetsAReaderRead) {
             0);
 }
 
-/// What is mapped of this process's address space.
+/// How much of this process's address space is mapped.
 rlim_t address_space() {
   std::ifstream sizes("/proc/self/statm");
   rlim_t pages = 0;
@@ -91,8 +91,8 @@ rlim_t address_space() {
   return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Runs the test that calls it in a process of its own: what malloc has in hand from earlier tests, such as the
-/// reserved heaps of threads that have ended, would do instead of fresh memory. True where that has been done.
+/// Runs the calling test in a process of its own. Otherwise memory that malloc kept from earlier tests, such as the
+/// reserved heaps of ended threads, would be used instead of fresh memory. True if it has been run that way.
 bool ran_in_a_fresh_process() {
   constexpr const char* kMark = "ATTNJIT_TEST_PROCESS_IS_FRESH";
   if (std::getenv(kMark)) return false;
@@ -119,7 +119,7 @@ TEST(ResourceLimits, OfMemoryCostsARequestAtMost) {
     Signal none_left;
     const int status = run_child([&] {
       return checked([&] {
-        ::mallopt(M_MMAP_THRESHOLD, 65536);  // an image is not had from what malloc has in hand
+        ::mallopt(M_MMAP_THRESHOLD, 65536);  // an image does not come from memory that malloc kept
         ASSERT_TRUE(set_limit(RLIMIT_AS, address_space() + kib * 1024));
         std::unique_ptr<WatchedCache> cache;
         for (int number = 0; number < 40; ++number) {
@@ -132,7 +132,7 @@ TEST(ResourceLimits, OfMemoryCostsARequestAtMost) {
             none_left.give();
           }
         }
-        // Nothing is left half done: with memory again, all is served.
+        // Nothing is left half done: once there is memory again, everything is served.
         ASSERT_TRUE(set_limit(RLIMIT_AS, RLIM_INFINITY));
         if (!cache) cache = std::make_unique<WatchedCache>(directory.path());
         get_all(*cache, 100);
@@ -165,7 +165,7 @@ TEST(ResourceLimits, OfDescriptorsCostsTheStoreAtMost) {
     SCOPED_TRACE(::testing::Message() << spare << " descriptors");
     EXPECT_EQ(run_child([&] {
                 return checked([&] {
-                  const int next = ::dup(0);  // the lowest that is free
+                  const int next = ::dup(0);  // the lowest free descriptor
                   ASSERT_GE(next, 0);
                   ::close(next);
                   ASSERT_TRUE(set_limit(RLIMIT_NOFILE, static_cast<rlim_t>(next + spare)));

@@ -1,4 +1,4 @@
-// Linked with a static SQLite whose symbols stay inside: a copy beside the one that the library uses.
+// Linked with a static SQLite whose symbols stay hidden: a second copy beside the one used by the library.
 #include <sqlite3.h>
 #include <stddef.h>
 
@@ -24,5 +24,5 @@ EXPORT void second_sqlite_touch(const char* file) {
   sqlite3_close(database);
 }
 
-// The address of something that every copy has once.
+// The address of an object that exists once per copy.
 EXPORT const char* second_sqlite_code(void) { return sqlite3_version; }

@@ -11,7 +11,7 @@
 namespace attnjit::cache {
 namespace {
 
-/// Digest of `message`, given in pieces of `piece` bytes (0: at once).
+/// Digest of `message`, passed in chunks of `piece` bytes (0: all at once).
 std::string digest(Sha256::Compress compress, std::string_view message, std::size_t piece = 0) {
   Sha256 hash(compress);
   if (piece == 0) piece = message.size() + 1;
@@ -21,7 +21,7 @@ std::string digest(Sha256::Compress compress, std::string_view message, std::siz
 
 class Sha256Of : public testing::TestWithParam<Sha256::Compress> {};
 
-/// NIST: FIPS 180-4's examples, and byte-oriented messages of SHAVS (SHA256ShortMsg, SHA256LongMsg).
+/// NIST: the examples of FIPS 180-4, and byte-oriented messages of SHAVS (SHA256ShortMsg, SHA256LongMsg).
 TEST_P(Sha256Of, GivesNistsVectors) {
   struct Vector {
     std::string message;
@@ -51,7 +51,7 @@ TEST_P(Sha256Of, GivesNistsVectors) {
   }
 }
 
-/// Those that this processor has.
+/// The implementations that this processor supports.
 std::vector<Sha256::Compress> ways() {
   std::vector<Sha256::Compress> all{Sha256::portable()};
   if (Sha256::of_x86() != nullptr) all.push_back(Sha256::of_x86());

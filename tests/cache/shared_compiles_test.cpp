@@ -1,4 +1,4 @@
-// Caches of one process that have no store to meet at.
+// Caches of one process without a common store.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -55,7 +55,7 @@ TEST_F(SharedCompiles, AnotherCachesKernelIsNoMiss) {
   KernelCache first({}), second({});
   first.get(request(), counted());
   KernelCache::Request asks = request();
-  asks.on_miss = [](const std::string&) { throw std::runtime_error("a frozen Context"); };
+  asks.on_miss = [](const std::string&) -> MissDecision { throw std::runtime_error("a frozen Context"); };
   EXPECT_EQ(second.get(asks, counted()).tier, Tier::kMemory);
   EXPECT_EQ(second.counters().misses, 0);
 }
@@ -80,7 +80,10 @@ TEST_F(SharedCompiles, AFailureIsOfOneCache) {
                          [&]() -> Entry {
                            Signal asked;
                            KernelCache::Request asks = request();
-                           asks.on_miss = [&asked](const std::string&) { asked.give(); };
+                           asks.on_miss = [&asked](const std::string&) {
+                             asked.give();
+                             return MissDecision::kCompile;
+                           };
                            other = std::thread([this, &waits, asks] { waits.get(asks, counted()); });
                            asked.take();
                            throw std::runtime_error("no compiler there");

@@ -30,9 +30,9 @@ TEST(ShownText, WhatIsNoUtf8IsWrittenByteByByte) {
   EXPECT_EQ(shown_line("a\xff"
                        "b"),
             "a\\xffb");
-  EXPECT_EQ(shown_line("\xc3"), "\\xc3");                             // cut short
-  EXPECT_EQ(shown_line("\xc0\xaf"), "\\xc0\\xaf");                    // longer than need be
-  EXPECT_EQ(shown_line("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // half of a pair
+  EXPECT_EQ(shown_line("\xc3"), "\\xc3");                             // truncated
+  EXPECT_EQ(shown_line("\xc0\xaf"), "\\xc0\\xaf");                    // overlong
+  EXPECT_EQ(shown_line("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // half of a surrogate pair
   EXPECT_EQ(shown_line("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond Unicode
   EXPECT_EQ(shown_line("\xe4\xb8"
                        "x"),

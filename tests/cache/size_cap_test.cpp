@@ -1,4 +1,4 @@
-// The size cap of the store, the use stamps that choose what goes, and garbage collection.
+// The store's size cap, the use stamps that decide what is evicted, and garbage collection.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ std::int64_t size_of(const std::filesystem::path& path) {
   return static_cast<std::int64_t>(std::filesystem::file_size(path));
 }
 
-/// Samples are made in the order of their numbers, so the stamps of new rows have that order too.
+/// Samples are created in the order of their numbers, so the stamps of new rows are in that order too.
 std::set<int> numbers_in(Store& store, int up_to) {
   std::set<int> numbers;
   for (int i = 0; i < up_to; ++i) {
@@ -217,7 +217,7 @@ TEST(UseStamps, OneOfManyProcessesThatUseARowWritesItsStamp) {
   first.flush_uses();
   const std::int64_t stamp = last_used(first, 0);
   ASSERT_GT(stamp, old.last_used_unix);
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a stamp has whole seconds
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // stamps have a resolution of one second
   second.note_use(old);
   second.flush_uses();
   EXPECT_EQ(last_used(first, 0), stamp);
@@ -280,7 +280,7 @@ TEST(UseStamps, OneOfTheFutureCountsAsOld) {
   ASSERT_GT(used.last_used_unix, now + 900'000);
   {
     Store other(directory.path());
-    other.note_use(used);  // written when it is closed
+    other.note_use(used);  // written when the store is closed
   }
   EXPECT_LT(last_used(store, 2), now + 1000) << "a stamp of the future was never taken back";
 

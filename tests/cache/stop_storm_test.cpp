@@ -1,4 +1,4 @@
-// 64 processes on one store, which are killed and stopped at random moments: SIGKILL, SIGSTOP for 0.2 to 60 s.
+// 64 processes on one store, killed and stopped at random moments: SIGKILL, and SIGSTOP for 0.2 to 60 s.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -59,7 +59,7 @@ void storm(int processes, const Weather& weather, unsigned seed) {
 
 TEST(CacheStopStorm, SixteenProcessesKilledAndStopped) { storm(16, {2s, 200ms, 200ms, 50ms, 400ms}, storm_seed(1)); }
 
-/// By `ctest -L long`.
+/// Run with `ctest -L long`.
 TEST(CacheStopStormLong, SixtyFourProcessesKilledAndStopped) {
   storm(64, {150s, 250ms, 1000ms, 200ms, 60s}, storm_seed(2026));
 }

@@ -1,5 +1,5 @@
-// A process that is stopped (a frozen container, a debugger) while it holds the store's locks, or a key's: nobody else
-// waits long for it, and the rows that it does not write are read as if it were not there.
+// A process that is stopped (a frozen container, a debugger) while it holds the store's locks or a key's. Nobody else
+// waits long for it, and rows that it does not write are read as if it were not there.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -49,7 +49,7 @@ class StoppedWriter : public ::testing::Test {
     Store store(directory_.path());
     for (int number = 0; number < kStored; ++number) store.put(stored(number));
   }
-  /// A process that stops at the n-th change that a put makes on the disk, and ends well when it may go on.
+  /// A process that stops at the n-th change that a put makes on the disk, and ends well when continued.
   pid_t start_writer(int nth, int number = 10) {
     return start_child([this, nth, number] {
       Store store(directory_.path());
@@ -114,7 +114,7 @@ TEST_F(StoppedWriter, AtEachWriteOfAPutReadersGetTheRightRowOrAMiss) {
 
 TEST_F(StoppedWriter, AWarmProcessIsServedFromTheStoreAtOnce) {
   fill();
-  const pid_t writer = start_writer(3);  // in its journal: it holds the side lock, and SQLite's
+  const pid_t writer = start_writer(3);  // while it writes its journal: it holds the side lock and SQLite's lock
   int end = 0;
   ASSERT_TRUE(has_stopped(writer, end));
   const auto start = Clock::now();
@@ -145,10 +145,13 @@ TEST_F(StoppedWriter, WhatIsInNoStoreIsWaitedForOnceAndThenCompiled) {
   const auto start = Clock::now();
   for (int number = 100; number < 110; ++number) {
     KernelCache::Request missing = request(number);
-    missing.on_miss = [&](const std::string& trouble) { troubles.push_back(trouble); };
+    missing.on_miss = [&](const std::string& trouble) {
+      troubles.push_back(trouble);
+      return MissDecision::kCompile;
+    };
     EXPECT_EQ(cache->get(missing, [&] { return stored(number); }).tier, Tier::kCompiled);
   }
-  // 400 ms once and not 10 times, let alone 30.
+  // 400 ms once, not 10 times, let alone 30.
   EXPECT_LT(Clock::now() - start, 4s) << "each request waited for the writer";
   EXPECT_THAT(troubles, ::testing::Each(HasSubstr("holds the lock")));
   EXPECT_THAT(warnings_,
@@ -158,7 +161,10 @@ TEST_F(StoppedWriter, WhatIsInNoStoreIsWaitedForOnceAndThenCompiled) {
   EXPECT_EQ(cache->get(request(10), forbidden).tier, Tier::kStore) << "the store is used again as soon as it is free";
   troubles.clear();
   KernelCache::Request missing = request(111);
-  missing.on_miss = [&](const std::string& trouble) { troubles.push_back(trouble); };
+  missing.on_miss = [&](const std::string& trouble) {
+    troubles.push_back(trouble);
+    return MissDecision::kCompile;
+  };
   cache->get(missing, [] { return stored(111); });
   EXPECT_THAT(troubles, ElementsAre("")) << "now it is known to be absent";
 }
@@ -203,7 +209,7 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   const pid_t holder = start_child([&] {
     const KeyLock lock(directory_ / "compile.lock", key, 0ms);
     held.give();
-    const auto until = Clock::now() + 900ms;  // longer than the waiter's patience with one that does not get on
+    const auto until = Clock::now() + 900ms;  // longer than the waiter's patience with a holder that makes no progress
     while (Clock::now() < until) {
     }
     return 0;
@@ -219,7 +225,7 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
     KeyLock lock(directory_ / "compile.lock", third, 0ms);
     lock.note_waiting(true);
     held.give();
-    for (const auto until = Clock::now() + 5s; Clock::now() < until;) {  // it asks again and again
+    for (const auto until = Clock::now() + 5s; Clock::now() < until;) {  // keeps asking
     }
     return 0;
   });
@@ -230,7 +236,7 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   ::kill(waiting, SIGKILL);
   EXPECT_EQ(wait_for(waiting), 1000 + SIGKILL);
 
-  // Two keys that share a place in the file: who computes under the one does not get on with the other.
+  // Two keys share a place in the file: progress on one key must not count as progress on the other.
   Key fourth = third, fifth = third;
   fourth.bytes[0] = 1;
   fifth.bytes[0] = 2;
@@ -262,7 +268,7 @@ TEST_F(StoppedWriter, HoldingAKeyIsWaitedForNoLongerThanItGetsOn) {
   EXPECT_EQ(wait_for(stopped), 0);
 }
 
-// ---- the read without locks by itself
+// ---- the lock-free read by itself
 
 TEST_F(StoppedWriter, AReadWithoutLocksLeavesTheLocksOfThisProcessAlone) {
   fill();

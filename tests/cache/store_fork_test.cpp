@@ -49,7 +49,7 @@ TEST(StoreFork, ManyChildrenWriteThroughTheInheritedObject) {
   EXPECT_THAT(store.verify(), IsEmpty());
 }
 
-/// A find that stays in its transaction until it is told to leave.
+/// A find that stays in its transaction until told to leave.
 class LongRead {
  public:
   explicit LongRead(Store& store)
@@ -73,7 +73,7 @@ class LongRead {
   std::thread thread_;
 };
 
-/// The child inherits a mutex that is held for ever and SQLite's belief that the file is locked.
+/// The child inherits a mutex that is held forever, and SQLite's belief that the file is locked.
 TEST(StoreFork, ChildForkedInTheMiddleOfATransactionRefusesAndDoesNotHang) {
   TemporaryDirectory directory;
   Store store(directory.path());
@@ -92,14 +92,14 @@ TEST(StoreFork, ChildForkedInTheMiddleOfATransactionRefusesAndDoesNotHang) {
         if (!refused([&] { store.find(sample_fields(0), {}); })) return 1;
         if (!refused([&] { store.put(sample_entry(1)); })) return 2;
         if (!refused([&] { Store another(directory.path()); })) return 3;
-        // Nor may a grandchild, which is forked while nobody is inside.
+        // Nor may a grandchild, although nobody is inside when it is forked.
         return run_child([&] { return refused([&] { store.find(sample_fields(0), {}); }) ? 0 : 4; });
       },
       10);
   EXPECT_EQ(wait_for(child), 0);
   read.end();
   EXPECT_TRUE(store.find(sample_fields(0), {}));
-  // The parent is not concerned, and neither is who is forked now.
+  // The parent is unaffected, and so is a child forked now.
   EXPECT_EQ(0, run_child([&] { return store.put(sample_entry(1)), 0; }));
   EXPECT_TRUE(store.find(sample_fields(1), {}));
 }
@@ -117,8 +117,8 @@ TEST(StoreFork, DestroyingTheObjectInAChildLeavesTheParentsTransactionAlone) {
   EXPECT_EQ(store->stat().entries, 3);
 }
 
-/// Another copy of SQLite in this process would, by closing the file, drop the POSIX locks of ours; opening and
-/// closing a plain descriptor does the same. The side lock has to keep other processes out nevertheless.
+/// If another copy of SQLite in this process closes the file, it drops our POSIX locks; opening and closing a plain
+/// descriptor does the same. The side lock must keep other processes out nevertheless.
 TEST(StoreLocks, SurviveTheLossOfPosixLocks) {
   TemporaryDirectory directory;
   Store store(directory.path());
@@ -156,7 +156,7 @@ TEST(StoreLocks, ReadersDoNotExcludeEachOther) {
   read.end();
 }
 
-/// Rolling back a journal writes, so whoever finds one waits until all readers are gone.
+/// Rolling back a journal writes, so a process that finds one waits until all readers are gone.
 TEST(StoreLocks, ReaderThatFindsAJournalWantsToBeAlone) {
   TemporaryDirectory directory;
   Store store(directory.path());
@@ -175,7 +175,7 @@ TEST(StoreLocks, ReaderThatFindsAJournalWantsToBeAlone) {
   EXPECT_EQ(wait_for(other), 0);
 }
 
-/// The lock is polled, so readers that always overlap would keep a writer out until it gives up after 5 s.
+/// The lock is polled, so readers that always overlap could keep a writer out until it gives up after 5 s.
 TEST(StoreLocks, WriterGetsInAmongReadersThatNeverPause) {
   TemporaryDirectory directory;
   Store store(directory.path());
@@ -200,7 +200,7 @@ TEST(StoreLocks, WriterGetsInAmongReadersThatNeverPause) {
   }
 }
 
-/// Another program, which knows nothing of our side lock, has a transaction of its own for a while.
+/// Another program, which does not know about our side lock, has its own transaction for a while.
 class OtherProgram {
  public:
   OtherProgram(const std::filesystem::path& file, const char* begin)
@@ -233,7 +233,7 @@ TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedFor) {
   EXPECT_TRUE(Store(directory.path()).find(sample_fields(0), {}));
 }
 
-/// The first look at a file may meet a lock, too.
+/// The first look at a file may also run into a lock.
 TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedForByWhoOpens) {
   TemporaryDirectory directory;
   const std::filesystem::path file = Store(directory.path()).path();
@@ -244,8 +244,8 @@ TEST(StoreLocks, ShortLockOfAnotherProgramIsWaitedForByWhoOpens) {
   EXPECT_TRUE(store.find(sample_fields(0), {}));
 }
 
-/// A transaction that reads and then wants to write is refused at once while another is about to write (SQLite does not
-/// wait where both would wait for each other), unless it said from the start that it would write.
+/// A transaction that reads first and then wants to write is refused at once while another is about to write, unless it
+/// announced from the start that it would write. (SQLite does not wait where both would wait for each other.)
 TEST(StoreLocks, ATransactionThatReadsFirstWaitsForAnotherWriter) {
   TemporaryDirectory directory;
   Store store(directory.path());

@@ -1,4 +1,4 @@
-// Many processes that meet one damaged file at the same moment.
+// Many processes find one damaged file at the same moment.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,8 +17,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-/// Keeps the store of a folder from being changed, not from being looked at: who finds damage has to queue for the
-/// right to repair it. So all processes have seen the same damage before the first one acts on it.
+/// Lets processes look at a folder's store but not change it: a process that finds damage has to queue for the right to
+/// repair it. So all processes have seen the same damage before the first one acts on it.
 class OnlyLooking {
  public:
   explicit OnlyLooking(const std::filesystem::path& lock) : file_(open_lock_file(lock)) {
@@ -29,7 +29,7 @@ class OnlyLooking {
   OnlyLooking& operator=(const OnlyLooking&) = delete;
 
  private:
-  static constexpr std::uint64_t kGateByte = 1;  // of cache/store_file.cpp
+  static constexpr std::uint64_t kGateByte = 1;  // as in cache/store_file.cpp
   FileDescriptor file_;
 };
 
@@ -37,7 +37,7 @@ class StoreRace : public ::testing::Test {
  protected:
   static constexpr int kProcesses = 8;
 
-  /// Each process opens the store and puts a kernel of its own. Returns what all of them reported, a line each.
+  /// Each process opens the store and puts its own kernel. Returns what all of them reported, one line each.
   std::vector<std::string> open_and_put_at_once() {
     const std::filesystem::path log = elsewhere_ / "reports";
     Signal begun;
@@ -54,7 +54,7 @@ class StoreRace : public ::testing::Test {
         }));
       }
       for (int child = 0; child < kProcesses; ++child) begun.take();
-      std::this_thread::sleep_for(200ms);  // one that is slower sees the repaired file, and nothing is wrong with that
+      std::this_thread::sleep_for(200ms);  // a slower process sees the repaired file, which is fine
       EXPECT_TRUE(before_ == read(file_)) << "it was repaired while others were looking";
     }
     for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);

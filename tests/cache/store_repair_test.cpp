@@ -1,4 +1,4 @@
-// Damage of every kind, done to the file by hand, and what the store makes of it.
+// Every kind of damage, done to the file by hand, and how the store handles it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -27,12 +27,12 @@ std::string read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Over the same inode, as a failing disk or a careless program would.
+/// Overwrites the same inode, as a failing disk or a careless program would.
 void write_file(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
-/// By a connection of its own in a process of its own, as a person with the sqlite3 command would.
+/// Runs in a child process with its own connection, like a person with the sqlite3 command.
 void run_sql(const std::filesystem::path& path, const std::string& sql) {
   ASSERT_EQ(0, run_child([&] {
               sqlite3* database = nullptr;
@@ -61,7 +61,7 @@ class StoreRepair : public ::testing::Test {
   Store open() {
     return Store(directory_.path(), [this](const std::string& report) { reports_.push_back(report); });
   }
-  /// The old file is kept aside, the store works, and this was told once.
+  /// The old file is kept aside, the store works, and this was reported once.
   void expect_started_anew(Store& store) {
     EXPECT_THAT(reports_, ElementsAre(HasSubstr("damaged")));
     EXPECT_TRUE(std::filesystem::exists(bad_));
@@ -163,7 +163,7 @@ TEST_F(StoreRepair, NewerSchemaIsRefusedAndKept) {
 
 TEST_F(StoreRepair, JournalGoesAsideWithItsFile) {
   write_file(file_, random_bytes(20'000));
-  // A journal whose head is zero is not hot: SQLite neither rolls it back nor deletes it.
+  // A journal whose header is zero is not hot: SQLite neither rolls it back nor deletes it.
   const std::string journal(3000, '\0');
   write_file(directory_ / "kernels-v1.sqlite-journal", journal);
   write_file(directory_ / "kernels-v1.sqlite.bad-wal", "left from an earlier repair");
@@ -231,7 +231,7 @@ TEST_F(StoreRepair, EveryColumnIsUnderTheChecksum) {
   }
 }
 
-/// As a faulty writer would leave it: the checksum is right, but the fields are not those of the key.
+/// As a faulty writer would leave it: the checksum is right, but the fields do not match the key.
 TEST_F(StoreRepair, RowUnderAForeignKeyIsBad) {
   const std::string key = sample_fields(2).key().hex();
   Row row = make_row(sample_entry(3));
@@ -258,7 +258,7 @@ TEST_F(StoreRepair, BadRowOfOneCompilerGivesWayToAnother) {
   EXPECT_EQ(store.stat().entries, 10);
 }
 
-// ---- under a living connection -------------------------------------------------------------------
+// ---- under an open connection --------------------------------------------------------------------
 
 TEST_F(StoreRepair, FileOverwrittenUnderAConnection) {
   Store store = open();
@@ -279,7 +279,7 @@ TEST_F(StoreRepair, FileEmptiedUnderAConnection) {
 }
 
 TEST_F(StoreRepair, DamagedPageFoundByAFind) {
-  // The header stays sound, so only the use of the page shows the damage.
+  // The header stays sound, so the damage shows only when the page is used.
   std::string bytes = read_file(file_);
   for (std::size_t i = 4096; i < bytes.size(); ++i) bytes[i] = '\x55';
   write_file(file_, bytes);
@@ -344,7 +344,7 @@ TEST_F(StoreRepair, DeletedDirectoryIsAnError) {
 // ---- killed in the middle ------------------------------------------------------------------------
 
 TEST_F(StoreRepair, HalfWrittenTransactionIsRolledBack) {
-  // A tiny page cache makes SQLite write into the file before the commit; then the process is gone.
+  // A tiny page cache makes SQLite write to the file before the commit; then the process dies.
   ASSERT_EQ(3, run_child([&] {
               sqlite3* database = nullptr;
               sqlite3_open(file_.c_str(), &database);

@@ -87,7 +87,7 @@ TEST(Store, PutReplacesTheRowOfKeyAndCompiler) {
 TEST(Store, ChoosesAmongCompilersByWish) {
   TemporaryDirectory directory;
   Store store(directory.path());
-  const CompilerId tenth{"nvrtc", 12, 10};  // newer than 12.9 in numbers, older as text
+  const CompilerId tenth{"nvrtc", 12, 10};  // newer than 12.9 as numbers, older as text
   for (const CompilerId& compiler : {kNewCompiler, tenth, kOldCompiler}) store.put(sample_entry(0, compiler));
 
   const auto found = [&](const CompilerWish& wish) {
@@ -181,7 +181,7 @@ TEST(Store, NoFileIsInheritedByAnotherProgram) {
   EXPECT_THAT(of_folder, ::testing::Each(FD_CLOEXEC));
 }
 
-/// Beyond the limit SIGXFSZ would end the process.
+/// Exceeding the limit would raise SIGXFSZ, which would end the process.
 TEST(Store, AnEntryForWhichTheLimitOfFileSizesHasNoRoomIsRefused) {
   TemporaryDirectory directory;
   EXPECT_EQ(0, run_child([&] {

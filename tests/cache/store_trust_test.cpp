@@ -1,4 +1,4 @@
-// What a file may hold, and what may lie beside it or in its place, without being believed: docs/security.md.
+// What a file may contain, and what may lie beside it or in its place, without being trusted: docs/security.md.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
 constexpr char kEndless[] = "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c)";
-constexpr unsigned kSoon = 20;  // seconds; what hangs is killed then
+constexpr unsigned kSoon = 20;  // seconds, after which a hanging process is killed
 
 std::string message_of(const std::function<void()>& body) {
   try {
@@ -42,7 +42,7 @@ class StoreTrust : public ::testing::Test {
     for (int number = 0; number < 4; ++number) store.put(sample_entry(number));
   }
 
-  /// As another program would, with a connection of its own in a process of its own.
+  /// As another program would: from a child process with its own connection.
   void run_sql(const std::string& sql) const {
     ASSERT_EQ(0, run_child([&] {
                 sqlite3* database = nullptr;
@@ -56,7 +56,7 @@ class StoreTrust : public ::testing::Test {
   Store open() {
     return Store(directory_.path(), [this](const std::string& report) { reports_.push_back(report); });
   }
-  /// Reading and writing work, and nothing of the file was damage.
+  /// Reading and writing work, and nothing in the file counted as damage.
   void expect_works() {
     EXPECT_EQ(0, run_child(
                      [&] {
@@ -71,7 +71,7 @@ class StoreTrust : public ::testing::Test {
                      },
                      kSoon));
   }
-  /// The file is not believed; `why` is said, and nothing of it is changed.
+  /// The file is not trusted: `why` is reported, and the file is not changed.
   void expect_refused(const std::string& why) {
     EXPECT_EQ(0, run_child(
                      [&] {
@@ -147,8 +147,8 @@ TEST_F(StoreTrust, ForeignObjectsAreToldToTheHostOnce) {
 
 // ---- what is beside it
 
-/// A hot journal whose transaction names a super-journal, as SQLite's file format has it: the name, its length, the sum
-/// of its letters, the magic number.
+/// A hot journal whose transaction names a super-journal, in SQLite's file format: the name, its length, the sum of its
+/// letters, the magic number.
 TEST_F(StoreTrust, FileThatAJournalNamesSurvives) {
   const fs::path victim = directory_ / "victim";
   const std::string magic = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
@@ -209,7 +209,7 @@ TEST_F(StoreTrust, LockFileThatIsAPipeHangsNobody) {
   fs::permissions(directory_.path(), static_cast<fs::perms>(0755));
   EXPECT_EQ(0, run_child(
                    [&] {
-                     if (::geteuid() == 0) {  // root may write to anything, and opens a pipe at once
+                     if (::geteuid() == 0) {  // root can write to anything, and opens a pipe at once
                        for (const auto& entry : {directory_.path(), file_, directory_ / "kernels-v1.lock"}) {
                          if (::chown(entry.c_str(), 65534, 65534) != 0) return 97;
                        }
@@ -242,7 +242,7 @@ TEST_F(StoreTrust, FileOfAnotherUser) {
   expect_refused("belongs to user 65534");
 }
 
-/// The parent may be written by others, who put a folder of theirs in the place of ours.
+/// Others may write to the parent and put their own folder in place of ours.
 TEST_F(StoreTrust, FolderThatIsExchangedUnderARunningProcess) {
   const fs::path ours = directory_ / "ours";
   const fs::path theirs = directory_ / "theirs";
@@ -302,7 +302,7 @@ TEST_F(StoreTrust, NothingIsMadeInAFolderThatWasPutInThePlaceOfOurs) {
   EXPECT_TRUE(fs::is_empty(ours));
 }
 
-/// What is set aside is a file of the folder that was looked at, whatever bears its name by then.
+/// The file set aside is the one in the folder that was inspected, whatever has that folder's name by then.
 TEST_F(StoreTrust, AHeldFolderIsTheOneThatWasHeld) {
   const fs::path ours = directory_ / "ours";
   fs::create_directory(ours);
@@ -321,7 +321,8 @@ TEST_F(StoreTrust, AHeldFolderIsTheOneThatWasHeld) {
   EXPECT_EQ(fs::file_size(ours / "a"), 6u);
 }
 
-/// SQLite gives a journal the mode that its database has by then; nobody would ever trust one that all may write.
+/// SQLite gives a journal the mode that its database has at that time, and nobody would ever trust a journal that all
+/// may write.
 TEST_F(StoreTrust, JournalThatThisProcessMakesIsItsOwn) {
   Database database(file_, std::chrono::milliseconds(0));
   ASSERT_EQ(::chmod(file_.c_str(), 0666), 0);

@@ -24,25 +24,25 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kNoHang = 60s;        // of one request; the storm's own are well below a second
-constexpr auto kLockTimeout = 120s;  // longer than kNoHang: a lost lock must show, not be compiled around
-constexpr unsigned kLifetime = 600;  // s; a process that outlives it is ended by SIGALRM
+constexpr auto kNoHang = 60s;        // of one request; the storm's own take well under a second
+constexpr auto kLockTimeout = 120s;  // longer than kNoHang: a lost lock must show, not be worked around by a compile
+constexpr unsigned kLifetime = 600;  // s; SIGALRM ends a process that lives longer
 
-/// What a process tells the parent. Smaller than PIPE_BUF, so records of many writers do not mix.
+/// A message from a process to the parent. Smaller than PIPE_BUF, so records of several writers do not mix.
 struct Record {
   enum Kind : int { kBegun, kCommitted, kFault } kind;
   int number = 0;
   pid_t process = 0;
-  unsigned char digest[32] = {};  // of the image, for kCommitted
-  char text[200] = {};            // for kFault
+  unsigned char digest[32] = {};  // of the image, with kCommitted
+  char text[200] = {};            // with kFault
 };
 static_assert(sizeof(Record) <= 512, "PIPE_BUF may be as small as 512");
 
 /// Shared by all processes.
 struct Shared {
   std::atomic<int> open{0};   // the gate: all start together
-  std::atomic<int> stop{0};   // enough strikes
-  std::atomic<int> front{0};  // how far the first has come
+  std::atomic<int> stop{0};   // set after the last strike
+  std::atomic<int> front{0};  // how far the first process has come
   std::atomic<std::int64_t> served{0};
 };
 
@@ -78,7 +78,7 @@ class Process {
       for (int i = 0; i < options_.kernels; ++i) get(cache, (first + i) % options_.kernels);
       return;
     }
-    // Each thread has kernels of its own among those of its process, and shares them with one of every other.
+    // Each thread has its own kernels within its process, and shares them with one thread of every other process.
     const int lane = first % options_.threads;
     for (int step = std::max(0, shared_.front - 2); !shared_.stop; ++step) {
       int front = shared_.front;
@@ -144,13 +144,14 @@ class Parent {
     const auto start = Clock::now();
     shared_->open = 1;
     for (int strike = 0; strike < options_.strikes; ++strike) {
-      // Often enough that several die before the damage of the first is found; read on, or the pipe fills up.
+      // Often enough that several processes die before the damage of the first is found. Keep reading, or the pipe
+      // fills up.
       const auto next = Clock::now() + std::chrono::microseconds(random_() % 30'000);
       while (Clock::now() < next) listen(1ms);
       kill_one();
       start_one();
     }
-    // The newcomers have a while of their own.
+    // Gives the new processes some time.
     for (const auto end = Clock::now() + 50ms; options_.strikes && Clock::now() < end;) listen(1ms);
     shared_->stop = 1;
     while (!children_.empty()) {
@@ -174,7 +175,8 @@ class Parent {
   }
 
   void kill_one() {
-    // Every other strike aims at who has just begun to compile, and finds it there or writing to the store.
+    // Every other strike aims at the process that last began to compile, and hits it while it compiles or writes to the
+    // store.
     auto which = std::find(children_.begin(), children_.end(), compiling_);
     if (which == children_.end() || random_() % 2 == 0) which = children_.begin() + random_() % children_.size();
     const pid_t victim = *which;
@@ -194,7 +196,7 @@ class Parent {
     });
   }
 
-  /// Takes what is in the pipe, waiting for it a little.
+  /// Reads what is in the pipe, after a short wait for it.
   void listen(std::chrono::milliseconds patience) {
     pollfd pipe{pipe_[0], POLLIN, 0};
     if (::poll(&pipe, 1, static_cast<int>(patience.count())) <= 0) return;
@@ -222,7 +224,7 @@ class Parent {
   Shared* shared_ = nullptr;
   int pipe_[2];
   int started_ = 0;
-  pid_t compiling_ = 0;  // the last that began
+  pid_t compiling_ = 0;  // the last one that began
   std::vector<pid_t> children_;
   StormResult result_;
 };

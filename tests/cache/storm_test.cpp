@@ -1,4 +1,4 @@
-// The cache in a storm: 64 processes of 4 threads on one store that is not there yet, and SIGKILL at random.
+// The cache in a storm: 64 processes of 4 threads on one store that does not exist yet, and SIGKILL at random.
 #include "tests/cache/storm.h"
 
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ void strike(int strikes, unsigned seed) {
   const StormOptions options{.directory = directory.path(), .kernels = 8, .strikes = strikes, .seed = seed};
   const StormResult result = run_storm(options);
   EXPECT_THAT(look_after_storm(options, result), IsEmpty());
-  // Who dies in a compile leaves it to another; nothing else is a reason to begin one again.
+  // A process that dies while compiling leaves the compile to another; nothing else is a reason to begin one again.
   const auto sum = [](const std::map<int, int>& counts) {
     return std::accumulate(counts.begin(), counts.end(), 0, [](int all, const auto& one) { return all + one.second; });
   };
@@ -50,7 +50,7 @@ void strike(int strikes, unsigned seed) {
 
 TEST(CacheStorm, TwentyStrikesLoseNothingThatWasCommitted) { strike(20, 20); }
 
-/// By `ctest -L long`.
+/// Run with `ctest -L long`.
 TEST(CacheStormLong, AThousandStrikesLoseNothingThatWasCommitted) { strike(1000, 1000); }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the cache tests share: a folder that goes away, sample entries, and forked processes.
+// Shared by the cache tests: a temporary folder, sample entries, and forked processes.
 #pragma once
 
 #include <fcntl.h>
@@ -23,7 +23,7 @@ namespace attnjit::cache {
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {
-    // In memory where that can be: on a disk each put waits 2 to 20 ms for syncs, and no disk is tested here.
+    // In memory if possible: on a disk each put waits 2 to 20 ms for syncs, and these tests are not about disks.
     std::filesystem::path base = std::filesystem::temp_directory_path();
     if (!std::getenv("TMPDIR") && ::access("/dev/shm", W_OK | X_OK) == 0) base = "/dev/shm";
     std::string pattern = base / "attnjit-cache-test-XXXXXX";
@@ -49,11 +49,11 @@ inline std::set<std::string> names_in(const std::filesystem::path& directory) {
   return names;
 }
 
-/// The flags (of F_GETFD) of every descriptor that this process has open on the file.
+/// The flags (F_GETFD) of every descriptor that this process has open on the file.
 inline std::vector<int> descriptor_flags(const std::filesystem::path& file) {
   std::vector<int> flags;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code gone;  // the iterator's own
+    std::error_code gone;  // the iterator's own descriptor
     if (std::filesystem::read_symlink(entry.path(), gone) != file) continue;
     flags.push_back(::fcntl(std::stoi(entry.path().filename()), F_GETFD));
   }
@@ -99,8 +99,8 @@ inline void expect_same(const Entry& got, const Entry& wanted) {
   EXPECT_EQ(got.local, wanted.local);
 }
 
-/// Runs `body` in a forked process, which leaves by _exit with its result: no test and no destructor of the
-/// parent runs there. An exception is 99; a process that hangs is killed by SIGALRM after `seconds`.
+/// Runs `body` in a forked process, which ends with _exit(result), so that no test and no destructor of the parent runs
+/// there. An exception gives 99; SIGALRM kills a process that hangs after `seconds`.
 inline pid_t start_child(const std::function<int()>& body, unsigned seconds = 30) {
   const pid_t child = ::fork();
   if (child != 0) return child;
@@ -125,7 +125,7 @@ inline int run_child(const std::function<int()>& body, unsigned seconds = 30) {
   return wait_for(start_child(body, seconds));
 }
 
-/// A pipe that processes use to tell one another to go on.
+/// A pipe with which processes tell each other to go on.
 class Signal {
  public:
   Signal() {

@@ -1,5 +1,5 @@
-// Vandals at the files of a store that processes use: each kind by itself, and one after another. Whatever is done, no
-// request fails and none takes long; as soon as the vandal is gone, kernels are kept again.
+// Vandals attack the files of a store in use: each kind alone, and one after another. Whatever they do, no request
+// fails and none takes long; as soon as the vandal is gone, kernels are kept again.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,15 +23,15 @@ using ::testing::IsEmpty;
 struct Siege {
   int processes = 16;
   milliseconds longest = 8s;    // of one strike
-  milliseconds recovery = 30s;  // until a kernel is kept again, at most
+  milliseconds recovery = 30s;  // longest time until a kernel is kept again
 };
 
-/// In a process of its own: one that closes the files drops its locks on them.
+/// In a child process: closing the files would drop this process's locks on them.
 bool is_sound(const std::filesystem::path& directory) {
   return run_child([&] { return Store(directory).verify().empty() ? 0 : 1; }) == 0;
 }
 
-/// On `root`, a folder of its own.
+/// `root` is a folder of its own.
 FleetResult run_siege(const std::filesystem::path& root, const std::vector<Vandalism>& kinds, const Siege& siege,
                       unsigned seed) {
   Scene scene{.directory = root / "cache", .random = std::minstd_rand(seed)};
@@ -50,7 +50,7 @@ FleetResult run_siege(const std::filesystem::path& root, const std::vector<Vanda
     fleet.work(std::min(kind.lasts, siege.longest));
     if (kind.heal) kind.heal(scene);
     if (kind.kernels == Vandalism::Kernels::kLoses) {
-      // What is kept in a damaged file goes with it once somebody meets the damage.
+      // What is kept in a damaged file is lost once some process finds the damage.
       milliseconds unsound{0};
       for (; !is_sound(scene.directory) && unsound < 5s; unsound += 50ms) fleet.work(50ms);
       if (unsound >= 5s) {
@@ -60,7 +60,7 @@ FleetResult run_siege(const std::filesystem::path& root, const std::vector<Vanda
       fleet.forget_committed();
     }
     if (kind.kernels == Vandalism::Kernels::kHides) fleet.forget_committed(/*but_known=*/true);
-    // Each of the processes may have learnt that waiting is in vain, and remembers that for 5 s.
+    // Each process may have learned that waiting is in vain, and remembers that for 5 s.
     const std::size_t before = fleet.committed();
     milliseconds waited{0};
     for (; fleet.committed() < before + 5 && waited < siege.recovery; waited += 50ms) fleet.work(50ms);
@@ -109,7 +109,7 @@ TEST(CacheVandal, SomeKindsInTurn) {
   expect_untouched(kinds, {.processes = 8, .longest = 100ms}, storm_seed(3));
 }
 
-/// By `ctest -L long`; `--gtest_list_tests` names the kinds.
+/// Run with `ctest -L long`; `--gtest_list_tests` names the kinds.
 class CacheVandalLong : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(CacheVandalLong, IsNoticedByNoRequest) {

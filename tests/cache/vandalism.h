@@ -11,7 +11,7 @@
 
 namespace attnjit::cache {
 
-/// The store that is struck, and what a strike holds until it is healed.
+/// The attacked store, and what a strike holds until it is healed.
 struct Scene {
   std::filesystem::path directory;
   std::minstd_rand random;
@@ -26,19 +26,19 @@ struct Scene {
 
 struct Vandalism {
   const char* name;
-  /// kKeeps: every kernel that was committed is there all the time and afterwards. kHides: what was there before is there
+  /// kKeeps: every committed kernel is there all the time and afterwards. kHides: what was there before is there
   /// afterwards.
   enum class Kernels { kKeeps, kHides, kLoses } kernels;
   std::function<void(Scene&)> strike;
-  /// Puts an end to what the library is not to mend by itself; empty: it mends all.
+  /// Ends what the library need not repair by itself; empty: it repairs everything.
   std::function<void(Scene&)> heal = {};
-  std::chrono::milliseconds lasts{400};  // at least, from strike to heal
+  std::chrono::milliseconds lasts{400};  // minimum time from strike to heal
 };
 
 std::vector<Vandalism> vandalisms_of_files();
 std::vector<Vandalism> vandalisms_of_journals_and_locks();
 std::vector<Vandalism> vandalisms_by_sql();
-/// All, in the order above.
+/// All of them, in the order above.
 const std::vector<Vandalism>& vandalisms();
 
 }  // namespace attnjit::cache

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using enum Vandalism::Kernels;
 
-// Everything may be gone by the time that it is struck, so no error is one.
+// Anything may be gone by the time it is attacked, so no error counts.
 std::error_code ignored;
 
 std::string garbage(Scene& scene, std::size_t bytes) {
@@ -42,7 +42,7 @@ auto truncated_to(double share, off_t bytes = 0) {
   };
 }
 
-/// Something else bears the store's name; what bore it comes back in the end.
+/// Something else takes the store's name; the original is restored at the end.
 auto in_place_of_the_store(std::function<void(const fs::path&)> make) {
   return [make = std::move(make)](Scene& scene) {
     fs::rename(scene.store(), scene.away(), ignored);
@@ -137,7 +137,7 @@ std::vector<Vandalism> vandalisms_of_files() {
        }},
       {"StoreSwappedForAnOlderCopy", kLoses,
        [](Scene& scene) {
-         // What somebody restores from a backup, taken while the file was written.
+         // As restored from a backup that was taken while the file was being written.
          fs::copy_file(scene.store(), scene.away(), fs::copy_options::overwrite_existing, ignored);
          ::chmod(scene.away().c_str(), 0600);
          fs::rename(scene.away(), scene.store(), ignored);
@@ -154,7 +154,7 @@ std::vector<Vandalism> vandalisms_of_files() {
          overwrite(scene.store(), 0, garbage(scene, 5000));
        },
        [](Scene& scene) { fs::remove_all(scene.directory / "kernels-v1.sqlite.bad", ignored); }},
-      // Where the scene is a file system of its own; elsewhere the test leaves it out.
+      // Only if the scene has its own file system; elsewhere the test leaves it out.
       {"DiskFull", kKeeps,
        [](Scene& scene) {
          std::ofstream ballast(scene.away(), std::ios::binary);

@@ -15,7 +15,7 @@ using enum Vandalism::Kernels;
 
 std::error_code ignored;
 
-/// A journal's header, so that SQLite believes it, before what is no page.
+/// A journal's header, so that SQLite believes it, followed by garbage instead of pages.
 std::string journal_of_garbage(Scene& scene) {
   std::string text("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8);
   text += std::string("\x00\x00\x00\x03", 4);
@@ -25,7 +25,7 @@ std::string journal_of_garbage(Scene& scene) {
 
 void remove_the_journal(Scene& scene) { fs::remove_all(scene.journal(), ignored); }
 
-/// A journal lives for some milliseconds, if no writer is stopped: struck while there is one.
+/// Unless a writer is stopped, a journal lives for a few milliseconds; strikes while there is one.
 template <class Strike>
 auto at_a_journal(const Strike& strike) {
   return [strike](Scene& scene) {
@@ -37,7 +37,7 @@ auto at_a_journal(const Strike& strike) {
   };
 }
 
-/// Both lock files, locked altogether, as a backup program does.
+/// Both lock files, locked completely, as a backup program does.
 class LockedFiles {
  public:
   LockedFiles(const Scene& scene, int command) {
@@ -45,7 +45,7 @@ class LockedFiles {
       const int descriptor = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
       descriptors_.push_back(descriptor);
       lock(descriptor, command, 0, 2);  // the bytes of the store's lock
-      lock(descriptor, command, 2, 0);  // and all behind them
+      lock(descriptor, command, 2, 0);  // and everything after them
     }
   }
   ~LockedFiles() {

@@ -21,7 +21,7 @@ struct Connection {
   void run(const char* sql) { sqlite3_exec(database, sql, nullptr, nullptr, nullptr); }
 };
 
-/// Another program's statement.
+/// A statement from another program.
 auto sql(const char* text) {
   return [text](Scene& scene) { Connection(scene.store()).run(text); };
 }

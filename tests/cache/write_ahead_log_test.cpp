@@ -53,7 +53,7 @@ TEST(WriteAheadLog, ThatCannotBeLeftIsReadBeside) {
   EXPECT_EQ(other.integer("SELECT count(*) FROM kernels"), 1);
 }
 
-/// SQLite waits 10 s for such shared memory to be put right, in each statement.
+/// In each statement, SQLite would wait 10 s for such shared memory to be repaired.
 TEST(WriteAheadLog, OfGarbageIsWaitedForByNobody) {
   TemporaryDirectory directory;
   Store store(directory.path());
@@ -63,7 +63,7 @@ TEST(WriteAheadLog, OfGarbageIsWaitedForByNobody) {
     std::ofstream(directory / name) << garbage;
     std::filesystem::permissions(directory / name, std::filesystem::perms(0600));
   }
-  // The kind of lock that a program keeps which has the log open.
+  // Holds the kind of lock that a program with an open log holds.
   Database other(directory / "kernels-v1.sqlite", std::chrono::milliseconds(0));
   const auto start = WaitBudget::Clock::now();
   for (int number = 1; number < 4; ++number) {

@@ -122,7 +122,7 @@ TEST(CApiMiss, WarnTellsTheLogAndTheCallbackThenCompiles) {
   EXPECT_EQ(counters_of(context).compiles, static_cast<std::int64_t>(told.size()));
   EXPECT_EQ(counters_of(context).refusals, 0);
 
-  // What was compiled is a miss no more.
+  // A kernel that was compiled is no longer a miss.
   ASSERT_EQ(make_op(context), ATTNJIT_OK) << attnjit_last_error();
   EXPECT_EQ(warnings(lines), warned);
 }
@@ -206,7 +206,7 @@ TEST(CApiCounters, SayWhatWasDone) {
 }
 
 TEST(CApiCounters, EveryCounterHasItsPlaceInTheStruct) {
-  // Each has a value of its own, so that two that changed places show.
+  // Each counter has a different value, so that a swap of two shows.
   constexpr std::size_t kWhole = offsetof(CacheCounters, compile_seconds) / 8;
   constexpr std::size_t kAll = sizeof(CacheCounters) / 8;
   CacheCounters counters;
@@ -218,7 +218,7 @@ TEST(CApiCounters, EveryCounterHasItsPlaceInTheStruct) {
   }
   const attnjit_cache_counters c = c_api::to_c(counters);
   EXPECT_EQ(c.struct_size, sizeof c);
-  // All lists have one order, and all have only members of 8 bytes.
+  // All lists have the same order and only members of 8 bytes.
   const char* place = reinterpret_cast<const char*>(&c) + sizeof(std::size_t);
   const auto json = nlohmann::ordered_json::parse(to_json(counters));
   EXPECT_EQ(json.size(), kAll);

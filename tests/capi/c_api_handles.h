@@ -1,4 +1,4 @@
-// Owners of C ABI handles, and the smallest context and config that tests here share.
+// RAII owners of C ABI handles, and the smallest context and config, shared by these tests.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,6 +1,5 @@
-// attnjit_mha_varlen_run: what it refuses, in the caller's words. The operator has no device, so a call that
-// nothing is wrong with ends in "made by a Context without a device", which shows that every check before it
-// passed.
+// attnjit_mha_varlen_run: what it refuses, in the caller's terms. The operator has no device, so a valid call ends in
+// "made by a Context without a device", which shows that every check before it passed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +21,7 @@ constexpr DLDataType kBFloat16{kDLBfloat, 16, 1};
 constexpr DLDataType kFloat32{kDLFloat, 32, 1};
 constexpr DLDataType kInt32{kDLInt, 32, 1};
 
-/// A DLTensor with its own shape; the pointer is an address that is never followed.
+/// A DLTensor with its own shape; its address is never dereferenced.
 struct Dl {
   std::array<std::int64_t, 3> shape;
   DLTensor tensor{};

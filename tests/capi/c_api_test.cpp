@@ -76,7 +76,7 @@ TEST(CApiStructSize, LargerThanTheLibrarysIsRefused) {
 TEST(CApiStructSize, OlderCallersGetDefaultsForTheRest) {
   attnjit_context_options options = compile_only_options();
   options.struct_size = offsetof(attnjit_context_options, nvrtc_path);
-  // What lies behind an older struct is the caller's own business, here not even a pointer.
+  // Memory past an older struct belongs to the caller; here it is not even a valid pointer.
   std::memset(reinterpret_cast<char*>(&options) + options.struct_size, 0x5a, sizeof options - options.struct_size);
   EXPECT_EQ(create_context(options), ATTNJIT_OK) << attnjit_last_error();
 

@@ -1,4 +1,4 @@
-/* attnjit.h as a C11 program sees it. That this file compiles without a warning is half of the test. */
+/* attnjit.h as a C11 program sees it. Half of the test is that this file compiles without a warning. */
 #include "c_program.h"
 
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include "attnjit/attnjit.h"
 
-/* ABI 1 on 64-bit targets: neither sizes nor places of fields ever change. */
+/* ABI 1 on 64-bit targets: neither sizes nor field offsets ever change. */
 _Static_assert(sizeof(attnjit_context_options) == 104, "size of attnjit_context_options");
 _Static_assert(offsetof(attnjit_context_options, device) == 8, "device");
 _Static_assert(offsetof(attnjit_context_options, arch) == 16, "arch");
@@ -67,7 +67,7 @@ static const char* check_init_macros(void) {
   return NULL;
 }
 
-/* An engine's way: warm up, freeze, read the counters. */
+/* The steps of an engine: warm up, freeze, read the counters. */
 static const char* check_freeze(void) {
   attnjit_context* context = NULL;
   attnjit_mha_varlen* op = NULL;
@@ -101,7 +101,7 @@ static const char* check_errors(void) {
   return NULL;
 }
 
-/* Compiles a kernel for an SM that need not be here, and is told that it cannot run. */
+/* Compiles a kernel for an SM that need not be present; running it is refused. */
 static const char* check_ahead_of_time(void) {
   attnjit_context* context = NULL;
   attnjit_mha_varlen* op = NULL;

@@ -1,5 +1,5 @@
 // The lists of fields (operators/*/fields.h): each C field reaches the C++ member of its name, and attnjit_abi_json()
-// says where it is.
+// gives its offset.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -21,7 +21,7 @@ namespace {
 using Json = nlohmann::json;
 using runtime::Fields;
 
-/// Gives every field of C structs a value of its own and remembers where the tensors are.
+/// Gives every field of C structs a distinct value and records where the tensors are.
 class Distinct {
  public:
   template <class Cpp>

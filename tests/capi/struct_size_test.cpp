@@ -1,4 +1,5 @@
-// The size that begins every struct of the C ABI: what is refused, and what an older caller's smaller struct means.
+// The size field that begins every struct of the C ABI: what is refused, and what an older caller's smaller struct
+// means.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,10 +29,10 @@ using Call = std::function<attnjit_status(Struct*)>;
 struct Row {
   std::string name;      // "attnjit_mha_varlen_config"
   std::string macro;     // "ATTNJIT_MHA_VARLEN_CONFIG_INIT"
-  std::size_t size;      // sizeof, by this header
-  std::size_t smallest;  // that a caller may give
-  std::size_t enough;    // for a call that works
-  /// Calls with a good struct that says it has so many bytes; those behind them are not the library's business.
+  std::size_t size;      // sizeof in this header
+  std::size_t smallest;  // least that a caller may give
+  std::size_t enough;    // enough for a call that works
+  /// Calls with a valid struct that claims this size. The library must not read past it.
   std::function<attnjit_status(std::size_t bytes)> call;
 };
 void PrintTo(const Row& row, std::ostream* stream) { *stream << row.name; }
@@ -59,7 +60,7 @@ Call<Config> create(attnjit_status (*create_op)(const attnjit_context*, const Co
   };
 }
 
-/// The operator is made at the first call and then shared.
+/// The operator is created at the first call and then shared.
 template <class Op, class Make>
 std::function<const Op*()> shared(const Make& make, void (*destroy)(Op*)) {
   const auto op = std::make_shared<std::shared_ptr<Op>>();
@@ -173,7 +174,7 @@ std::vector<Row> other_operators() {
 
 std::vector<Row> all_rows() {
   std::vector<Row> rows = contexts_and_mha_varlen();
-  // Without a device `arch` has to be given, and the cache is to be no file.
+  // Without a device `arch` has to be given, and the cache must not be a file.
   rows.front().enough = offsetof(attnjit_context_options, nvrtc_path);
   std::ranges::move(other_operators(), std::back_inserter(rows));
   return rows;
@@ -190,7 +191,7 @@ class StructSize : public ::testing::TestWithParam<Row> {
   }
 };
 
-/// One test, since each would compile the operator's kernels anew.
+/// One test, since each would compile the operator's kernels again.
 TEST_P(StructSize, ZeroTooLargeAndTooSmallAreRefused) {
   const Row& row = GetParam();
   EXPECT_THAT(refusal(0), AllOf(HasSubstr("begin with"), HasSubstr(row.macro)));
@@ -205,13 +206,13 @@ TEST_P(StructSize, ZeroTooLargeAndTooSmallAreRefused) {
   }
 }
 
-/// Here garbage: the fields behind the size that an older caller gives are as the macro has them.
+/// Garbage past the size: fields that an older caller's struct does not have get the macro's values.
 TEST_P(StructSize, WhatAnOlderCallerDoesNotGiveHasItsDefault) {
   const Row& row = GetParam();
   const attnjit_status whole = row.call(row.size);
   const std::string text = whole == ATTNJIT_OK ? "" : attnjit_last_error();
   EXPECT_THAT(text, ::testing::Not(HasSubstr("struct_size")));
-  if (row.smallest == row.size) return;  // nothing may be left out
+  if (row.smallest == row.size) return;  // no field may be omitted
   EXPECT_EQ(whole, ATTNJIT_OK) << text;
   for (std::size_t bytes = row.enough; bytes < row.size; bytes += 8) {
     EXPECT_EQ(row.call(bytes), ATTNJIT_OK) << bytes << ": " << attnjit_last_error();
@@ -221,7 +222,7 @@ TEST_P(StructSize, WhatAnOlderCallerDoesNotGiveHasItsDefault) {
 INSTANTIATE_TEST_SUITE_P(OfEach, StructSize, ::testing::ValuesIn(all_rows()),
                          [](const auto& test) { return test.param.name; });
 
-/// A struct that a caller begins with a macro is in the table.
+/// Every struct with an initializer macro is in the table.
 TEST(StructSizes, NoStructOfTheHeaderIsLeftOut) {
   std::ifstream file(ATTNJIT_HEADER);
   const std::string header((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());

@@ -68,7 +68,7 @@ TEST(Tensor, DimsOfSizeZeroCountAsOneInStrides) {
 TEST(Tensor, StridedKeepsStridesAsGiven) {
   const Tensor tensor = Tensor::strided(nullptr, DType::kFloat32, {5, 7}, {0, -3});
   EXPECT_EQ(tensor.strides[0], 0);
-  EXPECT_EQ(tensor.strides[1], -3);  // refused by the operator, which can name the tensor
+  EXPECT_EQ(tensor.strides[1], -3);  // the operator refuses it, since it can name the tensor
 }
 
 TEST(Tensor, RefusesWhatItCannotHold) {

@@ -15,8 +15,8 @@ using gpu_tests::Storage;
 using gpu_tests::Tiles;
 using gpu_tests::Variant;
 
-// Six configs, nine kernels with both tiles of kMla and kFull and the two e4m3 conversions: bf16 and fp16, causal and
-// not, 16 and 32 rows per warp, dims that tiles divide and such that they do not, e4m3 by the instruction and by
+// Six configs, which give nine kernels with both tiles of kMla and kFull and the two e4m3 conversions: bf16 and fp16,
+// causal and full, 16 and 32 rows per warp, dims that are and are not multiples of the tile, e4m3 by instruction and by
 // integer code.
 const MhaVarlenConfig kMla{.head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64};
 const MhaVarlenConfig kFull{.head_dim_qk = 64, .head_dim_v = 64, .dtype = DType::kFloat16, .causal = false};
@@ -37,8 +37,8 @@ class Table {
     c.len_k = std::move(len_k);
     c.seed = 3000 + cases_.size();
     change(c);
-    // This table is of the kernel for every SM; where there is a kernel for the newest ones, the plan is for an older
-    // one (sm90_cases.cpp has the others).
+    // This table covers the kernel that runs on every SM. Where the newest SMs have a kernel of their own, plan for an
+    // older SM (sm90_cases.cpp covers the other kernels).
     const bool served_there = config.head_dim_v % 32 == 0 && config.head_dim_v >= 64;
     if (c.variant == Variant::kOwn && served_there) c.variant = Variant::kSm80;
     cases_.push_back(c);
@@ -158,7 +158,7 @@ std::vector<Case> emulated_cases() {
 
 std::vector<Case> mutation_cases() {
   Table table;
-  // Several blocks of keys for one tile of queries, rows without keys, and an output wider than its input.
+  // Several key blocks for one query tile, rows without keys, and an output wider than its input.
   table.add("several_blocks", kOdd, {70}, {200}, [](Case& c) { c.heads = c.kv_heads = 1; });
   table.add("no_key", kOdd, {70, 3}, {0, 5}, [](Case& c) { c.heads = c.kv_heads = 1; });
   table.add("wide_v", kWideV, {64}, {100}, [](Case& c) { c.heads = c.kv_heads = 1; });

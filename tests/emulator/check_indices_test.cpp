@@ -1,5 +1,5 @@
-// Debug mode's check of index tensors, its kernel run on the emulator: what it reports is what loops over the sequences
-// find, for every number of rounds that its threads go, and without a race.
+// Debug mode's check of index tensors, with its kernel on the emulator. The kernel reports what loops over the
+// sequences find, however many rounds its threads take, and has no race.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -34,7 +34,7 @@ std::string text(const CheckReport& r) {
          std::to_string(r.values[0]) + " " + std::to_string(r.values[1]);
 }
 
-/// With the race check on; `dropped` is a synchronisation that is left out.
+/// Runs with the race check on; `dropped` is a synchronization to leave out.
 CheckReport found_by_the_kernel(CheckIndicesParams params, std::uint64_t seed, emulator::LaunchResult* result = nullptr,
                                 const emulator::SyncSite& dropped = {}) {
   CheckReport report{};
@@ -57,8 +57,8 @@ void expect_as_loops(const CheckIndicesParams& params, std::uint64_t seed, int& 
   faults += expected.fault != 0 ? 1 : 0;
 }
 
-/// The index tensors of a call of every kind at once: two sums, numbers bounded by themselves and by what a sequence
-/// owns, and pages of 4 keys in a cache of 50, by a list of indices or by a table.
+/// The index tensors of every kind of call at once: two cumulative sums, values bounded by a constant and by what a
+/// sequence owns, and pages of 4 keys in a cache of 50 pages, given by an index list or a table.
 struct Call {
   static constexpr int kPageSize = 4, kCachePages = 50, kTableRow = 6;
   std::vector<int> q{0}, indptr{0}, lens, totals, pages;
@@ -73,7 +73,7 @@ struct Call {
       lens.push_back(draw(most));
       totals.push_back(draw(1000));
     }
-    // Half of the entries that nobody uses are no pages: they may hold anything.
+    // Half of the unused entries are not valid pages: they may hold anything.
     pages.resize(static_cast<std::size_t>(table ? batch * kTableRow : indptr.back()) + 1);
     for (int& page : pages) page = draw(1) == 0 ? -7 : 12345;
     for (int b = 0; b < batch; ++b) {
@@ -104,7 +104,7 @@ TEST_P(CheckIndices, FindsWhatLoopsFind) {
   for (int round = 0; round < 16; ++round) {
     Call call(batch, round % 2 == 0, random);
     const CheckIndicesParams params = call.params();
-    // The first two rounds are valid; then entries of any place are made wrong: too small, too large, negative.
+    // The first two rounds are valid. Later ones change entries at random places: too small, too large, negative.
     for (int spoiled = 0; spoiled < (round < 2 ? 0 : 1 + round % 3); ++spoiled) {
       std::vector<int>* const tensors[] = {&call.q, &call.indptr, &call.lens, &call.totals, &call.pages};
       std::vector<int>& entries = *tensors[std::uniform_int_distribution<int>(0, 4)(random)];
@@ -138,11 +138,11 @@ TEST_P(CheckIndices, FindsTheLastPageOfTheLastSequence) {
   }
 }
 
-// Threads of the check: 256, over four tensors.
+// The check runs 256 threads over four tensors.
 INSTANTIATE_TEST_SUITE_P(Batch, CheckIndices, testing::Values(1, 2, 64, 65, 100, 700));
 
 TEST(CheckIndicesPages, OfALongSequenceAreAllLookedAt) {
-  // More pages than threads, several rounds; the first wrong one is told.
+  // More pages than threads, hence several rounds; the first wrong one is reported.
   std::vector<int> pages(1000, 3);
   const int length = 999, huge = 0x7fffffff;
   CheckIndicesParams params{};
@@ -150,7 +150,7 @@ TEST(CheckIndicesPages, OfALongSequenceAreAllLookedAt) {
   params.values[0] = {&length, 1000, nullptr, 0};
   params.pages = {pages.data(), nullptr, 1000, &length, 1, 4};
   EXPECT_EQ(found_by_the_kernel(params, 1).fault, 0);
-  pages[999] = -1;  // behind the last key
+  pages[999] = -1;  // past the last key
   EXPECT_EQ(found_by_the_kernel(params, 2).fault, 0);
   for (const int place : {998, 700, 256, 255, 0}) {
     pages[static_cast<std::size_t>(place)] = place % 2 == 0 ? -1 : huge;
@@ -225,7 +225,7 @@ TEST(CheckIndicesFaults, OfValuesAreToldApart) {
 }
 
 TEST(CheckIndicesFaults, WrongLengthsAreToldBeforePagesAreLookedAt) {
-  // Were they trusted, the pages' places would be far outside of the list.
+  // If the check trusted these lengths, it would look for pages far outside the list.
   const int lens[2] = {3, 2147483647};
   const int pages[2] = {99, 99};
   CheckIndicesParams params{};
@@ -237,7 +237,7 @@ TEST(CheckIndicesFaults, WrongLengthsAreToldBeforePagesAreLookedAt) {
   EXPECT_EQ(found.sequence, 1);
 }
 
-/// Tensors of every form, with garbage wherever nobody may look.
+/// Tensors of every form, with garbage wherever nothing may be read.
 TEST(CheckIndicesOfCases, FindsNothingInValidCalls) {
   const reference::CpuKernels plain;
   const auto check = [](const std::string& name, const runtime::CheckedIndices& indices) {

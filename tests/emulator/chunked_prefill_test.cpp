@@ -1,4 +1,4 @@
-// Chunked prefill by the kernels' own text: parts and merges are one call over all keys.
+// Chunked prefill with the kernels' own source: attention over the chunks, then merging, equals one call over all keys.
 #include <gtest/gtest.h>
 
 #include <string>

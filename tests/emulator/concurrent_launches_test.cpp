@@ -1,5 +1,5 @@
-// Launches of one module that run at the same time, on the emulator: CTAs of both take tiles of uneven length in
-// between each other, and the module's tile counters are one array, as on a device.
+// Concurrent launches of one module on the emulator: CTAs of both interleave and take tiles of uneven length, and the
+// module's tile counters are one array, as on a device.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -37,7 +37,7 @@ EmulatedMhaVarlen operator_of(const gpu_tests::Case& c) {
   return {objects_here(), c.config, features_of(c.variant, c.tiles, features_here()), {.plan = 0, .ctas = 3}};
 }
 
-/// A case on the host's memory, and what it came to.
+/// A case in host memory, and its results.
 struct Running {
   explicit Running(std::uint64_t seed) : c(uneven_case(seed)), tensors(c, plain) {}
 
@@ -57,7 +57,7 @@ int counter_of(const PreparedLaunch& prepared) {
   return static_cast<const kernel::Sm90MhaVarlenParams*>(prepared.args)->counter;
 }
 
-/// Runs two calls at once, each by an operator of its own on a stream of its own; empty if both are right.
+/// Runs two calls at once, each with its own operator on its own stream. Returns an empty string if both are right.
 std::string run_two(EmulatedStream first_stream, EmulatedStream second_stream, std::uint64_t seed) {
   const Running first(seed), second(seed + 100);
   const EmulatedMhaVarlen first_op = operator_of(first.c);
@@ -88,7 +88,7 @@ TEST(ConcurrentLaunches, ThatAreCapturedAreRight) {
 }
 
 TEST(ConcurrentLaunches, ACapturedLaunchMayRunBesideItself) {
-  // Two instances of a graph have the same parameters. They write the same results, each all of them.
+  // Two instances of a graph have the same parameters. They write the same results, and each writes all of them.
   const Running once(3);
   const EmulatedMhaVarlen op = operator_of(once.c);
   const PreparedLaunch captured = op.prepare(once.tensors.params(), std::nullopt);
@@ -97,7 +97,7 @@ TEST(ConcurrentLaunches, ACapturedLaunchMayRunBesideItself) {
   EXPECT_EQ(once.trouble(), "");
 }
 
-/// What the tests above rest on: launches that meet at one counter lose tiles.
+/// The tests above rely on this: launches that share a counter lose tiles.
 TEST(ConcurrentLaunches, ThatShareACounterAreWrong) {
   int wrong = 0;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {

@@ -15,7 +15,7 @@ using gpu_tests::QueryForm;
 using gpu_tests::Storage;
 using gpu_tests::Variant;
 
-// Each pair of dims, each format, both types, both outputs; most cases on the narrow rows, which take half the time.
+// Each pair of dims, each format, both types, both outputs. Most cases use the narrow rows, which take half the time.
 const MlaDecodeConfig kNarrow{.kv_lora_rank = 256, .rope_dim = 32, .page_size = 16};
 const MlaDecodeConfig kWide{.kv_lora_rank = 512, .rope_dim = 64, .page_size = 64};
 const MlaDecodeConfig kRows{
@@ -43,7 +43,7 @@ class Table {
     c.config = config;
     c.seq_lens = std::move(seq_lens);
     c.heads = 3;
-    c.sms = 2;  // four parts with the smallest tile
+    c.sms = 2;  // four splits with the smallest tile
     c.seed = 5000 + cases_.size();
     change(c);
     cases_.push_back(c);
@@ -93,7 +93,7 @@ void add_lengths(Table& table) {
   table.add("as_many_parts_as_blocks", kNarrow, {320}, [](DecodeCase& c) { c.sms = 5; });
   table.add("more_parts_than_blocks", kNarrow, {70, 5}, [](DecodeCase& c) { c.sms = 12; });
   table.add("many_sequences", kNarrow, std::vector<int>(37, 9), [](DecodeCase& c) { c.heads = 1; });
-  // So many pieces of a row that warps of the joining kernel share them.
+  // A row has so many partials that the warps of the combine kernel share them.
   table.add("many_parts", kNarrow, {300}, [](DecodeCase& c) { c.sms = 9; });
   table.add("queries_causal", kNarrow, {40, 3, 2, 1, 0}, [](DecodeCase& c) { c.seqlen_q = 3; });
   table.add("queries_full", kE4M3, {40, 3, 0}, [](DecodeCase& c) { c.seqlen_q = 3; });
@@ -184,10 +184,10 @@ std::vector<DecodeCase> emulated_decode_cases() {
 
 std::vector<DecodeCase> decode_mutation_cases() {
   Table table;
-  // Sequences that parts share, several blocks of each, two pieces in one CTA; more rows than one warp's.
+  // Sequences shared by several splits, several blocks each, two partials in one CTA, more rows than one warp handles.
   table.add("shared_parts", kNarrow, {150, 90}, [](DecodeCase& c) { c.heads = 16; });
   table.add("two_tiles_of_rows", kNarrow, {70, 50}, [](DecodeCase& c) { c.heads = 40; });
-  // Pieces that are staged for their output while the next one's copies begin.
+  // Partial outputs are staged while the copies for the next one start.
   table.add("whole_sequences", kNarrow, {30, 20, 31, 5, 9, 12}, [](DecodeCase& c) {
     c.heads = 16;
     c.sms = 1;

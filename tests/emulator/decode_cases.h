@@ -1,4 +1,4 @@
-// The cases of mla_decode that run on the emulator: small ones, over few configs.
+// The mla_decode cases that run on the emulator: small, with few configs.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 namespace attnjit::emulator_tests {
 
 std::vector<gpu_tests::DecodeCase> emulated_decode_cases();
-/// A few that meet every barrier, wait and commit of the kernels.
+/// A few cases that reach every barrier, wait and commit of the kernels.
 std::vector<gpu_tests::DecodeCase> decode_mutation_cases();
 
 }  // namespace attnjit::emulator_tests

@@ -1,4 +1,5 @@
-// Decode by the kernels' own text: shards joined are the whole, and a cache in e4m3 is one of the values it stands for.
+// Decode with the kernels' own source: merged shards equal the whole, and an e4m3 cache equals a cache of the values it
+// represents.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -65,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Identity, EmulatedDecodeShards, testing::ValuesIn(shard
 
 class EmulatedDecodeFormats : public testing::TestWithParam<CacheFormat> {};
 
-/// Products and sums are the same, so the bits are; the scale of kE4M3 is a power of two.
+/// Products and sums are the same, and therefore the bits are; the scale of kE4M3 is a power of two.
 TEST_P(EmulatedDecodeFormats, HoldWhatTheyStandFor) {
   DecodeCase packed;
   packed.config = {.kv_lora_rank = 512, .rope_dim = 64, .cache_format = GetParam(), .page_size = 16};

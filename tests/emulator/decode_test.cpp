@@ -1,5 +1,5 @@
 // mla_decode's kernels on the emulator against the float64 reference: the tables of decode_cases.h, each with
-// asynchronous copies that land early, late and at random; and each of their barriers, waits and commits dropped.
+// asynchronous copies that land early, late and at random times; and with each barrier, wait and commit dropped.
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,4 +1,4 @@
-// Faults planted in small kernels: each is found, and told with its place.
+// Faults planted in small kernels: each is found and reported with its place.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,8 +46,8 @@ float read_across(const Shared& shared, int stage) {
 
 enum Omitted { kNothing, kWait, kBarrier, kCommit, kLastBarrier };
 
-/// Two stages through the same buffer, read across the CTA. kLastBarrier: the second copy overwrites what others may
-/// still read.
+/// Two stages through the same buffer, read across the CTA. kLastBarrier: the second copy overwrites data that other
+/// threads may still be reading.
 template <Omitted kOmitted>
 void two_stages(const Params& p) {
   Shared& shared = dynamic_shared<Shared>();
@@ -105,7 +105,7 @@ TEST_F(TwoStages, RightKernelIsRightInEveryMode) {
 
 TEST_F(TwoStages, MissingWaitShowsWhenCopiesLandLate) {
   EXPECT_EQ(wrong<kWait>(Completion::kLate), 20);
-  EXPECT_TRUE(std::isnan(out_[0]));  // what shared memory starts with
+  EXPECT_TRUE(std::isnan(out_[0]));  // initial content of shared memory
   EXPECT_EQ(wrong<kWait>(Completion::kEarly), 0);
   const auto fault = run<kWait>(kRace);
   ASSERT_TRUE(fault.has_value());
@@ -138,8 +138,7 @@ TEST_F(TwoStages, StageOverwrittenTooSoonShowsWhenCopiesLandEarly) {
   }
 }
 
-// ---- groups
-// ----------------------------------------------------------------------------------------------------------
+// ---- groups -------------------------------------------------------------------------------------------------------
 
 void wait_for_all_but_one(const Params& p) {
   Shared& shared = dynamic_shared<Shared>();
@@ -174,8 +173,7 @@ TEST_F(TwoStages, AnInvalidCopyIsZerosAndReadsNothing) {
   EXPECT_THAT(out_, testing::Each(0.f));
 }
 
-// ---- addresses
-// -------------------------------------------------------------------------------------------------------
+// ---- addresses ----------------------------------------------------------------------------------------------------
 
 constexpr Grid kOneWarp{.ctas = 2, .threads = 32, .smem_bytes = 512};
 
@@ -232,8 +230,7 @@ TEST(Addresses, HalvesOfAWordAreNoRace) {
   EXPECT_FALSE((run_planted<Params, neighbours_write_halves_of_a_word>({}, kOneWarp, kRace)));
 }
 
-// ---- meetings
-// --------------------------------------------------------------------------------------------------------
+// ---- meetings -----------------------------------------------------------------------------------------------------
 
 constexpr Grid kThreeWarps{.ctas = 1, .threads = 96, .smem_bytes = 64};
 
@@ -291,7 +288,7 @@ TEST(Meetings, LanesOfAWarpAtDifferentBarriersDiverge) {
   EXPECT_EQ(fault->kind(), FaultKind::kDivergence);
 }
 
-/// Lanes exchange through shared memory; a collective in between runs them in step but orders no memory.
+/// Lanes exchange data through shared memory. The collective in between keeps them in step but does not order memory.
 template <bool kBarrier>
 void exchange_in_a_warp(const Params&) {
   const u32 first = shared_address(machine().shared);

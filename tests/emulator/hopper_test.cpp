@@ -1,4 +1,4 @@
-// mbarriers, named barriers, copies of tiles and wgmma in small kernels: values, and faults planted in them.
+// mbarriers, named barriers, tile copies and wgmma in small kernels: values, and planted faults.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ using testing::HasSubstr;
 constexpr LaunchOptions kRace{.race_check = true};
 constexpr int kRows = 64;
 
-/// What a kernel leaves out, or does wrong.
+/// What a kernel omits or does wrong.
 enum class Planted {
   kNothing,
   kInit,
@@ -47,8 +47,8 @@ enum class Planted {
 
 struct Params {
   TensorMap a;       // [64 tokens, 1 head, 64 columns]
-  TensorMap b;       // the same; read as [64, 64] by rows, and as [64, 64] by columns
-  const u16* plain;  // a's elements
+  TensorMap b;       // the same; read as [64, 64] by rows and as [64, 64] by columns
+  const u16* plain;  // the elements of a
   float* out;        // [2][64][64]
 };
 
@@ -65,7 +65,8 @@ void store_tile(const float (&d)[8][4], float* out) {
   }
 }
 
-/// out[0] = a b^T by wgmma_ss, with a stored by threads; out[1] = a b by wgmma_rs, with a in registers.
+/// out[0] = a b^T by wgmma_ss, with a stored to shared memory by threads; out[1] = a b by wgmma_rs, with a in
+/// registers.
 template <Planted kPlanted>
 void products(const Params& p) {
   Shared& shared = dynamic_shared<Shared>();
@@ -123,7 +124,7 @@ void products(const Params& p) {
     if (thread_index() % 32 == 0) mbarrier_arrive(address_of(shared.empty));
   }
   store_tile(e, p.out + 64 * 64);
-  // The tile is overwritten when all warps are done with it.
+  // The tile is overwritten once all warps are done with it.
   if (thread_index() == 0) {
     mbarrier_wait(address_of(shared.empty), 0);
     mbarrier_arrive_expect(address_of(shared.full), sizeof(shared.b));
@@ -156,7 +157,7 @@ class Hopper : public testing::Test {
     std::ranges::fill(out_, -1.f);
     return run_planted<Params, products<kPlanted>>(params_, kGrid, options);
   }
-  /// Elements that are not what plain loops give; all sums are exact.
+  /// Number of elements that differ from the result of plain loops; all sums are exact.
   int wrong() const {
     int count = 0;
     for (int row = 0; row < 64; ++row) {
@@ -210,7 +211,7 @@ TEST_F(Hopper, FaultsOfMbarriers) {
   expect_fault<Planted::kWrongPhase>(FaultKind::kDeadlock, "block 0 warp 3 lanes 0-31: waiting for mbarrier_wait");
   for (const Completion completion : {Completion::kEarly, Completion::kLate}) {
     const auto fault = run<Planted::kExtraArrival>({.completion = completion});
-    ASSERT_TRUE(fault.has_value());  // too many, or a phase that nobody expects
+    ASSERT_TRUE(fault.has_value());  // one arrival too many, or a phase that no thread expects
     EXPECT_TRUE(fault->kind() == FaultKind::kMisuse || fault->kind() == FaultKind::kDeadlock) << fault->what();
   }
 }
@@ -232,14 +233,13 @@ TEST_F(Hopper, FaultsOfWgmma) {
   EXPECT_TRUE(std::isnan(out_[0]));
 }
 
-// ---- named barriers
-// --------------------------------------------------------------------------------------------------
+// ---- named barriers -----------------------------------------------------------------------------------------------
 
 struct Word {
   u32* out;
 };
 
-/// Warp 0 writes and only announces it; warp 1 waits and reads.
+/// Warp 0 writes and then only arrives; warp 1 waits and reads.
 template <Planted kPlanted>
 void announce(const Word& p) {
   const u32 place = shared_address(machine().shared) + static_cast<u32>(thread_index() % 32) * 4;

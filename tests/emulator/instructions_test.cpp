@@ -1,4 +1,4 @@
-// The second bodies of instructions against plain loops and against the tests' own number types.
+// The emulator's versions of instructions against plain loops and against the tests' own number types.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -24,7 +24,7 @@ using emulator::Grid;
 
 constexpr Grid kOneWarp{.ctas = 1, .threads = 32, .smem_bytes = 4096};
 
-// ---- numbers: values of every 16-bit pattern, and those in the middle between two of them --------------------------
+// ---- numbers: values of every 16-bit pattern, and the midpoints between neighbours ---------------------------------
 
 template <Element kElement>
 void check_16bit() {
@@ -73,8 +73,7 @@ TEST(Numbers, SpecialFunctionsFlushDenormalsAndKeepNaN) {
   EXPECT_TRUE(std::isnan(exp2_approx(std::nanf(""))));
 }
 
-// ---- warp-wide
-// -------------------------------------------------------------------------------------------------------
+// ---- warp-wide ----------------------------------------------------------------------------------------------------
 
 struct Tiles {
   const std::uint16_t* matrix = nullptr;    // [16][16], row-major
@@ -119,7 +118,7 @@ TEST(Instructions, LdmatrixGivesTheFragmentsOfMma) {
   }
 }
 
-/// Every lane's fragments of mma from p.fragments, as a matrix [16][16] to p.stored.
+/// Stores every lane's mma fragments from p.fragments as a [16][16] matrix to p.stored.
 struct StoredTiles {
   const std::uint32_t (*fragments)[4] = nullptr;
   std::uint16_t* stored = nullptr;
@@ -192,7 +191,7 @@ void check_product() {
     }
   }
   ASSERT_FALSE((run_planted<Product, multiply<kElement>>({a.data(), b.data(), d.data()}, kOneWarp)));
-  EXPECT_EQ(d, want);  // all of it exact in float32
+  EXPECT_EQ(d, want);  // all of it is exact in float32
 }
 
 TEST(Instructions, MmaBf16) { check_product<Element::kBFloat16>(); }

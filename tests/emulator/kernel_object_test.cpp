@@ -1,4 +1,5 @@
-// Kernel text that comes as files: compiled, kept, and with race checks seen at each access, also without a wrapper.
+// Kernel source that comes as files: it is compiled and kept, and the race check sees each access, even one without a
+// wrapper.
 #include "emulator/kernel_object.h"
 
 #include <gmock/gmock.h>

@@ -16,7 +16,7 @@ using gpu_tests::Storage;
 using gpu_tests::Tiles;
 using gpu_tests::Variant;
 
-// Both tiles of MLA's kernels (32 and 64 keys), and three small ones with 64 keys: 16 rows per warp and 32.
+// Both tiles of MLA's kernels (32 and 64 keys), and three small kernels with 64 keys: 16 and 32 rows per warp.
 const MhaVarlenConfig kMla{.head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64};
 const MhaVarlenConfig kFull{.head_dim_qk = 64, .head_dim_v = 64, .dtype = DType::kFloat16, .causal = false};
 const MhaVarlenConfig kTiny{.head_dim_qk = 16, .head_dim_v = 16};
@@ -36,7 +36,7 @@ class Table {
     c.attention.seed = 5000 + cases_.size();
     change(c);
     cases_.push_back(c);
-    // Where Hopper has a kernel of its own, the one for every SM runs the same.
+    // Where Hopper has its own kernel, the kernel for every SM runs the same case.
     if (c.attention.variant != Variant::kOwn || config.head_dim_v % 64 != 0) return;
     cases_.push_back(c);
     cases_.back().attention.variant = Variant::kSm90;
@@ -110,7 +110,7 @@ void add_offsets(Table& table) {
                 });
     }
   }
-  // Rows of 16 words, side by side: those of a block are 16 aligned bytes.
+  // Contiguous rows of 16 words: those of a block are 16 aligned bytes.
   for (const int offset : {0, 128}) {
     table.add("aligned_rows_offset_" + std::to_string(offset), kMla, {130}, {500 - offset}, [offset](MaskedCase& c) {
       c.key_offset = {offset};
@@ -143,7 +143,7 @@ void add_lengths(Table& table) {
   }
 }
 
-/// NaN where no query looks: were a block of it read, 0 x NaN would show.
+/// NaN in blocks that no query sees: if one were read, 0 x NaN would show.
 void add_skipped_blocks(Table& table) {
   const auto add = [&](const std::string& name, const MhaVarlenConfig& config, int offset, int first, int count,
                        int nan_first, int nan_count, Tiles tiles, Variant variant = Variant::kOwn) {
@@ -201,7 +201,7 @@ std::vector<MaskedCase> masked_mutation_cases() {
 }
 
 std::vector<MaskedCase> sm90_masked_mutation_cases() {
-  // Blocks enough for the stages to be used again: which one a stage holds is told beside its keys.
+  // Enough blocks to reuse the stages. Which block a stage holds is published beside its keys.
   MaskedCase c;
   c.attention.name = "blocks_told_beside_their_keys";
   c.attention.config = kFull;
@@ -212,7 +212,7 @@ std::vector<MaskedCase> sm90_masked_mutation_cases() {
   c.topk = 300;
   c.hole_first = 128;
   c.hole_count = 128;
-  // Rows of 32 words, side by side: the copy engine fetches them beside the keys.
+  // Contiguous rows of 32 words: TMA loads them beside the keys.
   MaskedCase mapped = c;
   mapped.attention.name = "bits_beside_their_keys";
   mapped.attention.len_k = {1024};

@@ -1,5 +1,5 @@
-// mask_from_topk and masked_mha on the emulator against the float64 reference under the same indices: the tables of
-// cases.h, each with asynchronous copies that land early, late and at random.
+// mask_from_topk and masked_mha on the emulator against the float64 reference with the same indices: the tables of
+// cases.h, each with asynchronous copies that land early, late and at random times.
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,5 +1,5 @@
-// merge_states on the emulator against the float64 reference: corner cases over few configs, since each is compiled by
-// the host's compiler.
+// merge_states on the emulator against the float64 reference: corner cases with few configs, because the host compiler
+// compiles each config.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -26,8 +26,8 @@ using gpu_tests::Variant;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-// Rows of a whole warp with two chunks a lane, of half a warp, and with lanes or chunks to spare; every type of states
-// and of results; e4m3 by the instruction and by integer code.
+// Rows that take a whole warp with two chunks per lane, half a warp, and with lanes or chunks to spare; every type of
+// states and results; e4m3 by instruction and by integer code.
 const MergeStatesConfig kBf16{.head_dim = 128, .dtype = DType::kBFloat16};
 const MergeStatesConfig kE4M3{.head_dim = 128, .dtype = DType::kBFloat16, .out_dtype = DType::kFloat8E4M3};
 const MergeStatesConfig kWide{.head_dim = 496, .dtype = DType::kBFloat16};
@@ -104,7 +104,7 @@ class EmulatedMerge : public testing::TestWithParam<MergeCase> {};
 
 TEST_P(EmulatedMerge, MatchesTheReference) {
   const MergeCase& c = GetParam();
-  // The kernel has no asynchronous copies: what differs is the order of its threads.
+  // The kernel has no asynchronous copies, so only the order of its threads varies.
   for (const std::uint64_t seed : {c.seed, c.seed + 1, c.seed + 2}) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     EXPECT_EQ(run_here(c, {.seed = seed}).trouble, "");

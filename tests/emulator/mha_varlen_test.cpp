@@ -1,5 +1,5 @@
-// Kernel text on the emulator against the float64 reference: the tables of cases.h, each with asynchronous copies that
-// land early, late and at random.
+// Kernel source on the emulator against the float64 reference: the tables of cases.h, each with asynchronous copies
+// that land early, late and at random times.
 #include <gtest/gtest.h>
 
 #include <cstdint>

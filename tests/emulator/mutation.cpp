@@ -19,7 +19,8 @@ using emulator::Completion;
 using emulator::LaunchOptions;
 using emulator::SyncSite;
 
-/// A site's name that outlives changes elsewhere in its file: "cp_async_wait 2 of kernels/x.cuh", counted from the top.
+/// A name for a site that survives changes elsewhere in its file: "cp_async_wait 2 of kernels/x.cuh", counted from the
+/// top.
 std::map<SyncSite, std::string> names_of(const std::set<SyncSite>& sites) {
   std::map<SyncSite, std::string> names;
   std::map<std::string, int> count;
@@ -29,8 +30,8 @@ std::map<SyncSite, std::string> names_of(const std::set<SyncSite>& sites) {
   return names;
 }
 
-/// Every call that orders memory or threads, in the text of the kernels and of all that they include. Below ptx/ lie
-/// the instructions themselves.
+/// Every call that orders memory or threads in the source of the kernels and everything they include, except ptx/,
+/// which holds the instructions themselves.
 std::set<SyncSite> sites_in_text(const std::vector<std::string>& kernels) {
   static const std::regex call(
       R"(\b(sync_block|sync_warp|cp_async_wait|cp_async_commit|mbarrier_init|mbarrier_arrive|mbarrier_arrive_expect)"

@@ -1,4 +1,4 @@
-// A case of any operator as the mutation test wants it: it runs and judges itself.
+// A case of any operator in the form the mutation test needs: it runs and checks its own result.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Offsets that begin behind 0 or end before the tensors' last row: a call of some sequences of a larger batch, by a
-// slice of its cu_seqlens. Rows of no sequence are nobody's: what the call writes is bit for bit what the whole batch
-// writes, and nothing else is touched.
+// Offsets that start above 0 or end before the tensors' last row: a call over some sequences of a larger batch, given
+// by a slice of its cu_seqlens. Rows outside the slice belong to no sequence. What the call writes matches the whole
+// batch bit for bit, and it touches nothing else.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace {
 
 using gpu_tests::Output;
 
-/// Entries `first` to `first + count` of a vector of int32.
+/// Entries `first` to `first + count` of an int32 vector.
 Tensor slice(const Tensor& vector, std::int64_t first, std::int64_t count) {
   return Tensor::contiguous(static_cast<int*>(vector.data) + first, DType::kInt32, {count});
 }

@@ -1,4 +1,5 @@
-// Kernels written in a test, run as if they were kernel text: this file's users see emulator/ptx before templates/ptx.
+// Kernels written in a test and run as if they were kernel source: users of this file find emulator/ptx before
+// templates/ptx.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,7 @@ void planted_entry(emulator::Machine* machine, const void* params) {
   kBody(*static_cast<const Params*>(params));
 }
 
-/// Launches kBody; the fault that ended it, or nothing.
+/// Launches kBody; returns the fault that ended it, if any.
 template <class Params, void (*kBody)(const Params&)>
 std::optional<emulator::KernelFault> run_planted(const Params& params, const emulator::Grid& grid,
                                                  const emulator::LaunchOptions& options = {}) {

@@ -1,4 +1,4 @@
-// The order in which threads run: random, the same for the same seed, CTAs in between each other.
+// The order in which threads run: random, the same for the same seed, with CTAs interleaved.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -66,7 +66,7 @@ TEST(Scheduler, DroppedSiteDoesNothingAndIsStillListed) {
   EXPECT_EQ(result.sync_sites[0].what, "sync_block");
   EXPECT_NE(result.sync_sites[0].file.find("scheduler_test.cpp"), std::string::npos);
 
-  // Without the barrier each thread's two entries follow each other.
+  // Without the barrier, each thread's two entries are adjacent.
   entries.clear();
   const auto dropped = launch(&planted_entry<Log, note_thread>, &log, grid, {.dropped = result.sync_sites[0]});
   EXPECT_EQ(dropped.sync_sites, result.sync_sites);

@@ -1,4 +1,4 @@
-// Cases of the Hopper kernel: tiles of 128 queries by 128 or 64 keys, or of 64 queries that two warpgroups share.
+// Cases of the Hopper kernel: tiles of 128 queries by 128 or 64 keys, or of 64 queries shared by two warpgroups.
 #include <string>
 #include <utility>
 
@@ -44,7 +44,7 @@ class Table {
            int sm_count) {
     add(name, config, std::move(len_q), std::move(len_k), sm_count, [](Case&) {});
   }
-  /// Few CTAs take all tiles of the last case.
+  /// Lets a few CTAs take all tiles of the last case.
   void share_among(int ctas) { cases_.back().shared_by_ctas = ctas; }
   std::vector<Sm90Case> take() { return std::move(cases_); }
 
@@ -93,7 +93,7 @@ std::vector<Sm90Case> sm90_cases() {
   table.add("loose_upper_bounds", kSmall, {3, 20}, {9, 100}, 2, [](Case& c) { c.max_seqlen_slack = 300; });
   table.add("tokens_behind_the_last_sequence", kSmall, {3, 70}, {9, 70}, 2, [](Case& c) { c.spare_tokens = 40; });
 
-  // ---- tiles that the counter gives out
+  // ---- tiles given out by the counter
   table.add("one_cta_takes_all", kSmall, {300}, {300}, 1, [](Case& c) { c.heads = c.kv_heads = 2; });
   table.add("three_ctas_take_nine_tiles", kSmall, {130, 20, 100}, {200, 30, 100}, 3,
             [](Case& c) { c.heads = c.kv_heads = 2; });
@@ -126,7 +126,7 @@ std::vector<Sm90Case> sm90_cases() {
   // ---- contents
   table.add("large_scores", kSmall, {40}, {290}, 1, [](Case& c) { c.data = Data::kLargeScores; });
   table.add("dominant_key", kSmall, {40}, {290}, 1, [](Case& c) { c.data = Data::kDominantKey; });
-  // First rows of which a block of keys is masked as a whole, and such that see no key.
+  // First rows with a key block that is fully masked, and rows that see no key.
   for (const float scale : {3.f, 20.f}) {
     table.add("softmax_scale_" + std::to_string(static_cast<int>(scale)), kSmall, {100, 8}, {160, 3}, 1,
               [scale](Case& c) { c.softmax_scale = scale; });
@@ -145,16 +145,16 @@ std::vector<Sm90Case> sm90_cases() {
 
 std::vector<Sm90Case> sm90_mutation_cases() {
   Table table;
-  // Tiles enough for both rings to come round, blocks of keys enough for their stages to be used again, keys behind a
-  // sequence's end.
+  // Enough tiles for both pipelines to wrap around, enough key blocks to reuse their stages, and keys past the end of a
+  // sequence.
   table.add("rings_come_round", kSmall, {520}, {530}, 1);
   table.add("consumers_share_rows", kSmall, {64}, {520}, 0, small);
   table.add("consumers_share_rows_of_many_tiles", kSmall, {330}, {128}, 0, small);
   table.share_among(1);
   table.add("one_block", kSmall, {64}, {100}, 1);
-  // An output of two groups, each staged in two.
+  // An output of two groups, each staged in two steps.
   table.add("output_in_two_groups", kWidest, {130}, {70}, 1);
-  // Nothing but the ring of tiles holds the producer back.
+  // Only the tile pipeline holds the producer back.
   table.add("tiles_without_keys", kSmall, {1000}, {0}, 1);
   return table.take();
 }

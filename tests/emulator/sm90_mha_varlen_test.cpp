@@ -1,5 +1,5 @@
-// The Hopper kernel on the emulator against the float64 reference, with copies and products that are done early, late
-// and at random, and with the race check.
+// The Hopper kernel on the emulator against the float64 reference, with copies and MMAs that finish early, late and at
+// random times, and with the race check.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -32,7 +32,7 @@ TEST_P(EmulatedSm90MhaVarlen, HasNoRace) {
   EXPECT_EQ(run_here(GetParam(), options).trouble, "");
 }
 
-/// Tiles that need nothing fetched follow each other faster than lanes of the producer's warp do.
+/// Tiles that need no loads follow each other faster than the lanes of the producer warp can.
 TEST(EmulatedSm90Producer, LanesThatLagBehindLoseNoPhase) {
   Sm90Case c = sm90_mutation_cases().back();
   ASSERT_EQ(c.attention.name, "tiles_without_keys");

@@ -1,4 +1,4 @@
-// Copies of tiles by the emulator's tensor maps: what a box holds, and what is refused.
+// Tile copies through the emulator's tensor maps: what a box holds, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

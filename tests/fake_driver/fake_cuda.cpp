@@ -9,7 +9,8 @@
 #include <mutex>
 #include <thread>
 
-// A CUcontext of device d is the number 1000 + d; libraries and kernels are numbers too. Nothing is ever dereferenced.
+// The CUcontext of device d is the number 1000 + d; libraries and kernels are numbers too. Nothing is ever
+// dereferenced.
 namespace {
 
 std::mutex mutex;
@@ -84,7 +85,7 @@ CUresult memory_allocate(CUdeviceptr* address, std::size_t bytes) {
   if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
   if (fake_state.out_of_memory) return CUDA_ERROR_OUT_OF_MEMORY;
   fake_state.allocations.push_back({context_stack.back(), bytes, false});
-  // Addresses are far apart, and say which allocation they are of.
+  // Addresses are far apart and show which allocation they belong to.
   *address = fake_cuda::kFirstAddress * fake_state.allocations.size();
   return CUDA_SUCCESS;
 }
@@ -151,11 +152,11 @@ CUresult record_launch(const CUlaunchConfig* config, CUfunction kernel, void** p
 }
 CUresult launch_kernel(const CUlaunchConfig* config, CUfunction kernel, void** parameters, void**) {
   const CUresult result = record_launch(config, kernel, parameters);
-  std::this_thread::yield();  // so that threads whose calls launch several kernels meet in between
+  std::this_thread::yield();  // lets threads interleave within calls that launch several kernels
   return result;
 }
-/// The map holds what was asked for, for tests to see: the tensor's address, dims and strides, from the middle on the
-/// boxes and, a byte each, the rest. Room for up to 4 dims.
+/// The map holds the requested values for tests to see: the tensor's address, dims and strides; from the middle on, the
+/// boxes; and, one byte each, the rest. There is room for up to 4 dims.
 CUresult tensor_map_encode(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* tensor,
                            const cuuint64_t* dims, const cuuint64_t* strides, const cuuint32_t* box,
                            const cuuint32_t* steps, CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
@@ -192,7 +193,7 @@ CUresult stream_is_capturing(CUstream, CUstreamCaptureStatus* status) {
 }
 CUresult stream_get_id(CUstream stream, unsigned long long* id) {
   if (context_stack.empty()) return CUDA_ERROR_INVALID_CONTEXT;
-  if (fake_state.capture != CU_STREAM_CAPTURE_STATUS_NONE) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;  // as 13.0
+  if (fake_state.capture != CU_STREAM_CAPTURE_STATUS_NONE) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;  // as in 13.0
   if (stream == CU_STREAM_PER_THREAD) {
     static std::atomic<unsigned long long> threads{0};
     thread_local const unsigned long long own = (1ull << 40) + threads++;
@@ -266,7 +267,7 @@ void set_current(CUcontext context) {
 
 }  // namespace fake_cuda
 
-// What the loader looks up by symbol; everything else goes through cuGetProcAddress, as with the real driver.
+// What the loader looks up by symbol. Everything else goes through cuGetProcAddress, as with the real driver.
 extern "C" {
 __attribute__((visibility("default"))) CUresult cuDriverGetVersion(int* version) { return driver_get_version(version); }
 __attribute__((visibility("default"))) CUresult cuGetProcAddress_v2(const char* name, void** address, int, cuuint64_t,

@@ -1,5 +1,5 @@
-// Control panel of the fake CUDA driver: what it pretends to be, and what it was asked to do. The fake stands in for
-// libcuda (ATTNJIT_LIBCUDA names it) so that everything up to the launch is tested without a GPU.
+// Control panel of the fake CUDA driver: what it pretends to be, and what it was asked to do. The fake replaces libcuda
+// (through ATTNJIT_LIBCUDA), so that everything up to the launch is tested without a GPU.
 #pragma once
 
 #include <cuda.h>
@@ -18,15 +18,15 @@ struct Launch {
   unsigned smem_bytes = 0;
   CUstream stream = nullptr;
   CUcontext context = nullptr;           // current at the launch
-  std::vector<unsigned char> parameter;  // of the kernel's one parameter: the first bytes of it, as told
+  std::vector<unsigned char> parameter;  // first parameter_bytes bytes of the kernel's one parameter
   bool overlaps_previous = false;        // programmatic dependent launch
   std::vector<unsigned> shape;           // grid x, y, z, CTA x, y, z
-  std::vector<int> attributes;           // which were given
-  std::string image;                     // what State::read_image made of the kernel's cubin
+  std::vector<int> attributes;           // the ones given
+  std::string image;                     // what State::read_image returned for the kernel's cubin
 };
 
 struct Allocation {
-  CUcontext context = nullptr;  // current when it was made
+  CUcontext context = nullptr;  // current when it was allocated
   std::size_t bytes = 0;
   bool freed = false;
 };
@@ -37,13 +37,13 @@ struct State {
   int driver_version = 13000;
   CUresult init_result = CUDA_SUCCESS;
   std::string missing_function;                        // one that this driver lacks
-  std::vector<int> device_sms{90};                     // compute capability of each device, as 90 for 9.0
-  std::map<std::string, std::size_t> parameter_bytes;  // of the parameter that a launch records, by entry
+  std::vector<int> device_sms{90};                     // compute capability of each device, 90 for 9.0
+  std::map<std::string, std::size_t> parameter_bytes;  // how much of the parameter a launch records, by entry
   /// Stands in for the GPU: called at each launch with the kernel's one parameter, after it was recorded.
   std::function<void(const Launch&, void* parameter)> on_launch;
-  /// Says which cubin this is, for the launches of its kernels.
+  /// Identifies a cubin, for the launches of its kernels.
   std::function<std::string(const void* image)> read_image;
-  int cubins_to_refuse = 0;  // the next so many cuLibraryLoadData calls refuse, in these words:
+  int cubins_to_refuse = 0;  // the next so many cuLibraryLoadData calls fail with this result:
   CUresult refusal = CUDA_ERROR_NO_BINARY_FOR_GPU;
   std::vector<Launch> launches;
   std::vector<Allocation> allocations;
@@ -51,23 +51,23 @@ struct State {
   int libraries_loaded = 0;
   int libraries_unloaded = 0;
   int primary_contexts_retained = 0;
-  int host_allocations = 0;                // less those freed
-  std::vector<const void*> host_memory{};  // where they were, those freed too
+  int host_allocations = 0;                // without those freed
+  std::vector<const void*> host_memory{};  // their addresses, including those freed
   int stream_waits = 0;
   int tensor_maps_encoded = 0;
   CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
-  CUresult capture_result = CUDA_SUCCESS;  // of the question for it
-  /// Unique numbers where they are not the handle's own value: of streams that got the handle of a destroyed one, and
-  /// of contexts likewise. CU_STREAM_PER_THREAD has a number for each thread.
+  CUresult capture_result = CUDA_SUCCESS;  // result of the capture query
+  /// Unique IDs of streams and contexts, where they differ from the handle's own value: an object that got the handle
+  /// of a destroyed one has another ID. CU_STREAM_PER_THREAD has one ID per thread.
   std::map<CUstream, unsigned long long> stream_ids;
   std::map<CUcontext, unsigned long long> context_ids;
 };
 
-/// The one state; guarded by the fake's own mutex while the driver is called.
+/// The only state; the fake's own mutex guards it while the driver is called.
 State& state();
-/// Back to the defaults above, with no context current on this thread.
+/// Restores the defaults above, with no context current on this thread.
 void reset();
-/// A context of a device, as a host program would have made it.
+/// A context of a device, as a host program would have created it.
 CUcontext context_of(int device);
 void set_current(CUcontext context);
 

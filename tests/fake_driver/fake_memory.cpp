@@ -1,11 +1,11 @@
-// The functions that the GPU suite looks up in libcuda besides the library's own, so that its cases can be placed and
-// called without a GPU. Memory has addresses and no content: it can be written, and reading it is refused.
+// The functions that the GPU suite looks up in libcuda in addition to the library's own, so that its cases can be set
+// up and called without a GPU. Memory has addresses but no content: writes succeed, reads are refused.
 #include <cuda.h>
 
 #include <atomic>
 #include <cstdint>
 
-// The functions that the library itself uses are had as it has them.
+// Functions that the library itself uses are found as the library finds them.
 extern "C" CUresult cuGetProcAddress_v2(const char* name, void** address, int version, cuuint64_t flags,
                                         CUdriverProcAddressQueryResult* result);
 

@@ -1,5 +1,5 @@
-# Runs one fuzz target: cmake -DPROGRAM=... -DSECONDS=... -DSEEDS=... -DFOUND=... -P RunFuzz.cmake
-# What it finds worth keeping goes into FOUND, and is where the next run begins; so does an input that crashes it.
+# Runs one fuzz target: cmake -DPROGRAM=... -DSECONDS=... -DSEEDS=... -DFOUND=... -P RunFuzz.cmake. Inputs worth keeping
+# go to FOUND, where the next run starts; so does an input that crashes the target.
 if(NOT EXISTS ${PROGRAM})
   message("NOT RUN: ${PROGRAM} was not built, for want of a clang++ with libFuzzer (packages clang and libclang-rt-dev)")
   return()

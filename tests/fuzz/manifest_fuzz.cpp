@@ -1,4 +1,4 @@
-// A manifest of any bytes is read, or refused with an attnjit::Error.
+// A manifest of arbitrary bytes is read, or refused with an attnjit::Error.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-// An operator as text, from JSON or from KEY=VALUE words: whatever it is, it is read or refused with an attnjit::Error.
+// An operator as text, from JSON or from KEY=VALUE words: any text is read, or refused with an attnjit::Error.
 #include <sstream>
 #include <string>
 #include <vector>
@@ -38,7 +38,7 @@ void read_and_plan(char form, const std::string& text) {
     try {
       require(!plans(config, features).empty(), "an operator that is served has kernels");
     } catch (const Error&) {
-      // Not served, and said so.
+      // Not supported, and the library says so.
     }
   }
 }

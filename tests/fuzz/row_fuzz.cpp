@@ -28,7 +28,7 @@ Statement& select_of_parameters() {
 
 void read_any_row(FuzzedDataProvider& data) {
   Statement& statement = select_of_parameters();
-  std::vector<std::string> texts(kColumns);  // what is bound by view outlives the step
+  std::vector<std::string> texts(kColumns);  // values bound by view must outlive the step
   for (int column = 0; column < kColumns; ++column) {
     std::string& text = texts[static_cast<std::size_t>(column)];
     switch (data.ConsumeIntegralInRange(0, 4)) {
@@ -48,7 +48,7 @@ void read_any_row(FuzzedDataProvider& data) {
   (void)name_of(row);
   require(!fault_of(row).empty(), "a row that proves itself cannot come about by chance");
 
-  // Told to trust it: with its own digests the row is sound, and any change of what they cover shows.
+  // Made to look valid: with its own digests the row is sound, and any change of what they cover shows.
   row.key = row.entry.fields.key().hex();
   row.checksum = checksum_of(row);
   require(fault_of(row).empty(), "a row is sound under its own key and checksum");
@@ -56,13 +56,13 @@ void read_any_row(FuzzedDataProvider& data) {
   require(!fault_of(row).empty(), "a longer image is not sound");
   row.entry.image.pop_back();
 
-  // Whatever was read can be written, and comes back as it was.
+  // Whatever was read can be written, and comes back unchanged.
   try {
     const Row made = make_row(row.entry);
     require(fault_of(made).empty(), "a row that was made is sound");
     require(made.entry.fields == row.entry.fields && made.entry.image == row.entry.image, "make_row keeps the entry");
   } catch (const StoreError&) {
-    // Names of resources that are not UTF-8.
+    // Resource names that are not UTF-8.
   }
 }
 

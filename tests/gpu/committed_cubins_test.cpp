@@ -1,4 +1,4 @@
-// The kernels that ran on a GPU against what the sources at hand compile to.
+// Compares the kernels that ran on a GPU with what the current sources compile to.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ TEST_P(CommittedCubins, AreThoseOfTheSourcesAtHand) {
   options.cache_path = test::kept_kernels();
   options.compiler = CompilerPolicy::kExact;
   const Context context(options);
-  runtime::KernelLoader& loader = context.impl()->loader();
+  runtime::KernelLoader& loader = runtime::context_impl(context)->loader();
   const std::string here = loader.nvrtc().version().name();
   if (here != report["nvrtc"]) {
     GTEST_SKIP() << "compiled with NVRTC " << report["nvrtc"] << ", here is " << here

@@ -1,4 +1,4 @@
-// Without a GPU: what the suite's configs compile to, for every kind of SM. Entry, spills, shared memory and a clean
+// What the suite's configs compile to, for every kind of SM, without a GPU: entry, spills, shared memory and a clean
 // log.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ namespace {
 
 std::string name_of(const CompileCase& c) { return c.target + "_" + c.name; }
 
-/// One loader for each target, for all tests of this program.
+/// One loader per target, shared by all tests of this program.
 runtime::KernelLoader& loader_for(const std::string& target) {
   static std::map<std::string, Context> contexts;
   auto found = contexts.find(target);
@@ -34,7 +34,7 @@ runtime::KernelLoader& loader_for(const std::string& target) {
     options.compiler = CompilerPolicy::kExact;
     found = contexts.emplace(target, Context(options)).first;
   }
-  return found->second.impl()->loader();
+  return runtime::context_impl(found->second)->loader();
 }
 
 class Compile : public testing::TestWithParam<CompileCase> {};
@@ -60,7 +60,7 @@ TEST_P(Compile, KeepsItsPromises) {
     EXPECT_GT(entry.resources.at("registers"), 0);
     EXPECT_LE(entry.resources.at("registers") * plan.threads, features.registers_per_sm);
     EXPECT_EQ(entry.log.find("warning"), std::string::npos) << entry.log;
-    // Of its log only ptxas's report is expected.
+    // Its log should hold only ptxas's report.
     EXPECT_EQ(entry.log.find("error"), std::string::npos) << entry.log;
     RecordProperty("seconds_" + std::to_string(plan.smem_bytes), fmt::format("{:.2f}", entry.compile_seconds));
   }

@@ -1,6 +1,6 @@
-// Calls of uneven length that run at the same time, in every way in which they can share what lies on the device: the
-// tile counters of a module, and workspaces. Each output is compared bit for bit with that of the same call alone,
-// which is judged against the reference.
+// Concurrent calls of uneven length, in every way they can share state on the device: a module's tile counters, and
+// workspaces. Each output is compared bit for bit with that of the same call run alone, which is checked against the
+// reference.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -31,14 +31,14 @@ namespace {
 
 constexpr int kRounds = 25;
 
-/// A call's tensors and what the call alone makes of them.
+/// A call's tensors and the output of the call run alone.
 template <class Tensors>
 struct Subject {
   std::unique_ptr<Tensors> tensors;
   Output alone;
 };
 
-/// Runs `together`, which enqueues one call of each subject, again and again. Outputs are poisoned in between.
+/// Repeatedly runs `together`, which enqueues one call of each subject. Outputs are poisoned in between.
 template <class Tensors>
 void expect_as_alone(const std::vector<const Subject<Tensors>*>& subjects, const std::function<void()>& together,
                      int rounds = kRounds) {
@@ -50,7 +50,7 @@ void expect_as_alone(const std::vector<const Subject<Tensors>*>& subjects, const
   EXPECT_EQ(wrong, 0) << "of " << rounds * static_cast<int>(subjects.size()) << " results";
 }
 
-// ---- mha_varlen: a few CTAs work on the long sequence while others take the rest, and then tiles of the next launch
+// ---- mha_varlen: a few CTAs work on the long sequence while others take the rest, then tiles of the next launch
 
 MhaVarlenConfig uneven_config() { return suite_config(192, 128, 64, DType::kBFloat16, true); }
 
@@ -89,7 +89,7 @@ TEST_P(ManyOperators, OnAsManyStreams) {
   expect_as_alone<CaseTensors>(subjects, [&] {
     for (std::size_t i = 0; i < subjects.size(); ++i) ops[i].run(subjects[i]->tensors->params(), streams[i].get());
   });
-  // What the calls left behind serves the next one alone.
+  // A single call must work with the state that the calls left behind.
   expect_as_alone<CaseTensors>(
       {subjects[0]}, [&] { ops[0].run(subjects[0]->tensors->params(), streams[0].get()); }, 2);
 }
@@ -161,7 +161,7 @@ TEST(Concurrency, AfterFiveThousandStreams) {
   std::set<std::uint64_t> ids;
   std::set<CUstream> handles;
   for (int i = 0; i < 5000; ++i) {
-    const CudaStream stream;  // destroyed while its launch runs: the next one may get its handle
+    const CudaStream stream;  // destroyed while its launch runs: the next stream may get its handle
     op.run(subjects[0]->tensors->params(), stream.get());
     ids.insert(runtime::stream_id(runtime::Driver::get(), stream.get()));
     handles.insert(stream.get());
@@ -175,7 +175,7 @@ TEST(Concurrency, AfterFiveThousandStreams) {
   });
 }
 
-/// What the tile counters rest on.
+/// The tile counters rely on this.
 TEST(Concurrency, EachThreadsPerThreadStreamHasANumberOfItsOwn) {
   const auto id_here = [] { return runtime::stream_id(runtime::Driver::get(), CU_STREAM_PER_THREAD); };
   const std::uint64_t own = id_here();

@@ -1,5 +1,5 @@
-// Debug mode on a GPU, by the operators that have offsets, masks and pages: a valid call passes and is computed, each
-// fault is named and nothing is launched.
+// Debug mode on a GPU, for the operators with offsets, masks and pages: a valid call passes and is computed; each fault
+// is named and nothing is launched.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -169,7 +169,7 @@ TEST_P(DebugChecksOfMasked, NameTheFaultAndPassTheNextCall) {
   EXPECT_THAT(tensors.take_output().wrong_place,
               testing::StartsWith("25600 of 25600 elements of out were not written; 200 of 200"));
 
-  // The next call, mask_from_topk and masked_mha both checked.
+  // The next call, with both mask_from_topk and masked_mha checked.
   const TestedMaskedMha valid(context, {c.attention.config, Variant::kOwn}, Tiles::kAsPlanned);
   EXPECT_EQ(refusal([&] { valid.run(tensors, stream.get()); }), "");
   judge(c.attention, tensors.expected(), tensors.take_output());

@@ -1,5 +1,5 @@
-// Debug mode on a GPU, by mha_varlen: a valid call passes and is computed, each fault of the lengths is named and
-// nothing is launched. The other operators: debug_checks_operators_test.cpp.
+// Debug mode on a GPU, for mha_varlen: a valid call passes and is computed; each fault in the lengths is named and
+// nothing is launched. For the other operators see debug_checks_operators_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ std::string refusal(const TestedMhaVarlen& op, const MhaVarlenParams& params, CU
 class DebugChecksOfBatch : public testing::TestWithParam<int> {};
 
 TEST_P(DebugChecksOfBatch, AValidCallIsComputed) {
-  // Less than the check's threads, as many, and more rounds than one.
+  // Fewer sequences than the check has threads, as many, and more than one round.
   Case c = make_case(std::vector<int>(static_cast<std::size_t>(GetParam()), 3), {});
   c.len_k = c.len_q;
   c.len_q[0] = c.len_k[0] = 70;
@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Launch, BadLengthsTest, testing::ValuesIn(kBadLengths),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Launch, DebugChecksSeeTheFaultOfARealBatchOfThousands) {
-  // Only the last of 3000 sequences is wrong: every round of the check's threads has been gone through.
+  // Only the last of 3000 sequences is wrong, so the check's threads must go through every round.
   std::vector<int> cu_seqlens(3001);
   for (std::size_t i = 0; i < cu_seqlens.size(); ++i) cu_seqlens[i] = static_cast<int>(i);
   cu_seqlens.back() = 2998;

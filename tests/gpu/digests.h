@@ -1,13 +1,13 @@
-// Digests of sources: of the device text that a kernel family is made of, and of the library's host text.
+// Digests of sources: the device source of a kernel family, and the library's host source.
 #pragma once
 
 #include <string>
 
 namespace attnjit::gpu_tests {
 
-/// Of the family's template and everything it includes, comments stripped.
+/// Over the family's template and everything it includes, without comments.
 std::string source_digest(const std::string& family);
-/// Of runtime/ and operators/ as they were when this program was built, comments stripped.
+/// Over runtime/ and operators/ as they were when this program was built, without comments.
 std::string host_digest();
 
 }  // namespace attnjit::gpu_tests

@@ -1,4 +1,4 @@
-# Writes OUTPUT, a C++ file that holds FILES (relative to ROOT, separated by |) byte for byte, as jit::EmbeddedFile.
+# Writes OUTPUT, a C++ file that holds FILES (relative to ROOT, separated by |) byte for byte as jit::EmbeddedFile.
 string(REPLACE "|" ";" files "${FILES}")
 set(texts "")
 set(table "")

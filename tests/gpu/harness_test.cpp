@@ -1,4 +1,4 @@
-// The checks of the suite itself: each kind of fault, planted behind a good call, must be seen.
+// Tests the suite's own checks: each kind of fault, planted after a good call, must be seen.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -76,7 +76,7 @@ TEST_F(Harness, AnElementLeftOutIsSeen) {
 }
 
 TEST_F(Harness, AWrongElementIsSeen) {
-  plant(row(12, 1) + 5, 0x4200);  // 32: further from any mean of normal values than any bar
+  plant(row(12, 1) + 5, 0x4200);  // 32: further from any mean of normal values than any accuracy bar allows
   const Output output = tensors_.take_output();
   EXPECT_EQ(output.wrong_place, "");
   EXPECT_THAT(judge_16bit(tensors_.expected(), output.out_16bit).message(),
@@ -92,7 +92,7 @@ TEST_F(Harness, OtherBitsAreSeen) {
 }
 
 TEST_F(Harness, NanBehindTheLastTokenIsThere) {
-  // What makes the other tests worth something: a kernel that reads one row too many meets NaN.
+  // The other tests rely on this: a kernel that reads one row too many reads NaN.
   const Tensor& v = tensors_.params().v;
   std::uint16_t behind = 0;
   Cuda::check(Cuda::get().copy_to_host(

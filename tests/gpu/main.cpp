@@ -1,4 +1,4 @@
-// attnjit_gpu_tests: runs on a GPU what was compiled before, perhaps elsewhere. See docs/testing.md.
+// attnjit_gpu_tests: runs kernels on a GPU that were compiled earlier, perhaps on another machine. See docs/testing.md.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -36,14 +36,14 @@ int warm(const CommandLine& line) {
   return 0;
 }
 
-/// A report is of the whole suite: never of a part of it.
+/// A report covers the whole suite, never a part of it.
 void require_whole_suite(const CommandLine& line) {
   if (line.report_path.empty()) return;
   if (line.small || testing::GTEST_FLAG(filter) != "*" || testing::GTEST_FLAG(repeat) != 1) {
     throw std::invalid_argument("--report is for a run of the whole suite: without --small, filter and repeat");
   }
   if (line.launches_path.empty()) throw std::invalid_argument("--report needs --launches");
-  read_recording(line.launches_path);  // now rather than after the run, if it is of another build
+  read_recording(line.launches_path);  // fails now rather than after the run if it is from another build
 }
 
 int run(const CommandLine& line) {
@@ -55,14 +55,14 @@ int run(const CommandLine& line) {
     fmt::print(stderr, "no GPU: {}\n", error.what());
     return line.allow_no_gpu ? 0 : 1;
   }
-  if (suite().context().impl()->loader().templates().overridden()) {
+  if (runtime::context_impl(suite().context())->loader().templates().overridden()) {
     throw std::invalid_argument("ATTNJIT_TEMPLATE_DIR is set: the suite judges the library's own templates");
   }
   fmt::print("kernels for {}, seed {} (--seed {} repeats it)\n", suite().context().arch(), line.seed, line.seed);
   if (line.small) testing::GTEST_FLAG(filter) = "Small/*";
 
   auto* const collector = new ResultCollector;
-  testing::UnitTest::GetInstance()->listeners().Append(collector);  // which owns it
+  testing::UnitTest::GetInstance()->listeners().Append(collector);  // takes ownership
   int status = RUN_ALL_TESTS();
 
   if (const std::string failure = suite().check_cached(); !failure.empty()) {

@@ -11,10 +11,10 @@ namespace attnjit::gpu_tests {
 struct CommandLine {
   enum class Mode { kRun, kHelp, kListKernels, kWarm };
   Mode mode = Mode::kRun;
-  std::string warm_path;        // of --warm
-  std::string arch = "sm_90a";  // what --warm and --list-kernels are for
-  int jobs = 2;                 // of --warm
-  std::string cache_path;       // empty: where the library keeps it
+  std::string warm_path;        // for --warm
+  std::string arch = "sm_90a";  // for --warm and --list-kernels
+  int jobs = 2;                 // for --warm
+  std::string cache_path;       // empty: the library's default
   bool require_cached = false;
   bool allow_no_gpu = false;
   bool small = false;

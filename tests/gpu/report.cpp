@@ -20,7 +20,7 @@
 namespace attnjit::gpu_tests {
 namespace {
 
-/// Properties are text; numbers among them become numbers.
+/// Properties are text; those that are numbers become JSON numbers.
 Json as_json(const std::string& text) {
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
@@ -37,7 +37,7 @@ std::string device_name(int ordinal) {
   return name.data();
 }
 
-/// The interface that the driver offers, and where Linux shows it the driver's own version.
+/// The CUDA version of the driver, and the driver's own version where Linux shows it.
 std::string driver_name() {
   const int version = runtime::Driver::get().version();
   std::string name = fmt::format("CUDA {}.{}", version / 1000, version % 1000 / 10);
@@ -81,7 +81,7 @@ Json make_report(Suite& suite, const std::vector<Json>& results, std::uint64_t s
   std::map<std::string, std::string> status;
   for (const Json& result : results) status[result["name"]] = result["status"];
 
-  runtime::KernelLoader& loader = suite.context().impl()->loader();
+  runtime::KernelLoader& loader = runtime::context_impl(suite.context())->loader();
   std::set<std::string> compilers;
   std::map<std::string, std::set<std::string>> tests_of_family;
   Json kernels = Json::array();

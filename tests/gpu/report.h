@@ -1,4 +1,4 @@
-// From the tests that ran to the report of report_file.h.
+// Turns the results of the tests into the report of report_file.h.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,11 +23,11 @@ class ResultCollector : public testing::EmptyTestEventListener {
   std::vector<Json> results_;
 };
 
-/// Results of tests that ran outside this program (compute-sanitizer, PyTorch): one JSON object a line, each an entry
+/// Results of tests that ran outside this program (compute-sanitizer, PyTorch): one JSON object per line, each an entry
 /// of "tests".
 std::vector<Json> read_outside_results(const std::string& path);
 
-/// The report of a whole run.
+/// The report of a complete run.
 Json make_report(Suite& suite, const std::vector<Json>& results, std::uint64_t seed);
 
 }  // namespace attnjit::gpu_tests

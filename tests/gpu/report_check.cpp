@@ -27,7 +27,7 @@ bool is_run(const Json& report, const std::string& family) {
   return found != report.at("families").end() && text_at(*found, "status") == "run";
 }
 
-/// Family and config, which name a kernel in the report as in the suite.
+/// Family and config: the name of a kernel in the report and in the suite.
 std::string name_of(const runtime::KernelPlan& plan) { return plan.spec.family + " " + plan.spec.config_json(); }
 std::string name_of(const Json& kernel) { return text_at(kernel, "family") + " " + kernel.at("config").dump(); }
 
@@ -148,7 +148,7 @@ std::vector<std::string> check_cubins(const Json& report, const std::vector<runt
   for (std::size_t i = share.first; i < reported.size(); i += share.of) {
     const Json& kernel = reported[i];
     const auto plan = plans.find(name_of(kernel));
-    if (plan == plans.end() || !is_run(report, text_at(kernel, "family"))) continue;  // for the other checks
+    if (plan == plans.end() || !is_run(report, text_at(kernel, "family"))) continue;  // the other checks cover these
     if (text_at(kernel, "target") != target) {
       faults.push_back(
           fmt::format("{}: ran as {}, this check is of {}", plan->first, text_at(kernel, "target"), target));

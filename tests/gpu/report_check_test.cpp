@@ -1,4 +1,4 @@
-// The committed report against the sources at hand; and the checks themselves, on reports made up to fail.
+// The committed report against the current sources; and the checks themselves, on reports that must fail.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
@@ -30,7 +30,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// What the report was made for: the kernels as compiled for an H200.
+/// The target of the report: kernels compiled for an H200.
 constexpr const char* kTarget = "sm_90a";
 
 const std::vector<runtime::KernelPlan>& kernels() {
@@ -64,7 +64,7 @@ TEST_F(CommittedReport, HasTheFormThatTheSuiteWrites) {
 }
 
 TEST_F(CommittedReport, VouchesForEveryFamily) {
-  const std::string nvrtc = compile_only_context().impl()->loader().nvrtc().version().name();
+  const std::string nvrtc = runtime::context_impl(compile_only_context())->loader().nvrtc().version().name();
   EXPECT_EQ(joined(check_families(report_, kernels(), nvrtc)), "");
 }
 TEST_F(CommittedReport, ListsEveryKernelOfTheSuite) { EXPECT_EQ(joined(check_kernels(report_, kernels())), ""); }
@@ -80,7 +80,7 @@ TEST(TestedOperators, NameTheFamiliesOfTheirKernels) {
   }
 }
 
-/// What `attnjit doctor` lists is what the report vouches for.
+/// The report vouches for everything that `attnjit doctor` lists.
 TEST(TestedOperators, HaveEveryFamilyOfTheLibrary) {
   std::set<std::string> tested_families;
   for (const TestedOperator& tested : tested_operators()) {
@@ -91,7 +91,7 @@ TEST(TestedOperators, HaveEveryFamilyOfTheLibrary) {
   EXPECT_EQ(families.size(), tested_families.size()) << "one is listed twice";
 }
 
-/// Random cases may meet it with one seed and not with another: some table has to.
+/// Whether a random case reaches a kernel depends on the seed, so some table has to reach it.
 TEST(TestedOperators, LaunchEveryKernelThatTheyPlan) {
   const runtime::SmFeatures features = runtime::sm_features(jit::Target::parse(kTarget));
   const auto name_of = [](const runtime::KernelPlan& plan) { return plan.spec.family + " " + plan.spec.config_json(); };
@@ -107,10 +107,9 @@ TEST(TestedOperators, LaunchEveryKernelThatTheyPlan) {
   }
 }
 
-// ---- the checks can fail
-// -----------------------------------------------------------------------------------------------
+// ---- the checks can fail ------------------------------------------------------------------------------------------
 
-/// A report of one kernel's run that all checks accept.
+/// A report of one kernel's run that passes all checks.
 Json good_report(const runtime::KernelPlan& plan, const std::string& cubin_sha256) {
   const std::string family = plan.spec.family;
   Json report{{"families",
@@ -229,26 +228,27 @@ TEST_F(ReportCheck, SharesLookAtEveryKernelOnce) {
   }
   std::multiset<std::string> faults;
   for (const std::size_t first : {0, 1}) {
-    for (const std::string& fault : check_cubins(report, three, context.impl()->loader(), {.first = first, .of = 2})) {
+    for (const std::string& fault :
+         check_cubins(report, three, runtime::context_impl(context)->loader(), {.first = first, .of = 2})) {
       faults.insert(fault);
     }
   }
-  const auto all = check_cubins(report, three, context.impl()->loader());
+  const auto all = check_cubins(report, three, runtime::context_impl(context)->loader());
   EXPECT_EQ(all.size(), three.size());
   EXPECT_EQ(faults, std::multiset<std::string>(all.begin(), all.end()));
 }
 
 TEST_F(ReportCheck, AnotherCubinIsAFault) {
   const Context context = compile_only_context();
-  runtime::KernelLoader& loader = context.impl()->loader();
+  runtime::KernelLoader& loader = runtime::context_impl(context)->loader();
   EXPECT_THAT(check_cubins(report_, one_, loader), Contains(HasSubstr("compiles to other bits")));
   const auto& image = loader.prepare(one_[0]).entry->image;
   const std::string digest = cache::sha256({reinterpret_cast<const char*>(image.data()), image.size()}).hex();
   EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, loader), IsEmpty());
 
-  // And once more from nothing: the compiler must not depend on anything but its input.
+  // And once more from scratch: the compiler must depend only on its input.
   const Context another = compile_only_context();
-  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, another.impl()->loader()), IsEmpty());
+  EXPECT_THAT(check_cubins(good_report(one_[0], digest), one_, runtime::context_impl(another)->loader()), IsEmpty());
 }
 
 }  // namespace

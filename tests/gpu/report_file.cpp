@@ -8,7 +8,7 @@
 namespace attnjit::gpu_tests {
 namespace {
 
-/// The entries of a list, one to a line.
+/// The entries of a list, one per line.
 std::string lines(const Json& entries) {
   if (entries.empty()) return "[]";
   std::string text = "[\n";
@@ -18,7 +18,7 @@ std::string lines(const Json& entries) {
   return text + "  ]";
 }
 
-/// Anything else, indented by its place in the whole.
+/// Anything else, indented for its place in the file.
 std::string nested(const Json& value) {
   std::string text = value.dump(2);
   for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {

@@ -7,8 +7,8 @@
 //    "kernels": [{"family", "target", "cubin_sha256", "config": {...}}],
 //    "tests": [{"name", "status", and what the test recorded: "error", "allowed", ...}]}
 //
-// Before the first run the first five are null and both lists empty. Lists are written one entry a line, so that a
-// change can be read.
+// Before the first run the first five are null and both lists are empty. Lists are written with one entry per line, so
+// that diffs are readable.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -19,9 +19,9 @@ namespace attnjit::gpu_tests {
 using Json = nlohmann::ordered_json;
 
 std::string format_report(const Json& report);
-/// Throws std::runtime_error naming the path.
+/// Throws std::runtime_error that names the path.
 void write_report(const std::string& path, const Json& report);
-/// Throws std::runtime_error naming path and fault.
+/// Throws std::runtime_error that names the path and the fault.
 Json read_report(const std::string& path);
 
 }  // namespace attnjit::gpu_tests

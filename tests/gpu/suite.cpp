@@ -52,7 +52,7 @@ Suite::Suite(const SuiteOptions& options)
     : options_(options),
       current_(options.device),
       context_(context_options(options)),
-      plain_(std::make_unique<reference::ReferenceKernels>(context_.impl()->loader())) {}
+      plain_(std::make_unique<reference::ReferenceKernels>(runtime::context_impl(context_)->loader())) {}
 
 Context Suite::fresh_context(const Fresh& wish) {
   ContextOptions options = context_options(options_);
@@ -63,8 +63,9 @@ Context Suite::fresh_context(const Fresh& wish) {
 
 std::string Suite::check_cached() const {
   const std::lock_guard lock(mutex_);
-  std::int64_t compiles = context_.impl()->loader().cache().counters().compiles;
-  for (const Context& context : fresh_contexts_) compiles += context.impl()->loader().cache().counters().compiles;
+  std::int64_t compiles = runtime::context_impl(context_)->loader().cache().counters().compiles;
+  for (const Context& context : fresh_contexts_)
+    compiles += runtime::context_impl(context)->loader().cache().counters().compiles;
   if (!options_.require_cached || compiles == 0) return "";
   return fmt::format(
       "{} kernels were compiled here although --require-cached was given: fill the cache with --warm "
@@ -93,8 +94,8 @@ WarmResult warm_cache(const std::string& cache_path, const std::string& arch, in
   options.arch = arch;
   options.cache_path = cache_path;
   const Context context(options);
-  runtime::KernelLoader& loader = context.impl()->loader();
-  const std::vector<runtime::KernelPlan> kernels = suite_kernels(context.impl()->features());
+  runtime::KernelLoader& loader = runtime::context_impl(context)->loader();
+  const std::vector<runtime::KernelPlan> kernels = suite_kernels(runtime::context_impl(context)->features());
 
   std::atomic<std::size_t> next{0};
   std::mutex mutex;

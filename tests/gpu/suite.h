@@ -1,5 +1,5 @@
-// What all GPU tests share, whatever their operator: the device, the cache that they take kernels from, the operators
-// they made, and a record of every kernel that was launched.
+// What all GPU tests share, whatever their operator: the device, the kernel cache, the operators they created, and a
+// record of every kernel that was launched.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@ namespace attnjit::gpu_tests {
 struct SuiteOptions {
   std::string cache_path;
   int device = 0;
-  /// A kernel that has to be compiled is a failure: the cache was to be filled before.
+  /// A kernel that has to be compiled is a failure: the cache should have been filled before.
   bool require_cached = false;
 };
 
-/// A kernel that ran, and in which tests.
+/// A kernel that ran, and the tests that ran it.
 struct KernelRun {
   runtime::KernelPlan plan;
   std::set<std::string> tests;
@@ -38,7 +38,7 @@ class Suite {
   const Context& context() const { return context_; }
   const SuiteOptions& options() const { return options_; }
   const reference::ReferenceKernels& plain() const { return *plain_; }
-  /// What `make` returns, made once for each key: operators, whose kernels then stay loaded.
+  /// Returns what `make` returns, made once per key. Used for operators, whose kernels then stay loaded.
   template <class T, class Make>
   const T& kept(const std::string& key, const Make& make) {
     {
@@ -49,16 +49,16 @@ class Suite {
     const std::lock_guard lock(mutex_);
     return *static_cast<const T*>(kept_.try_emplace(key, std::move(made)).first->second.get());
   }
-  /// A context of its own, so that none of its kernels has been launched or loaded yet.
+  /// A new context, none of whose kernels has been launched or loaded yet.
   struct Fresh {
     bool debug_checks = false;
   };
   Context fresh_context(const Fresh& wish);
   Context fresh_context() { return fresh_context({}); }
-  /// Empty, or how many kernels were compiled although none should.
+  /// Empty, or how many kernels were compiled although none should have been.
   std::string check_cached() const;
 
-  /// A kernel was launched by the current test.
+  /// Records that the current test launched a kernel.
   void record(const runtime::KernelPlan& plan);
   std::vector<KernelRun> kernels_run() const;
 
@@ -67,17 +67,18 @@ class Suite {
   CurrentDevice current_;
   Context context_;
   std::unique_ptr<reference::ReferenceKernels> plain_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::vector<Context> fresh_contexts_;
   std::map<std::string, std::shared_ptr<const void>> kept_;
   std::map<std::string, KernelRun> kernels_run_;  // by family and config
 };
 
-/// The one suite of this process; main makes it.
+/// The only suite of this process; main creates it.
 Suite& suite();
 void set_suite(std::unique_ptr<Suite> suite);
 
-/// Seed of the random cases. GoogleTest asks for its parameters inside InitGoogleTest, so main sets it before.
+/// Seed of the random cases. GoogleTest asks for its parameters inside InitGoogleTest, so main sets the seed before
+/// that.
 std::uint64_t suite_seed();
 void set_suite_seed(std::uint64_t seed);
 

@@ -114,7 +114,7 @@ def main():
     context = torch_bridge.Context(device=torch.cuda.current_device(), cache_path=options.cache)
     prefill = torch_bridge.MhaVarlen(context, DQK, DV, rope_dim=ROPE, causal=True)
 
-    # Torch writes the inputs on the same stream just before and is not waited for: the call must queue behind it.
+    # Torch writes the inputs on the same stream just before, and nothing waits for it: the call must queue behind it.
     batch = Batch([300, 1, 64], [300, 200, 129])
     batch.randomise(1)
     prefill.run(torch.cuda.current_stream().cuda_stream, **batch.arguments())
@@ -131,7 +131,7 @@ def main():
     if not torch.equal(copied, batch.out):
         FAILURES.append("torch's operation behind the call")
 
-    # A graph that torch captures, replayed with other contents and other lengths.
+    # A graph captured by torch and replayed with other contents and other lengths.
     call = prefill.bind(**batch.arguments())
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

@@ -1,4 +1,4 @@
-// Compiles that must fail, and what their errors tell.
+// Compiles that must fail, and the content of their errors.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,7 +41,7 @@ TEST(CompileErrors, ASyntaxErrorShowsFileLineAndCaret) {
   const std::string place = fmt::format("kernels/tiny.cuh({}): error:", test::kStatementsLine);
   EXPECT_EQ(error.status(), Status::kCompileFailed);
   EXPECT_THAT(error.details().log, HasSubstr(place));
-  // The user's line, and under it the caret at the user's column.
+  // The user's line, and below it the caret at the user's column.
   EXPECT_THAT(error.details().log, HasSubstr("value = undeclared + 1.0f;\n" + std::string(12, ' ') + "^\n"));
   EXPECT_EQ(error.details().kernel, "tiny {element=bf16, width=64, doubled=true}");
   EXPECT_EQ(error.details().target, "sm_80");
@@ -84,7 +84,7 @@ TEST(CompileErrors, AnUnknownTargetListsTheKnownOnes) {
 TEST(CompileErrors, TheKnownTargetsReallyCompile) {
   const Templates templates = test::templates_of(test::tiny_files());
   for (const Target& target : test::nvrtc().supported_targets()) {
-    if (target.major < 8) continue;  // __grid_constant__ needs 7.0, and no kernel serves them
+    if (target.major < 8) continue;  // __grid_constant__ needs 7.0, and no kernel supports these targets
     EXPECT_GT(compile(test::nvrtc(), templates, test::tiny_request(target.name())).image.size(), 0u) << target.name();
   }
 }
@@ -114,7 +114,7 @@ TEST(CompileErrors, FilesOfTheCurrentDirectoryAreNotIncluded) {
 }
 
 TEST(CompileErrors, APassedDeadlineStopsTheCompile) {
-  // Branches that depend on each other: some ten seconds of optimisation if nothing stopped it.
+  // Branches that depend on each other: about ten seconds of optimization if nothing stopped it.
   std::string statements;
   for (int i = 0; i < 700; ++i) {
     statements += fmt::format(
@@ -124,7 +124,7 @@ TEST(CompileErrors, APassedDeadlineStopsTheCompile) {
   }
   CompileRequest request = test::tiny_request("sm_90a");
   request.deadline = std::chrono::milliseconds(50);
-  const std::clock_t begin = std::clock();  // of this process's CPU time: a busy machine must not matter
+  const std::clock_t begin = std::clock();  // CPU time of this process, so that a busy machine does not matter
   const CompileError error = error_of(test::templates_of(test::tiny_files(statements)), request);
   EXPECT_LT(std::clock() - begin, 5 * CLOCKS_PER_SEC);
   EXPECT_THAT(error.what(), HasSubstr("deadline of 0.05 s"));
@@ -145,7 +145,7 @@ TEST(CompileErrors, TheEntryMustBeInTheCubin) {
               HasSubstr("the cubin has no kernel attnjit_other, only [attnjit_tiny]"));
 }
 
-/// A wgmma whose accumulator is touched while it runs, which makes ptxas wait after every single one.
+/// A wgmma whose accumulator is accessed while it runs, which makes ptxas wait after every wgmma.
 constexpr const char* kSerializedWgmma = R"(
   float a = value, b = value, c = value, d = value;
   const unsigned long long descriptor = params.count;

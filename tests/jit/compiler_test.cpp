@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, CompileFor,
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(Compile, TheSameSeedGivesTheSameBytes) {
-  // What has internal linkage gets a made-up name, which is what the seed is for.
+  // Names with internal linkage are made up by the compiler, which is what the seed is for.
   const Templates templates = test::templates_of(test::tiny_files(
       "value += called(table[threadIdx.x % 3]);",
       "namespace { __device__ float table[3]; __device__ __noinline__ float called(float x) { return x * x; } }"));
@@ -89,7 +89,7 @@ TEST(Compile, FourThreadsGetWhatOneGets) {
 }
 
 TEST(Compile, LeavesTheStackLimitAlone) {
-  // NVRTC would raise it while it compiles and put it back in the end, so it is watched all the time.
+  // NVRTC would raise the limit while it compiles and restore it at the end, so watch it all the time.
   const auto stack_limit = [] {
     rlimit limit{};
     getrlimit(RLIMIT_STACK, &limit);

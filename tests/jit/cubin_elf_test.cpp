@@ -41,7 +41,7 @@ TEST(CubinElf, FindsKernelsButNoDeviceFunctions) {
 
 TEST(CubinElf, AGlobalFunctionWithoutTheEntryBitIsNoKernel) {
   std::vector<unsigned char> image = tiny_cubin("sm_80");
-  // st_info and st_other, which follow each other: a global function, a kernel.
+  // st_info and st_other, which are adjacent: a global function, a kernel.
   const unsigned char kernel[] = {0x12, 0x10};
   const auto found = std::ranges::search(image, kernel);
   ASSERT_FALSE(found.empty());
@@ -51,7 +51,7 @@ TEST(CubinElf, AGlobalFunctionWithoutTheEntryBitIsNoKernel) {
   EXPECT_THAT(entries.names, IsEmpty());
 }
 
-/// By its header, whichever version of the ABI this machine's NVRTC writes.
+/// Detected from its header, whichever ABI version this machine's NVRTC writes.
 TEST(CubinElf, SaysWhyACubinIsNotTheKernelThatIsWanted) {
   for (const char* const name : {"sm_80", "sm_90a", "sm_100"}) {
     const Target target = Target::parse(name);
@@ -62,7 +62,7 @@ TEST(CubinElf, SaysWhyACubinIsNotTheKernelThatIsWanted) {
     EXPECT_THAT(why_not_kernel(image, "attnjit_tiny", Target::parse("sm_86")), HasSubstr(", not for sm_86"));
   }
   std::vector<unsigned char> image = tiny_cubin("sm_80");
-  image[8] = 99;  // a version of the ABI that nobody knows: nothing can be said of its SM
+  image[8] = 99;  // an unknown ABI version: its SM cannot be determined
   EXPECT_EQ(why_not_kernel(image, "attnjit_tiny", Target::parse("sm_90a")), "");
   EXPECT_THAT(why_not_kernel({}, "attnjit_tiny", Target::parse("sm_90a")), HasSubstr("no cubin"));
 }
@@ -80,7 +80,7 @@ TEST(CubinElf, SaysWhyBytesAreNoCubin) {
 TEST(CubinElf, EveryTruncationIsToldOrHarmless) {
   const std::vector<unsigned char> image = tiny_cubin("sm_80");
   for (std::size_t size = 0; size < image.size(); ++size) {
-    // A copy of exactly this size, so that a sanitizer sees a read behind it.
+    // A copy of exactly this size, so that a sanitizer sees a read past its end.
     const std::vector<unsigned char> part(image.begin(), image.begin() + static_cast<std::ptrdiff_t>(size));
     const CubinEntries entries = read_cubin_entries(part);
     if (entries.problem.empty()) {

@@ -1,5 +1,5 @@
-/* Stands in for libnvrtc where only finding and choosing one is tested: it has a version and compiles nothing.
-   A copy of it also serves as its own libnvrtc-builtins, of which nothing is called. */
+/* Stands in for libnvrtc in tests that only find and choose one: it has a version and compiles nothing. A copy of it
+   also serves as its own libnvrtc-builtins, from which nothing is called. */
 
 int nvrtcVersion(int* major, int* minor) {
   *major = FAKE_MAJOR;

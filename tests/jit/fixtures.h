@@ -1,4 +1,4 @@
-// What the tests of jit share: a temporary folder, a tiny kernel with its templates, and this machine's NVRTC.
+// Shared by the jit tests: a temporary folder, a tiny kernel with its templates, and this machine's NVRTC.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 
 namespace attnjit::jit::test {
 
-/// A new folder, removed with everything in it at the end.
+/// A new folder, removed with its content at the end.
 class TempDir {
  public:
   TempDir();
@@ -19,21 +19,21 @@ class TempDir {
   TempDir& operator=(const TempDir&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  /// Writes a file below it, making folders as needed.
+  /// Writes a file below the folder, creating directories as needed.
   std::filesystem::path write(const std::string& name, const std::string& text) const;
 
  private:
   std::filesystem::path path_;
 };
 
-/// Templates made of these files.
+/// Templates made from these files.
 Templates templates_of(const std::map<std::string, std::string>& files);
 
 enum class Element : int { kFloat16 = 0, kBFloat16 = 1 };
 const char* type_name(Element);
 const char* value_name(Element element);
 
-/// The config of the tiny kernel, as a config of templates/shared looks to the host.
+/// The config of the tiny kernel, in the form that a config of templates/shared has on the host.
 struct TinyConfig {
   Element element = Element::kBFloat16;
   int width = 64;
@@ -49,16 +49,15 @@ struct TinyConfig {
 
 KernelSpec tiny_spec(const TinyConfig& config = {});
 
-/// The tiny kernel's files by name. It has 256 bytes of static shared memory. `statements` are put into the
-/// kernel's body, where `params.out` is a float*, `value` a float that is stored in the end, and `declarations`
-/// before the kernel. In kernels/tiny.cuh the statements begin on line kStatementsLine.
+/// The tiny kernel's files by name. It has 256 bytes of static shared memory. `statements` go into the kernel's body,
+/// where `params.out` is a float* and `value` is a float that is stored at the end; `declarations` go before the
+/// kernel. In kernels/tiny.cuh the statements begin on line kStatementsLine.
 inline constexpr int kStatementsLine = 12;
 std::map<std::string, std::string> tiny_files(const std::string& statements = "", const std::string& declarations = "");
 
 CompileRequest tiny_request(const std::string& target, const TinyConfig& config = {});
 
-/// The NVRTC of this machine, as ATTNJIT_NVRTC or the search says. There has to be one: the tests that need it
-/// fail without.
+/// The NVRTC of this machine, given by ATTNJIT_NVRTC or the search. It must exist: tests that need it fail without it.
 const Nvrtc& nvrtc();
 
 }  // namespace attnjit::jit::test

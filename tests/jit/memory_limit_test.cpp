@@ -1,4 +1,5 @@
-// A limit of this process's memory: what does not fit is not begun, and a want of memory names it.
+// Under a limit on this process's memory, work that does not fit is not started, and an out-of-memory error names the
+// limit.
 #include "jit/memory_limit.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +18,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// In a forked process, whose address space may grow by so much.
+/// Runs `body` in a forked process whose address space may grow by `bytes`.
 void with_room_for(std::size_t bytes, const std::function<void()>& body) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer has mapped more than any limit allows";

@@ -1,4 +1,4 @@
-// Finding and choosing an NVRTC, with libraries that have a version and nothing else.
+// Finding and choosing an NVRTC, with libraries that have only a version.
 #include "jit/nvrtc_search.h"
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// Sets an environment variable, or removes it, until the end of the scope.
+/// Sets or removes an environment variable until the end of the scope.
 class ScopedEnvironment {
  public:
   ScopedEnvironment(const char* name, const char* value) : name_(name) {
@@ -40,7 +40,7 @@ class ScopedEnvironment {
 
 class NvrtcSearchTest : public ::testing::Test {
  protected:
-  /// Puts a fake at <folder>/<name>, its builtins beside it.
+  /// Installs a fake at <folder>/<name>, with its builtins beside it.
   fs::path install(const fs::path& fake, const fs::path& folder, const std::string& name,
                    const std::string& builtins) const {
     const fs::path target = folder_.path() / folder;
@@ -263,13 +263,13 @@ TEST_F(NvrtcSearchTest, ToolkitOfTheEnvironmentComesAfterTheLoader) {
       EXPECT_EQ(candidate.verdict, "not there");
     }
   }
-  // Tests of this program that ran before may have put "wheel" places or none in front.
+  // Earlier tests of this program may or may not have put "wheel" places in front.
   std::erase(hows, "wheel");
   std::erase(hows, "already loaded");
   EXPECT_THAT(hows, ElementsAre("loader search", "CUDA_HOME", "CUDA_PATH", "/usr/local/cuda"));
 }
 
-// In a process of its own: what is loaded stays loaded.
+// In a separate process, because a loaded library stays loaded.
 TEST_F(NvrtcSearchTest, OneThatTheProcessHasLoadedComesFirst) {
   const fs::path loaded = install_12_9("host");
   install_13_1("nvidia/cu13/lib");
@@ -277,7 +277,7 @@ TEST_F(NvrtcSearchTest, OneThatTheProcessHasLoadedComesFirst) {
   EXPECT_EXIT(
       {
         if (dlopen(loaded.c_str(), RTLD_NOW) == nullptr) _exit(2);
-        // The second search must not take what the first one opened for the host's.
+        // The second search must not mistake the library opened by the first one for the host's.
         const bool first = Nvrtc::open(search)->path() == loaded;
         const bool second = Nvrtc::open(search)->path() == loaded;
         const auto candidates = Nvrtc::survey(search);
@@ -336,7 +336,7 @@ TEST(PythonPackageRoots, AreToldByWhatIsLoaded) {
   EXPECT_THAT(python_package_roots({}, folder.path() / "base/bin/python3.12"), ElementsAre(base_site));
   EXPECT_THAT(python_package_roots({}, folder.path() / "base/bin/server"), ElementsAre());
 
-  // A virtual environment counts for a Python only.
+  // A virtual environment counts only for a Python executable.
   const ScopedEnvironment venv("VIRTUAL_ENV", (folder.path() / "other").c_str());
   EXPECT_THAT(python_package_roots({}, folder.path() / "base/bin/python3"), ElementsAre(venv_site, base_site));
   EXPECT_THAT(python_package_roots({}, folder.path() / "base/bin/server"), ElementsAre());

@@ -105,7 +105,7 @@ TEST(Closure, TextHoldsNamesAndTexts) {
     return test::templates_of({{"a.h", a}, {"b.h", b}}).closure_text("a.h");
   };
   EXPECT_EQ(text_of("#include \"b.h\"", "int b;\n"), "#file \"a.h\"\n#include \"b.h\"\n#file \"b.h\"\nint b;\n");
-  // The same characters spread differently over files are another closure.
+  // The same characters split differently between files are another closure.
   EXPECT_NE(text_of("#include \"b.h\"\nint a;\n", "int b;\n"), text_of("#include \"b.h\"\n", "int a;\nint b;\n"));
   // A file that is not included does not count.
   EXPECT_EQ(text_of("int a;", "int b;"), text_of("int a;", "int c;"));
@@ -153,7 +153,7 @@ TEST(StripComments, RawStringsStay) {
   const std::string raw = "s = R\"x(// a\n\n  /* b */ )\" \n)x\";\n";
   EXPECT_EQ(strip_comments(raw + "// c\n"), raw);
   EXPECT_EQ(strip_comments("s = u8R\"(/* \")\"; // c"), "s = u8R\"(/* \")\";\n");
-  EXPECT_EQ(strip_comments("s = FOUR\"(\"; // c"), "s = FOUR\"(\";\n");  // R ends a longer name: no raw string
+  EXPECT_EQ(strip_comments("s = FOUR\"(\"; // c"), "s = FOUR\"(\";\n");  // R ends a longer name: not a raw string
 }
 
 TEST(StripComments, DigitSeparatorsAreNoCharacters) {

@@ -1,5 +1,5 @@
 // attnjit_record_launches: writes what the library's host code launches, for the report of a GPU run by the same build
-// (tests/gpu/run_on_gpu), or prints it, for a look at what a change changed.
+// (tests/gpu/run_on_gpu), or prints it, to show the effect of a change.
 #include <fmt/format.h>
 
 #include <cstdio>

@@ -44,7 +44,7 @@ const NoContent& plain() {
   return kernels;
 }
 
-// ---- a case of each operator, by an operator of the suite's or of another context
+// ---- a case of each operator, with an operator of the suite or of another context
 
 void run(const Case& c, const TestedMhaVarlen& op) {
   const CaseTensors tensors(c, plain());
@@ -130,7 +130,8 @@ void record_streams_of_mha_varlen(Recorder& recorder) {
   });
 }
 
-/// Calls that use what was reserved: on two streams, after more was reserved for one, captured, and after a release.
+/// Calls that use reserved memory: on two streams, after more was reserved for one of them, captured, and after a
+/// release.
 template <class Op, class Params, class Bounds>
 void run_on_reserved(const Op& op, const Params& params, const Bounds& enough, const Bounds& more) {
   for (const CUstream on : {stream(0x5000), stream(0x6000)}) op.reserve(on, enough);
@@ -180,7 +181,8 @@ void record_streams_of_masked_mha(Recorder& recorder) {
 Recorder record_all_calls() {
   set_suite(std::make_unique<Suite>(SuiteOptions{.cache_path = ":memory:"}));
   const Context& context = suite().context();
-  Recorder recorder(suite_kernels(context.impl()->features()), context.impl()->loader());
+  Recorder recorder(suite_kernels(runtime::context_impl(context)->features()),
+                    runtime::context_impl(context)->loader());
 
   record_table(recorder, "mha_varlen/correctness", correctness_cases());
   record_table(recorder, "mha_varlen/corner", corner_cases());

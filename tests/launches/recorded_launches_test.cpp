@@ -1,4 +1,5 @@
-// The committed GPU report against what the host code at hand launches; and that a recording sees what it should.
+// Compares the committed GPU report with what the current host code launches, and checks that a recording sees what it
+// should.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
@@ -27,14 +28,15 @@ TEST(RecordedLaunches, AreThoseThatRanOnAGpu) {
   const auto faults = check_launches(gpu_tests::read_report(ATTNJIT_GPU_REPORT), recorded().recording());
   EXPECT_EQ(fmt::format("{}", fmt::join(faults, "\n")), "");
 
-  // Streams and reserved memory are among it: six streams for two operators that share a module, then a capture.
+  // The recording includes streams and reserved memory: six streams for two operators that share a module, then a
+  // capture.
   EXPECT_EQ(std::ranges::count(recorded().texts().at("streams/mha_varlen"), '\n'), 13);
   const std::string& decode = recorded().texts().at("streams/mla_decode");
   EXPECT_EQ(std::ranges::count(decode, '\n'), 2 * 6) << "a main and a combine kernel for each call";
   EXPECT_THAT(decode, testing::HasSubstr("overlaps"));
 }
 
-/// Another process, with other addresses of its own and other garbage in its padding, records the same.
+/// Another process, with other addresses and other garbage in its padding, records the same.
 TEST(RecordedLaunches, AreTheSameInEveryProcess) {
   const std::string path = testing::TempDir() + "attnjit_recorded_launches_test.json";
   ASSERT_EQ(std::system(

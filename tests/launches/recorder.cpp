@@ -24,7 +24,7 @@ namespace {
 
 using Bytes = std::vector<unsigned char>;
 
-/// What a recorder has to know of a kernel's one parameter, by its type's name in KernelSpec.
+/// What a recorder has to know about a kernel's one parameter, by the name of its type in KernelSpec.
 struct Parameter {
   std::size_t size;
   void (*clear_unset)(Bytes& bytes, const gpu_tests::Json& config);
@@ -32,14 +32,14 @@ struct Parameter {
 
 template <class T>
 void clear_unset_members(T&, const gpu_tests::Json&) {}
-/// A kernel has no code that reads the tensor maps of columns or masks that its config does not have.
+/// The kernel has no code that reads the tensor maps of columns or masks that its config does not have.
 void clear_unset_members(kernel::Sm90MhaVarlenParams& params, const gpu_tests::Json& config) {
   if (config["rope_dim"] == 0) params.q_pe = params.k_pe = {};
   if (config["rope_dim"] == config["head_dim_qk"]) params.q_nope = params.k_nope = {};
   if (!config["masked"]) params.mask = {};
 }
 
-/// What nobody reads has whatever value happens to be there, padding among it.
+/// Clears memory that nothing reads, padding included: its value is arbitrary.
 template <class T>
 void clear_unset(Bytes& bytes, const gpu_tests::Json& config) {
   T value;
@@ -71,13 +71,13 @@ const Parameter& parameter_of(const runtime::KernelPlan& plan) {
   return found->second;
 }
 
-/// The key that the stand-in compiler left behind the header of what it made.
+/// The key that the stand-in compiler wrote after the header of its image.
 std::string key_in(const void* image) {
   constexpr std::size_t kHexDigits = 64;
   return {static_cast<const char*>(image) + sizeof(Elf64_Ehdr), kHexDigits};
 }
 
-/// Host memory lies elsewhere in each process: its addresses become one number.
+/// Replaces host addresses, which differ between processes, by one number.
 void replace_host_addresses(Bytes& bytes) {
   constexpr std::uint64_t kSomeHostMemory = 0x1111;
   const auto& known = fake_cuda::state().host_memory;
@@ -108,7 +108,7 @@ Recorder::Recorder(const std::vector<runtime::KernelPlan>& plans, const runtime:
 
 void Recorder::begin() {
   fake_cuda::state().launches.clear();
-  fake_cuda::state().allocations.clear();  // so that addresses do not depend on the calls before
+  fake_cuda::state().allocations.clear();  // so that addresses do not depend on earlier calls
 }
 
 void Recorder::end(const std::string& name) {
@@ -116,7 +116,7 @@ void Recorder::end(const std::string& name) {
   if (!is_new) throw std::logic_error(name + " is recorded twice");
   for (const fake_cuda::Launch& launch : fake_cuda::state().launches) {
     const auto plan = plans_.find(launch.image);
-    if (plan == plans_.end()) continue;  // of the tests' own kernels
+    if (plan == plans_.end()) continue;  // one of the tests' own kernels
     Bytes bytes = launch.parameter;
     parameter_of(plan->second).clear_unset(bytes, gpu_tests::Json::parse(plan->second.spec.config_json()));
     replace_host_addresses(bytes);

@@ -1,4 +1,4 @@
-# Steps of the test package.find_package; any that fails ends it with the command's output.
+# Steps of the test package.find_package; a step that fails ends it with the command's output.
 cmake_minimum_required(VERSION 3.25)
 
 set(work ${BUILD}/package-test)
@@ -22,7 +22,7 @@ function(expect name pattern)
 endfunction()
 
 step("install" ${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${installed})
-# A package that remembers where it was installed fails from here on.
+# A package that depends on its install path fails from here on.
 file(RENAME ${installed} ${moved})
 
 set(flags "")

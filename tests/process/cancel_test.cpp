@@ -1,4 +1,4 @@
-// pthread_cancel() of a thread that is inside the library: it acts once the thread has left.
+// pthread_cancel() of a thread that is inside the library takes effect once the thread has left.
 #include <pthread.h>
 #include <unistd.h>
 
@@ -10,8 +10,8 @@
 namespace attnjit::process {
 namespace {
 
-/// Runs `body` on a thread that has been cancelled, then reaches a cancellation point. True if it ended there, and not
-/// in the body.
+/// Runs `body` on a thread that has been cancelled, then reaches a cancellation point. True if the thread ended there
+/// rather than in the body.
 bool leaves_and_is_cancelled(const std::function<void()>& body) {
   struct Run {
     const std::function<void()>& body;

@@ -1,6 +1,6 @@
-/* Stands in for libnvrtc where what counts is that a thread is inside. A compile writes a byte to the descriptor that
-   ATTNJIT_TEST_NVRTC_INSIDE names, holds a lock, and goes on until NVRTC's flow callback tells it to stop. As NVRTC
-   does, it lets exit() destroy what compiles need: one that goes on then aborts. A copy serves as its own builtins. */
+/* Stands in for libnvrtc where all that matters is that a thread is inside. A compile writes a byte to the descriptor
+   named by ATTNJIT_TEST_NVRTC_INSIDE, takes a lock, and runs until NVRTC's flow callback tells it to stop. Like NVRTC,
+   it lets exit() destroy what compiles need: a compile that goes on then aborts. A copy serves as its own builtins. */
 #define _DEFAULT_SOURCE
 #include <nvrtc.h>
 #include <pthread.h>
@@ -17,11 +17,11 @@ static int destroyed; /* atomic */
 static int compiling; /* atomic */
 static void destroy(void) {
   __atomic_store_n(&destroyed, 1, __ATOMIC_SEQ_CST);
-  /* So that a compile that was not stopped does meet it: it aborts. */
+  /* Gives a compile that was not stopped time to run into this and abort. */
   for (int i = 0; i < 10000 && __atomic_load_n(&compiling, __ATOMIC_SEQ_CST); ++i) usleep(500);
 }
 static void destroy_at_exit(void) { atexit(destroy); }
-/* When it is loaded. */
+/* At load time. */
 __attribute__((constructor)) static void load(void) { destroy_at_exit(); }
 
 nvrtcResult nvrtcVersion(int* major, int* minor) {
@@ -63,7 +63,7 @@ nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int count, const char* con
   pthread_mutex_lock(&inside);
   pthread_once(&first, destroy_at_exit); /* NVRTC registers some of it late, too */
   __atomic_store_n(&compiling, 1, __ATOMIC_SEQ_CST);
-  /* A first pass: from there on the library knows what was registered. */
+  /* A first pass: from here on the library knows what was registered. */
   int stop = program->should_stop(program->payload, NULL);
   if (told != NULL && write(atoi(told), "x", 1) != 1) abort();
   for (; !stop; stop = program->should_stop(program->payload, NULL)) {

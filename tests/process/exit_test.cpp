@@ -1,4 +1,5 @@
-// exit() while other threads are inside the library, in children: the status is that of exit(), and soon.
+// exit() while other threads are inside the library, in child processes: the status is the one given to exit(), and it
+// comes soon.
 #include <cstdlib>
 #include <thread>
 
@@ -29,7 +30,7 @@ TEST(Exit, WhileThreadsCompile) {
             }));
 }
 
-/// NVRTC registers what destroys its data during its first compile, which is over here.
+/// NVRTC registers the handlers that destroy its data during its first compile, which has ended here.
 TEST(Exit, WhileThreadsUseTheRealNvrtc) {
   for (const int milliseconds : {0, 30, 100}) {
     EXPECT_EQ(kStatus, run_child([&] {
@@ -71,7 +72,7 @@ TEST(Exit, WhileThreadsReadTheStore) {
   }
 }
 
-/// Another thread waits for the kernel of the one that exits.
+/// Another thread waits for the kernel of the thread that exits.
 TEST(Exit, FromACallback) {
   EXPECT_EQ(kStatus, run_child([] {
               Signal told;
@@ -106,7 +107,7 @@ TEST(Exit, FromALogCallbackBesideAThreadThatCompiles) {
             }));
 }
 
-/// A Context that is destroyed after the library has closed, and makes a last operator, of the thread that exits.
+/// The exiting thread destroys a Context after the library has closed, and the Context creates a last operator.
 TEST(Exit, TheThreadThatExitsIsNotHeld) {
   TemporaryDirectory directory;
   const std::string path = directory.path();
@@ -122,7 +123,7 @@ TEST(Exit, TheThreadThatExitsIsNotHeld) {
               };
               static Last last{path, std::nullopt};
               last.context.emplace(compile_only(path));
-              watch_exit();  // after that, so the library is closed when it is destroyed
+              watch_exit();  // afterwards, so the library is closed when `last` is destroyed
               std::exit(2);
               return 0;
             }));
@@ -150,7 +151,7 @@ TEST(ExitLong, AThreadThatIsJoinedWhileTheProcessExits) {
                   pool.refused = std::string(error.what()).find("exiting") != std::string::npos;
                 }
               });
-              watch_exit();  // after the pool: the library closes before that is destroyed
+              watch_exit();  // after the pool: the library closes before the pool is destroyed
               std::exit(kStatus);
               return 0;
             }));

@@ -1,4 +1,4 @@
-// Children that are forked while threads are inside the library: whatever they use ends soon, well or with an error
+// Children forked while threads are inside the library: whatever they use returns soon, with success or with an error
 // that says what to do.
 #include <signal.h>
 
@@ -12,7 +12,7 @@
 namespace attnjit::process {
 namespace {
 
-/// 0, or what was thrown, of making an operator; `forked` says whether that told of a fork.
+/// The status of creating an operator; `forked` says whether the error mentioned a fork.
 Status status_of(const Context& context, bool causal, bool* forked) {
   try {
     const MhaVarlen op(context, small_config(causal));
@@ -26,7 +26,7 @@ Status status_of(const Context& context, bool causal, bool* forked) {
 TEST(Fork, AmidACompileLeavesTheChildWhatWasNotInUse) {
   TemporaryDirectory directory;
   const std::string path = directory.path();
-  ASSERT_EQ(0, run_child([&] {  // here no NVRTC is used
+  ASSERT_EQ(0, run_child([&] {  // in a child, so that no NVRTC is used in this process
               return MhaVarlen(Context(compile_only(path)), small_config()), 0;
             }));
   EXPECT_EQ(0, run_child([&] {
@@ -45,11 +45,11 @@ TEST(Fork, AmidACompileLeavesTheChildWhatWasNotInUse) {
                     bool forked = false;
                     if (status_of(*used, true, &forked) != Status::kInternal || !forked) return 1;
                     used.reset();
-                    // NVRTC is not to be used here, and kernels that exist are.
+                    // NVRTC must not be used here; kernels that exist are used.
                     if (status_of(Context(options), true, &forked) != Status::kNoCompiler || !forked) return 2;
                     if (status_of(idle, true, &forked) != Status::kOk) return 3;
                     if (status_of(Context(compile_only(path)), true, &forked) != Status::kOk) return 4;
-                    // Nor for a child of the child.
+                    // Nor in a grandchild.
                     return run_child([&] {
                       return status_of(Context(options), true, &forked) == Status::kNoCompiler && forked ? 0 : 5;
                     });
@@ -60,7 +60,7 @@ TEST(Fork, AmidACompileLeavesTheChildWhatWasNotInUse) {
             }));
 }
 
-/// The thread that is inside is the one that forks: the child has it, and all that it was doing.
+/// The thread inside the library is the one that forks, so the child has that thread and everything it was doing.
 TEST(Fork, InsideACallbackLeavesTheChildItsContext) {
   TemporaryDirectory directory;
   const std::string path = directory.path();
@@ -74,7 +74,7 @@ TEST(Fork, InsideACallbackLeavesTheChildItsContext) {
                     [&] {
                       bool forked = false;
                       if (status_of(*context, true, &forked) != Status::kOk) return 1;
-                      // And a child of the child, outside of any callback.
+                      // And a grandchild, outside any callback.
                       return run_child([&] { return status_of(*context, true, &forked) == Status::kOk ? 0 : 2; }, 20);
                     },
                     20);
@@ -85,7 +85,7 @@ TEST(Fork, InsideACallbackLeavesTheChildItsContext) {
             }));
 }
 
-/// Warm: they open and close the store, and load from it.
+/// Warm: the threads open and close the store, and load from it.
 TEST(Fork, AtAnyMomentOfThreadsThatMakeAndDestroyContexts) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP()
@@ -116,7 +116,7 @@ TEST(Fork, AtAnyMomentOfThreadsThatMakeAndDestroyContexts) {
               const auto use = [](const Context& context) {
                 bool forked = false;
                 const Status status = status_of(context, true, &forked);
-                // Without a store, whose SQLite was in use, there is no kernel.
+                // Without the store, whose SQLite was in use, there is no kernel.
                 return status == Status::kOk || status == Status::kCacheMiss || forked;
               };
               const unsigned seed = std::random_device()();

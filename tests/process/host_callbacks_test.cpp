@@ -1,5 +1,5 @@
-// What a host's callbacks may do: throw, use the library, hold locks of their own. Each body runs in a child, which a
-// callback that hangs or ends the process cannot take this program with.
+// What a host's callbacks may do: throw, use the library, hold their own locks. Each body runs in a child, so that a
+// callback that hangs or ends the process cannot take this program down.
 #include "runtime/host_callbacks.h"
 
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@
 namespace attnjit::process {
 namespace {
 
-/// Where a store that has to be repaired is.
+/// Damages the store in `directory`, so that it has to be repaired.
 void put_garbage_into(const std::filesystem::path& directory) {
   std::ofstream(directory / cache::Store::file_name()) << std::string(9000, '?');
 }
@@ -83,7 +83,7 @@ TEST(LogCallback, MayMakeTheOperatorThatItIsToldOf) {
             }));
 }
 
-/// Another thread has that lock, and waits for the operator.
+/// Another thread holds that lock and waits for the operator.
 TEST(LogCallback, MayTakeALockThatAnotherThreadHoldsWhileItMakesTheOperator) {
   EXPECT_EQ(0, run_child([] {
               ContextOptions options = compile_only();
@@ -129,12 +129,12 @@ TEST(MissCallback, MayMakeTheOperatorThatItIsToldOf) {
               };
               context.emplace(options);
               const MhaVarlen op(*context, small_config());
-              // Told of what the operator itself misses, which its own calls made.
+              // The callback got the outer operator's misses, whose kernels its own nested calls compiled.
               return told >= 1 && context->counters().compiles == context->counters().misses - told ? 0 : 1;
             }));
 }
 
-/// Each is told of a miss and makes what the other has begun.
+/// Each callback creates the operator that the other thread has begun.
 TEST(MissCallback, OfTwoThreadsMayMakeEachOthersOperators) {
   EXPECT_EQ(0, run_child([] {
               ContextOptions options = compile_only();

@@ -1,4 +1,4 @@
-// What tests of a whole process share: a Context without a device, and an operator that compiles in a tenth of a
+// Shared by the tests of a whole process: a Context without a device, and an operator that compiles in a tenth of a
 // second.
 #pragma once
 
@@ -32,7 +32,7 @@ inline ContextOptions compile_only(const std::string& cache_path = ":memory:") {
   return options;
 }
 
-/// The NVRTC of endless_nvrtc.c, installed in a folder, and what says that a compile is inside.
+/// The NVRTC of endless_nvrtc.c, installed in a folder, and the signal that a compile is inside.
 class EndlessNvrtc {
  public:
   EndlessNvrtc() {

@@ -1,4 +1,4 @@
-// Each bar from both sides: what just passes and what must fail.
+// Each accuracy bar from both sides: what just passes and what must fail.
 #include "verify/reference/accuracy.h"
 
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// 10 tokens, 2 heads, 10 columns of ones; the yardstick is off by `yardstick_error` in one place.
+/// 10 tokens, 2 heads, 10 columns of ones; the low-precision baseline is off by `yardstick_error` in one place.
 Expected ones(double yardstick_error = 0) {
   Expected expected{.tokens = 10, .heads = 2, .columns = 10};
   expected.out.assign(200, 1.0);
@@ -48,7 +48,7 @@ TEST(Accuracy16Bit, TwiceTheYardstickIsTheLimit) {
 }
 
 TEST(Accuracy16Bit, TheYardstickIsRoundedOnce) {
-  // 1 + 2^-9 rounds to 1 in bf16, so the yardstick as stored is exact.
+  // 1 + 2^-9 rounds to 1 in bf16, so the low-precision baseline is exact as stored.
   EXPECT_NEAR(judge_16bit(ones(0x1p-9), bf16_ones()).allowed, 1e-5, 1e-12);
 }
 
@@ -121,7 +121,7 @@ TEST(AccuracyE4M3, TheScaleDividesAndLargeValuesClamp) {
 }
 
 TEST(AccuracyE4M3, NearZeroTheErrorOfTheYardstickIsAllowed) {
-  // Where a step is 2^-9, an accumulator that is off by 2^-7 is four steps off.
+  // Where a step is 2^-9, an accumulator that is off by 2^-7 is off by four steps.
   Expected expected = ones();
   expected.out[0] = expected.yardstick[0] = 0;
   auto out = e4m3_ones();

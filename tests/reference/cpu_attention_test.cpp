@@ -1,4 +1,4 @@
-// The CPU loop against results that can be worked out by hand.
+// The CPU loop against results worked out by hand.
 #include "verify/reference/cpu_attention.h"
 
 #include <gtest/gtest.h>
@@ -15,13 +15,13 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// One small problem in bf16: tensors row-major, [tokens, heads, columns].
+/// One small problem in bf16: tensors are row-major, [tokens, heads, columns].
 struct Problem {
   std::vector<i32> cu_q;
   std::vector<i32> cu_k;
   int heads = 1;
   int kv_heads = 1;
-  int columns = 1;  // of q, k and v alike
+  int columns = 1;  // of q, k and v
   bool causal = false;
   float softmax_scale = 1;
   std::vector<float> q, k, v;
@@ -91,7 +91,7 @@ TEST(CpuAttention, TwoKeysAreWeighedByTheirScores) {
   const double ratio = std::exp(double{ln2});
   const double weight = ratio / (ratio + 1);
   EXPECT_DOUBLE_EQ(s.out[0], 3 * weight);
-  // 2/3 is no bf16: the yardstick shows the rounding of P.
+  // 2/3 has no bf16 value: the low-precision baseline shows how P is rounded.
   EXPECT_EQ(s.yardstick[0], 3 * float_from_bf16(bf16_from_float(static_cast<float>(weight))));
   EXPECT_NE(s.yardstick[0], static_cast<float>(s.out[0]));
 }
@@ -121,7 +121,7 @@ TEST(CpuAttention, SequencesSeeTheirOwnKeys) {
 }
 
 TEST(CpuAttention, GroupsOfHeadsShareAKeyHead) {
-  // Four query heads, two key heads: heads 0 and 1 read key head 0, heads 2 and 3 key head 1.
+  // Four query heads, two key heads: heads 0 and 1 read key head 0, heads 2 and 3 read key head 1.
   const Solution s =
       solve({.cu_q = {0, 1}, .cu_k = {0, 1}, .heads = 4, .kv_heads = 2, .q = {1, 2, 3, 4}, .k = {1, 10}, .v = {5, 6}});
   EXPECT_EQ(s.out, (std::vector<double>{5, 5, 6, 6}));

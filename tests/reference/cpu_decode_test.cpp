@@ -1,4 +1,4 @@
-// The CPU loop of MLA decode against results that can be worked out by hand.
+// The CPU loop of MLA decode against results worked out by hand.
 #include "verify/reference/cpu_decode.h"
 
 #include <gtest/gtest.h>
@@ -100,7 +100,7 @@ TEST(CpuDecode, TheLatentPartIsTheValueAndAllColumnsAreTheKey) {
 }
 
 TEST(CpuDecode, PagesAreLookedUp) {
-  // Pages of two slots; three keys on pages 2 and 0, the other slots would give other means.
+  // Pages of two slots, three keys on pages 2 and 0. The other slots would give other means.
   const Solution s = solve({.page_size = 2,
                             .cu_q = {0, 1},
                             .seq_lens = {3},
@@ -127,7 +127,7 @@ TEST(CpuDecode, CausalIsAlignedToTheBottomRight) {
 }
 
 TEST(CpuDecode, AShardGoesByGlobalPositions) {
-  // Keys 1 and 3 of four; of the two queries the first sees keys up to 2.
+  // Keys 1 and 3 of four; the first of the two queries sees keys up to 2.
   const Solution s = solve({.cu_q = {0, 2},
                             .seq_lens = {2},
                             .page_list = {0, 1},

@@ -81,13 +81,13 @@ TEST(CpuMerge, NoKeysAtAll) {
 }
 
 TEST(CpuMerge, ReadsStridesAndTwoStatesApart) {
-  // [tokens, heads] = [2, 2] in bf16, a of [T, H] and b of [H, T] strides.
+  // [tokens, heads] = [2, 2] in bf16, a with the strides of [T, H] and b with those of [H, T].
   std::vector<std::uint16_t> a, b;
   for (int i = 0; i < 4; ++i) {
     a.push_back(bf16_from_float(static_cast<float>(i)));
     b.push_back(bf16_from_float(static_cast<float>(10 * i)));
   }
-  const std::vector<float> lse_a{0, 0, 0, -kInf}, lse_b{0, 0, -kInf, 0};  // b's by [H, T]: of (t 0, h 1) it is -inf
+  const std::vector<float> lse_a{0, 0, 0, -kInf}, lse_b{0, 0, -kInf, 0};  // b's as [H, T]: -inf at (t 0, h 1)
   std::vector<double> out(4), lse(4), magnitude(4);
   std::vector<float> yardstick(4);
   MergeParams p;

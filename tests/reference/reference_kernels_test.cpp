@@ -1,4 +1,4 @@
-// What can be known of the plain kernels without a GPU: that they compile, once.
+// The part of the plain kernels that can be tested without a GPU: they compile, once.
 #include "verify/reference/reference_kernels.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ TEST(ReferenceKernels, CompileOnceAndCleanly) {
   options.arch = "sm_90a";
   options.cache_path = ":memory:";
   const Context context(options);
-  runtime::KernelLoader& loader = context.impl()->loader();
+  runtime::KernelLoader& loader = runtime::context_impl(context)->loader();
 
   const cache::Found compiled = prepare_reference_kernels(loader);
   EXPECT_EQ(compiled.tier, cache::Tier::kCompiled);

@@ -1,4 +1,4 @@
-// What is a valid call, beyond what a plain one shows; bad ones are in tests/bad_input.
+// Valid calls beyond the plain ones; for invalid calls see tests/bad_input.
 #include <gtest/gtest.h>
 
 #include <cstdint>

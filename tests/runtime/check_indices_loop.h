@@ -1,5 +1,5 @@
-// What debug mode's check kernel must find, by plain loops: for the kernel on the emulator to be held against, and for
-// the fake driver to do in the kernel's place.
+// What debug mode's check kernel must find, as plain loops. The emulator's tests compare the kernel with them, and the
+// fake driver runs them in the kernel's place.
 #pragma once
 
 #include "templates/shared/check_indices_params.h"
@@ -21,7 +21,7 @@ inline kernel::CheckReport first_fault_by_loops(const kernel::CheckIndicesParams
   const kernel::PageLists& pages = params.pages;
   if (pages.list == nullptr) return {};
   for (int b = 0; b < params.batch; ++b) {
-    // By keys and not by pages: what is rounded up in the kernel cannot be rounded wrong here as well.
+    // Counts keys rather than pages, so that this cannot repeat an error in the kernel's rounding up.
     for (int key = 0; key < pages.seq_lens[b]; key += pages.page_size) {
       const int page = key / pages.page_size;
       const std::int64_t entry = (pages.begin != nullptr ? pages.begin[b] : b * pages.stride) + page;

@@ -1,4 +1,4 @@
-// The counters of trouble, as a Context's user reads them.
+// The counters of trouble as the user of a Context reads them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,18 +54,18 @@ class CountersTest : public ::testing::Test {
                                  .causal = true,
                                  .out_dtype = {}});
   }
-  /// A store that has the kernels of make_op(); returns how many.
+  /// Fills the store with the kernels of make_op(); returns how many there are.
   std::int64_t warm() const {
     const Context context(options());
     make_op(context);
     return context.counters().compiles;
   }
-  /// The callback holds the thread that compiles back until another one waits for it.
+  /// The callback holds back the compiling thread until another thread waits for it.
   static void wait_for_a_waiter(const Context& context) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (context.counters().waits == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   }
-  /// Makes the operator on two threads of one context at once. Returns on how many that failed.
+  /// Creates the operator on two threads of one context at once. Returns the number of threads on which that failed.
   static int make_on_two_threads(ContextOptions options, CacheCounters& counters) {
     const Context* made = nullptr;
     std::atomic<int> failed{0};
@@ -122,7 +122,7 @@ TEST_F(CountersTest, ABadRow) {
   const std::filesystem::path file = directory_ / "cache" / cache::Store::file_name();
   const std::vector<unsigned char> image = cache::Store(directory_ / "cache").list(/*with_images=*/true).at(0).image;
   std::string bytes = read_file(file);
-  // A row lies on several pages: a piece of the image that is in one.
+  // A row spans several pages: find a part of the image that lies within one.
   std::size_t place = std::string::npos;
   for (std::size_t at = 0; at + 256 <= image.size() && place == std::string::npos; at += 256) {
     const std::string piece(image.begin() + static_cast<std::ptrdiff_t>(at),

@@ -1,6 +1,6 @@
 // Compiles the kernels of every pair of head dims of mha_varlen and masked_mha, and of every pair of dims, cache format
-// and page size of mla_decode, with the other fields varied along the way, and demands what a kernel promises: no
-// spills, no stack, shared memory within the SM's limit. Takes minutes per target; run by `ctest -L long`.
+// and page size of mla_decode, varying the other fields along the way. Requires what every kernel promises: no spills,
+// no stack, shared memory within the SM's limit. Takes minutes per target; run it with `ctest -L long`.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ using attnjit::MhaVarlenConfig;
 using attnjit::MlaDecodeConfig;
 using attnjit::runtime::OperatorConfig;
 
-/// Every pair of dims once; the other fields change with the pair, so that each value meets many dims.
+/// Every pair of dims once. The other fields change with the pair, so that each value is combined with many dims.
 std::vector<OperatorConfig> every_dim() {
   std::vector<OperatorConfig> configs;
   for (int qk = 16; qk <= 256; qk += 16) {
@@ -51,7 +51,8 @@ std::vector<OperatorConfig> every_masked_dim() {
   return configs;
 }
 
-/// Every dims, format and page size once, with 16-bit and e4m3 output in turn; the type changes from one to the next.
+/// Every combination of dims, format and page size once, with alternating 16-bit and e4m3 output; the type changes from
+/// one to the next.
 std::vector<OperatorConfig> every_cache() {
   std::vector<OperatorConfig> configs;
   const std::pair<int, int> dims[] = {{512, 64}, {256, 64}, {256, 32}, {512, 0}};
@@ -103,7 +104,7 @@ void expect_no_spills(const std::vector<OperatorConfig>& configs, const attnjit:
   const auto work = [&] {
     for (std::size_t i; (i = next++) < configs.size();) {
       for (const auto& plan : attnjit::runtime::plans(configs[i], features)) {
-        if (plan.spec.family == "mask_from_topk" && i > 0) continue;  // the same for all
+        if (plan.spec.family == "mask_from_topk" && i > 0) continue;  // the same for all configs
         ++compiled;
         try {
           compile(plan);

@@ -1,5 +1,5 @@
-// From the public API to the driver's door, with a fake driver behind it: which context, which grid, which parameter.
-// What must not be launched is in tests/bad_input.
+// From the public API down to the driver, which is fake: which context, which grid, which parameter. Calls that must
+// not launch are in tests/bad_input.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -26,7 +26,7 @@ namespace {
 
 using attnjit::test::deepseek_params;
 
-// Small dims: what is tested here is not the kernel.
+// Small dims, since these tests are not about the kernel.
 attnjit::MhaVarlenConfig small_config() {
   return {.head_dim_qk = 192,
           .head_dim_v = 128,
@@ -77,7 +77,7 @@ TEST_F(LaunchTest, OneCallIsOneLaunchInTheHostsContextAndStream) {
   EXPECT_EQ(sent.num_heads, 16);
 }
 
-/// Calls of an operator, and what is asked of the driver for them.
+/// Calls of an operator, and the tensor maps that they ask the driver for.
 class TensorMapTest : public LaunchTest {
  protected:
   void SetUp() override {
@@ -86,7 +86,7 @@ class TensorMapTest : public LaunchTest {
     op_.emplace(attnjit::Context(options()), small_config());
   }
 
-  /// How many maps the call has encoded; those that it told the kernel are kept in told_.
+  /// How many maps the call encoded; told_ keeps the parameter that the kernel got.
   int encoded_by(const attnjit::MhaVarlenParams& params) {
     fake_cuda::state().launches.clear();
     const int before = fake_cuda::state().tensor_maps_encoded;
@@ -195,8 +195,9 @@ TEST_F(LaunchTest, ALaunchMayOverlapThePreviousOne) {
   using attnjit::runtime::LaunchOrder;
   const attnjit::Context context(options());
   fake_cuda::set_current(fake_cuda::context_of(0));
-  const auto kernels = attnjit::runtime::choose_mha_varlen(small_config(), context.impl()->features());
-  const auto kernel = context.impl()->loader().load(kernels->plans()[0]);
+  const auto kernels =
+      attnjit::runtime::choose_mha_varlen(small_config(), attnjit::runtime::context_impl(context)->features());
+  const auto kernel = attnjit::runtime::context_impl(context)->loader().load(kernels->plans()[0]);
   const attnjit::kernel::Sm90MhaVarlenParams params{};  // as many bytes as are recorded
   kernel->launch(1, &params, nullptr);
   kernel->launch(1, &params, nullptr, LaunchOrder::kOverlapsPrevious);
@@ -272,7 +273,7 @@ TEST_F(LaunchTest, CountersTellLoadsApartFromHits) {
 }
 
 TEST_F(LaunchTest, AFrozenContextFindsTheKernelsOfALaterTarget) {
-  // As if the NVRTC of the machine that filled the cache had not known the family target of SM 10.0.
+  // As if the NVRTC of the machine that filled the cache did not know the family target of SM 10.0.
   auto portable = options(attnjit::ContextOptions::kNoDevice);
   portable.arch = "sm_100";
   const attnjit::MhaVarlen compiled(attnjit::Context(portable), small_config());

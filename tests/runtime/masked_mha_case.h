@@ -1,4 +1,4 @@
-// Valid masked_mha calls for tests that never run them: pointers are numbers.
+// Valid masked_mha calls for tests that never run them: pointers are just numbers.
 #pragma once
 
 #include "attnjit/masked_mha.hpp"

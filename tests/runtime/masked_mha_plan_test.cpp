@@ -1,4 +1,4 @@
-// Masked attention and the kernel that makes masks, up to the driver's door: tiles, arguments, workspace.
+// Masked attention and the kernel that builds masks, down to the driver: tiles, arguments, workspace.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -52,7 +52,7 @@ TEST(MaskedMhaPlan, EveryHeadDimFitsEverySm) {
             ASSERT_LE(plan.smem_bytes, features.smem_per_cta) << target << " " << qk << " " << v;
             if (plan.spec.family == "mask_from_topk") continue;
             ASSERT_EQ(field_of(plan, "masked"), 1);
-            // What a block of keys is to the tile bits: halves of a tile, a tile, or two of them.
+            // A key block is half a tile of the mask's tile bits, a whole tile, or two tiles.
             const auto block_n = field_of(plan, "block_n");
             ASSERT_TRUE(block_n == 32 || block_n == 64 || (block_n == 128 && plan.spec.family == "sm90_mha_varlen"));
           }
@@ -86,7 +86,7 @@ TEST(MaskedMhaPlan, RefusalsNameOperatorAndNearest) {
 
 TEST(MaskedMhaCall, AGivenMaskReachesTheKernel) {
   MaskedMhaParams params = masked_params();
-  params.mask.strides[0] = 13;  // rows of 7 words, padded; no more alignment than a word's
+  params.mask.strides[0] = 13;  // padded rows of 7 words, aligned to a word only
   params.key_offset = Tensor::contiguous(address(0x92000), DType::kInt32, {2});
   const auto call = check_masked_mha(masked_config(), params);
   EXPECT_FALSE(call.build.has_value());
@@ -147,10 +147,10 @@ std::vector<int> grid_of(std::int64_t tokens, std::int64_t words) {
 
 TEST(MaskFromTopkPlan, IdleSmsGetHalfOfThePositions) {
   EXPECT_EQ(grid_of(4096, 128), (std::vector{2 * 66, 2, 64}));  // 132 SMs
-  EXPECT_EQ(grid_of(4160, 128), (std::vector{67, 1, 128}));     // more rows than half of them
+  EXPECT_EQ(grid_of(4160, 128), (std::vector{67, 1, 128}));     // its row blocks take more than half of the SMs
   EXPECT_EQ(grid_of(8192, 256), (std::vector{130, 1, 256}));
   EXPECT_EQ(grid_of(1, 1), (std::vector{4, 2, 64}));
-  EXPECT_EQ(grid_of(8192, 5000), (std::vector{130, 1, 512}));  // chunk after chunk
+  EXPECT_EQ(grid_of(8192, 5000), (std::vector{130, 1, 512}));  // in several chunks
 }
 
 TEST(MaskFromTopkPlan, NothingToDoIsNoLaunch) {

@@ -1,4 +1,4 @@
-// A valid merge_states call for tests that never run it: pointers are numbers.
+// A valid merge_states call for tests that never run it: pointers are just numbers.
 #pragma once
 
 #include "attnjit/merge_states.hpp"
@@ -8,7 +8,7 @@ namespace attnjit::test {
 
 inline MergeStatesConfig merge_config() { return {.head_dim = 128, .dtype = DType::kBFloat16, .out_dtype = {}}; }
 
-/// 300 tokens, 16 heads, two states, each lse stored [H, T].
+/// 300 tokens, 16 heads, two states, each lse stored as [H, T].
 inline MergeStatesParams two_states() {
   MergeStatesParams p;
   p.out_a = Tensor::contiguous(address(0x10000), DType::kBFloat16, {300, 16, 128});

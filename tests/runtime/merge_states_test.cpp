@@ -1,4 +1,4 @@
-// merge_states before the driver is asked: what the kernel is told, which kernel a config gets, and the grid.
+// merge_states before the driver is called: the kernel's parameter, which kernel a config gets, and the grid.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -62,7 +62,7 @@ TEST(MergeStatesCall, ResultsMayTakeThePlaceOfAState) {
   params.out = params.out_b;
   params.lse = params.lse_b;
   EXPECT_NO_THROW(check_merge_states(merge_config(), params));
-  // One column of heads in common: the stride of a dim of one element says nothing.
+  // out takes the place of the first of five states.
   params = five_states();
   params.out = Tensor::contiguous(params.outs.data, DType::kBFloat16, {300, 16, 128});
   EXPECT_NO_THROW(check_merge_states(merge_config(), params));
@@ -115,9 +115,9 @@ TEST(MergeStatesPlan, TheGridCoversAllRows) {
   };
   EXPECT_EQ(ctas(128, 0), 0u);
   EXPECT_EQ(ctas(128, 1), 1u);
-  EXPECT_EQ(ctas(128, 16), 1u);  // 16 lanes a row
+  EXPECT_EQ(ctas(128, 16), 1u);  // 16 lanes per row
   EXPECT_EQ(ctas(128, 17), 2u);
-  EXPECT_EQ(ctas(512, 9), 2u);  // 32 lanes a row
+  EXPECT_EQ(ctas(512, 9), 2u);  // 32 lanes per row
   EXPECT_EQ(ctas(16, 129), 2u);
   EXPECT_EQ(ctas(512, 8ll * std::numeric_limits<int>::max()), static_cast<unsigned>(std::numeric_limits<int>::max()));
   EXPECT_THROW(ctas(512, 8ll * std::numeric_limits<int>::max() + 1), attnjit::Error);

@@ -1,4 +1,4 @@
-// A valid mha_varlen call for tests that never run it: pointers are numbers.
+// A valid mha_varlen call for tests that never run it: pointers are just numbers.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,15 @@ namespace attnjit::test {
 inline void* address(std::uintptr_t value) { return reinterpret_cast<void*>(value); }
 
 inline MhaVarlenConfig deepseek_config() {
-  return {.head_dim_qk = 192, .head_dim_v = 128, .rope_dim = 64, .dtype = DType::kBFloat16, .causal = true, .out_dtype = {}};
+  return {.head_dim_qk = 192,
+          .head_dim_v = 128,
+          .rope_dim = 64,
+          .dtype = DType::kBFloat16,
+          .causal = true,
+          .out_dtype = {}};
 }
 
-/// 2 sequences, 300 tokens in all, 16 heads, keys apart.
+/// 2 sequences, 300 tokens in all, 16 heads, separate keys.
 inline MhaVarlenParams deepseek_params() {
   MhaVarlenParams p;
   p.q = Tensor::contiguous(address(0x10000), DType::kBFloat16, {300, 16, 192});

@@ -1,4 +1,4 @@
-// Which kernels a config gets, and the grid that a call gets: everything that is decided before the driver is asked.
+// Which kernels a config gets, and the grid that a call gets: everything decided before the driver is called.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -30,7 +30,7 @@ int block_m_of(const attnjit::runtime::KernelPlan& plan) {
   return 0;
 }
 
-/// Of a call of the generic kernel.
+/// For a call of the generic kernel.
 int m_blocks_of(const attnjit::runtime::MhaVarlenKernels& kernels, const attnjit::runtime::MhaVarlenCall& call) {
   const attnjit::test_support::WouldLaunch<attnjit::kernel::MhaVarlenParams> would(kernels, call);
   return would.launches().at(0).args.m_blocks;
@@ -127,12 +127,13 @@ TEST(MhaVarlenPlan, HopperTakesTheTileWhoseLastSmEndsFirst) {
   EXPECT_EQ(rows_of_tile(16, 512, 512, true), 64);
   EXPECT_EQ(rows_of_tile(16, 512, 512, false), 64);
   EXPECT_EQ(rows_of_tile(16, 128, 1024, false), 64);
-  // 128 of them: all alike, or the longest as long as all, and then small ones even out.
+  // 128 large tiles: used if all take equally long. With a causal mask the launch lasts as long as its longest tile,
+  // and small tiles even out the load.
   EXPECT_EQ(rows_of_tile(16, 1024, 1024, false), 128);
   EXPECT_EQ(rows_of_tile(16, 1024, 1024, true), 64);
-  // Nearly alike, since each sees 3072 keys and more.
+  // Nearly equal, since each tile sees at least 3072 keys.
   EXPECT_EQ(rows_of_tile(16, 1024, 4096, true), 128);
-  // More than one for each SM.
+  // More than one tile per SM.
   EXPECT_EQ(rows_of_tile(16, 2048, 2048, true), 128);
   EXPECT_EQ(rows_of_tile(128, 512, 512, false), 128);
 }

@@ -1,4 +1,4 @@
-// What a missing kernel leads to, without a device: policies, callback, error, and the command line that helps.
+// What a missing kernel leads to, without a device: policies, callback, error, and the command line to run.
 #include "runtime/miss.h"
 
 #include <gmock/gmock.h>
@@ -61,7 +61,7 @@ class MissTest : public ::testing::Test {
     result.miss_callback = [this](const Miss& miss) { misses_.push_back(miss); };
     return result;
   }
-  /// The error of making an operator, which must be a MissError.
+  /// The error from creating an operator, which must be a MissError.
   static MissError refusal(const Context& context, const MhaVarlenConfig& config) {
     try {
       const MhaVarlen op(context, config);
@@ -135,7 +135,7 @@ TEST_F(MissTest, ErrorCompilesNothingAndSaysAllThereIsToKnow) {
   EXPECT_EQ(counters.refusals, 1);
   EXPECT_EQ(counters.compile_failures, 0);
   EXPECT_EQ(cache::Store(directory_).stat().entries, compiles);
-  const MhaVarlen still(context, small_config());  // what is cached is served
+  const MhaVarlen still(context, small_config());  // a cached kernel is served
 }
 
 TEST_F(MissTest, TheErrorsConfigIsWhatHelps) {
@@ -152,7 +152,7 @@ TEST_F(MissTest, TheErrorsConfigIsWhatHelps) {
     keys.insert(report.key);
   }
   EXPECT_TRUE(keys.contains(error.miss().key));
-  const MhaVarlen op(frozen, small_config());  // another process filled the cache meanwhile
+  const MhaVarlen op(frozen, small_config());  // meanwhile another process filled the cache
   EXPECT_EQ(frozen.counters().compiles, 0);
   EXPECT_EQ(frozen.counters().store_hits, static_cast<std::int64_t>(keys.size()));
 }
@@ -196,7 +196,7 @@ TEST_F(MissTest, WithoutACacheFileTheAdviceIsAnother) {
                                   Not(HasSubstr("precompile-cache"))));
 }
 
-/// Stands in for whatever keeps a cache file from being opened.
+/// Stands in for anything that keeps a cache file from being opened.
 TEST_F(MissTest, AStoreThatCannotBeReadIsSaidInsteadOfAMiss) {
   std::filesystem::create_directory(std::filesystem::path(directory_) / cache::Store::file_name());
   ContextOptions frozen = options();
@@ -295,7 +295,7 @@ TEST(MissText, WordsOfAShellAreQuoted) {
   EXPECT_THAT(miss.command,
               ::testing::StartsWith("ATTNJIT_TEMPLATE_DIR=/src/templates attnjit precompile-cache --cache "
                                     "'/home/a b/it'\\''s' --arch"));
-  // Names that are no UTF-8 reach the folder, and the host's callback as plain text.
+  // Names that are not UTF-8 still lead to the folder, and reach the host's callback as plain text.
   const Miss odd =
       runtime::describe_miss(plan, {}, {.store_path = "/a\xff/kernels.sqlite", .template_dir = ""}, MissPolicy::kError);
   EXPECT_THAT(odd.command, HasSubstr(R"x(--cache '/a'"$(printf '\377')"'' --arch)x"));

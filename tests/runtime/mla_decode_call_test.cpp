@@ -1,4 +1,4 @@
-// What a valid mla_decode call becomes for the kernels; bad ones are in tests/bad_input.
+// What the kernels get from a valid mla_decode call; for invalid calls see tests/bad_input.
 #include "operators/mla_decode/call.h"
 
 #include <gtest/gtest.h>

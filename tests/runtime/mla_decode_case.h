@@ -1,4 +1,4 @@
-// A valid mla_decode call for tests that never run it: pointers are numbers.
+// A valid mla_decode call for tests that never run it: pointers are just numbers.
 #pragma once
 
 #include "attnjit/mla_decode.hpp"
@@ -16,7 +16,7 @@ inline MlaDecodeConfig decode_config() {
           .out_dtype = {}};
 }
 
-/// 3 sequences of 2 new tokens, 16 heads, 40 pages of which a sequence has at most 10.
+/// 3 sequences of 2 new tokens, 16 heads, 40 pages, at most 10 per sequence.
 inline MlaDecodeParams decode_params() {
   MlaDecodeParams p;
   p.q = Tensor::contiguous(address(0x100000), DType::kBFloat16, {3, 2, 16, 576});

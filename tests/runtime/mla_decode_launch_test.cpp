@@ -1,5 +1,5 @@
-// mla_decode from the public API to the driver's door, with a fake driver behind it: two launches, their parameter, and
-// the workspace between them.
+// mla_decode from the public API down to the driver, which is fake: two launches, their parameter, and the workspace
+// between them.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -1,5 +1,4 @@
-// Which kernels an mla_decode config gets, and what a call launches: everything that is decided before the driver is
-// asked.
+// Which kernels an mla_decode config gets, and what a call launches: everything decided before the driver is called.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -56,7 +55,7 @@ std::vector<MlaDecodeConfig> every_config() {
   return configs;
 }
 
-/// B sequences of s_q queries of H heads.
+/// `batch` sequences of `seqlen_q` queries with `heads` heads.
 MlaDecodeCall call_of(int batch, int seqlen_q, int heads) {
   MlaDecodeCall call{};
   call.params.batch = batch;
@@ -148,7 +147,7 @@ TEST(MlaDecodePlan, TheGridIsWhatTheDeviceHoldsAtOnce) {
 TEST(MlaDecodePlan, RowsPerCtaOfTheJoiningKernelFollowThePieces) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
   const auto rows = [&](int batch) { return launches(*kernels, call_of(batch, 1, 16)).at(1).args.combine_rows; };
-  EXPECT_EQ(rows(16), 1);  // 264 parts are more than 16 per sequence
+  EXPECT_EQ(rows(16), 1);  // 264 splits are more than 16 per sequence
   EXPECT_EQ(rows(17), 2);
   EXPECT_EQ(rows(32), 2);
   EXPECT_EQ(rows(33), 4);
@@ -158,7 +157,7 @@ TEST(MlaDecodePlan, RowsPerCtaOfTheJoiningKernelFollowThePieces) {
 
 TEST(MlaDecodePlan, OnePartNeedsNoJoining) {
   const auto kernels = choose_mla_decode(decode_config(), features_of("sm_90a"));
-  const MlaDecodeCall call = call_of(2, 100, 128);  // 200 tiles of rows for 132 CTAs
+  const MlaDecodeCall call = call_of(2, 100, 128);  // 200 row tiles for 132 CTAs
   const auto launched = launches(*kernels, call);
   ASSERT_EQ(launched.size(), 1u);
   EXPECT_EQ(launched[0].args.parts, 1);

@@ -32,7 +32,7 @@ using attnjit::test::address;
 
 attnjit::Stream stream(std::uintptr_t handle) { return reinterpret_cast<attnjit::Stream>(handle); }
 
-// ---- the table of a module
+// ---- the counter table of a module
 
 TEST(TileCounters, EachStreamHasOneOfItsOwn) {
   attnjit::runtime::TileCounters counters;
@@ -123,7 +123,7 @@ TEST_F(Streams, AMaskedOperatorGivesEachStreamACounterToo) {
 TEST_F(Streams, AHandleThatIsUsedAgainIsAnotherStream) {
   const attnjit::MhaVarlen op(attnjit::Context(options()), attnjit::test::deepseek_config());
   const int counter = counter_of(op, stream(0x5000));
-  fake_cuda::state().stream_ids[stream(0x5000)] = 77;  // destroyed while its work still runs, and a new one made
+  fake_cuda::state().stream_ids[stream(0x5000)] = 77;  // destroyed with work still running; a new stream follows
   EXPECT_NE(counter_of(op, stream(0x5000)), counter);
 }
 
@@ -156,14 +156,14 @@ TEST_F(Streams, CapturedLaunchesTakeTilesInTurn) {
   fake_cuda::state().capture = CU_STREAM_CAPTURE_STATUS_NONE;
   EXPECT_NE(counter_of(op, stream(0x5000)), kNoTileCounter);
 
-  // Where every tile has a CTA, nothing is given out, and nothing is asked of the driver.
+  // If every tile has its own CTA, no counter is used and nothing is asked of the driver.
   fake_cuda::state().capture_result = CUDA_ERROR_UNKNOWN;
   op.run(attnjit::test::deepseek_params(), stream(0x5000));
   EXPECT_EQ(last_counter(), kNoTileCounter);
   EXPECT_THROW(counter_of(op, stream(0x5000)), attnjit::Error);
 }
 
-/// One call of each operator, on a stream.
+/// One call of each operator on a stream.
 void run_each(const attnjit::Context& context, attnjit::Stream on) {
   attnjit::MhaVarlen(context, attnjit::test::deepseek_config()).run(attnjit::test::deepseek_params(), on);
   attnjit::MaskFromTopk(context).run(attnjit::test::mask_from_topk_params(), on);
@@ -260,7 +260,7 @@ TEST_F(ReservedDecode, TheNextStreamOfTheSameHandleHasNone) {
 TEST_F(ReservedDecode, ACapturedCallUsesTheMemoryOfItsStream) {
   op_->reserve(stream(0x5000), kBounds);
   fake_cuda::state().stream_ids[stream(0x5000)] = 77;
-  op_->reserve(stream(0x5000), kBounds);  // for the next stream of the same handle
+  op_->reserve(stream(0x5000), kBounds);  // for the next stream with the same handle
   op_->reserve(stream(0x6000), kBounds);
   fake_cuda::state().capture = CU_STREAM_CAPTURE_STATUS_ACTIVE;
   EXPECT_EQ(error_of_run(stream(0x5000)), "");
@@ -274,7 +274,7 @@ TEST_F(ReservedDecode, ACapturedCallUsesTheMemoryOfItsStream) {
 TEST_F(ReservedDecode, TheNextContextOfTheSameHandleHasNone) {
   op_->reserve(nullptr, kBounds);
   EXPECT_EQ(error_of_run(nullptr), "");
-  fake_cuda::state().context_ids[fake_cuda::context_of(0)] = 77;  // destroyed, and a new one made
+  fake_cuda::state().context_ids[fake_cuda::context_of(0)] = 77;  // destroyed, and a new one created
   EXPECT_NE(error_of_run(nullptr).find("there are none"), std::string::npos);
   op_.reset();
   EXPECT_FALSE(fake_cuda::state().allocations.at(0).freed)
@@ -295,7 +295,8 @@ TEST_F(ReservedDecode, ReleaseFreesThoseOfOneStream) {
   op_->release(stream(0x7000));  // nothing was reserved there
 }
 
-/// Of the first launch on a stream that gets no tile counter. The callback makes a call on that very stream.
+/// The warning for the first launch on a stream that gets no tile counter. The callback makes a call on that same
+/// stream.
 TEST_F(ReservedDecode, ALineIsToldOnceTheWorkspaceMayBeUsedAgain) {
   attnjit::ContextOptions with_log = options();
   std::future<void> call_of_callback;

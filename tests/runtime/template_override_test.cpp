@@ -1,5 +1,5 @@
-// Kernels made from templates on disk (ATTNJIT_TEMPLATE_DIR) beside those made from the library's own: what of the text
-// a key depends on, and that neither is taken for the other.
+// Kernels from templates on disk (ATTNJIT_TEMPLATE_DIR) beside kernels from the library's own templates: which part of
+// the text a key depends on, and that neither is mistaken for the other.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -23,7 +23,7 @@ class TemplateOverride : public ::testing::Test {
   void SetUp() override { ::unsetenv("ATTNJIT_TEMPLATE_DIR"); }
   void TearDown() override { ::unsetenv("ATTNJIT_TEMPLATE_DIR"); }
 
-  /// The library's templates in a folder, with `line` behind the text of `changed`, if one is named.
+  /// The library's templates in a folder, with `line` appended to the file `changed` if one is named.
   fs::path templates(const std::string& name, const std::string& changed = "", const std::string& line = "") {
     const fs::path root = folder_ / name;
     for (const auto& [file, text] : jit::Templates::embedded().files()) {
@@ -32,7 +32,7 @@ class TemplateOverride : public ::testing::Test {
     }
     return root;
   }
-  /// A context without a device; its templates are those of `directory`, or the library's.
+  /// A context without a device. Its templates are those in `directory`, or the library's.
   Context context(const fs::path& directory = {}) {
     if (!directory.empty()) ::setenv("ATTNJIT_TEMPLATE_DIR", directory.c_str(), 1);
     ContextOptions options;
@@ -43,14 +43,16 @@ class TemplateOverride : public ::testing::Test {
     ::unsetenv("ATTNJIT_TEMPLATE_DIR");
     return made;
   }
-  /// A kernel that compiles in a tenth of a second, made of core/merge.cuh among others.
+  /// A kernel that compiles in a tenth of a second and includes core/merge.cuh.
   static runtime::KernelPlan merge_plan(const Context& context) {
-    return runtime::choose_merge_states({.head_dim = 64}, context.impl()->features())->plans()[0];
+    return runtime::choose_merge_states({.head_dim = 64}, runtime::context_impl(context)->features())->plans()[0];
   }
   static std::string key(const Context& context, const runtime::KernelPlan& plan) {
-    return context.impl()->loader().key_fields(plan).key().hex();
+    return runtime::context_impl(context)->loader().key_fields(plan).key().hex();
   }
-  static cache::Found prepare(const Context& context) { return context.impl()->loader().prepare(merge_plan(context)); }
+  static cache::Found prepare(const Context& context) {
+    return runtime::context_impl(context)->loader().prepare(merge_plan(context));
+  }
 
   test::TemporaryFolder folder_;
 };
@@ -65,11 +67,11 @@ TEST_F(TemplateOverride, ChangedTextIsAnotherKernelAndStaysLocal) {
   const cache::Found local = prepare(changed);
   EXPECT_EQ(local.tier, cache::Tier::kCompiled);
   EXPECT_TRUE(local.entry->local) << "made from somebody's templates, and not marked";
-  // The same store, but the library's own kernel is not there yet.
+  // Same store, but the library's own kernel is not in it yet.
   const cache::Found shared = prepare(own);
   EXPECT_EQ(shared.tier, cache::Tier::kCompiled) << "a kernel of changed templates was taken for the library's";
   EXPECT_FALSE(shared.entry->local);
-  // Each finds its own again.
+  // Each context finds its own kernel again.
   EXPECT_EQ(prepare(context(folder_ / "changed")).entry->image, local.entry->image);
   const cache::Found again = prepare(context());
   EXPECT_EQ(again.tier, cache::Tier::kStore);

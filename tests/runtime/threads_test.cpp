@@ -1,5 +1,5 @@
-// Threads that make, run and destroy contexts and operators at the same time, with the fake driver. What they race for
-// is told by the tsan preset; without it these tests see lost launches, kernels loaded twice, and crashes.
+// Threads that concurrently create, run and destroy contexts and operators, with the fake driver. The tsan preset
+// reports data races; without it these tests see lost launches, kernels loaded twice, and crashes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -68,7 +68,7 @@ class Threads : public testing::Test {
     return result;
   }
 
-  /// On all threads at once; what one throws is a failure.
+  /// Runs on all threads at once; an exception on any of them is a failure.
   template <class Body>
   void on_threads(const Body& body) {
     std::vector<std::thread> threads;
@@ -87,7 +87,7 @@ class Threads : public testing::Test {
     EXPECT_EQ(warnings_, std::vector<std::string>());
   }
 
-  /// All threads, on two streams, with memory that they reserve for them while the others run.
+  /// All threads run on two streams, with memory that they reserve for these streams while the others run.
   template <class Op, class Params, class Bounds>
   void reserve_and_run(const Op& op, const Params& params, const Bounds& enough, const Bounds& more) {
     on_threads([&](int index) {
@@ -105,7 +105,7 @@ class Threads : public testing::Test {
   std::vector<std::string> warnings_;
 };
 
-/// What the launches of kernels called `entry` had at `place` of their parameter, by stream.
+/// What the launches of kernels called `entry` had at `place` in their parameter, by stream.
 template <class Sent>
 std::map<CUstream, std::set<const void*>> addresses(const std::string& entry, const void* (*place)(const Sent&)) {
   std::map<CUstream, std::set<const void*>> result;
@@ -118,7 +118,7 @@ std::map<CUstream, std::set<const void*>> addresses(const std::string& entry, co
   return result;
 }
 
-/// Two streams, each with blocks of its own, and at most one of each of two sizes, however many threads reserved it.
+/// Two streams, each with its own blocks and at most one block of each of two sizes, however many threads reserved.
 void expect_workspaces_of_two_streams(const std::map<CUstream, std::set<const void*>>& addresses) {
   ASSERT_EQ(addresses.size(), 2u);
   std::set<const void*> all;
@@ -148,13 +148,13 @@ void expect_whole_calls(const std::string& first, const std::string& second) {
   }
 }
 
-/// Cold: the first rounds compile, each kernel once for all threads.
+/// Starts cold: the first rounds compile each kernel once for all threads.
 TEST_F(Threads, MakeRunAndDestroyOperatorsOfOneContext) {
   const std::vector<attnjit::MhaVarlenConfig> all = configs();
   {
     const attnjit::Context context(options(0));
     on_threads([&](int index) {
-      // Half of them bring a context of their own, the others use the device's primary one.
+      // Half of them bring their own context, the others use the device's primary context.
       if (index % 2 == 0) fake_cuda::set_current(fake_cuda::context_of(0));
       for (int round = 0; round < kRounds; ++round) {
         const auto& config = all[static_cast<std::size_t>(index + round) % all.size()];

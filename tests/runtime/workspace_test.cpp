@@ -1,4 +1,4 @@
-// Workspace of a call: lent by the caller, or reserved ahead of time for a stream; never allocated by a call.
+// Workspace of a call: provided by the caller, or reserved ahead of time for a stream; a call never allocates.
 #include "runtime/workspace.h"
 
 #include <gtest/gtest.h>
@@ -98,7 +98,7 @@ TEST_F(WorkspaceTest, ALargerOneIsMadeAndTheSmallerOneStays) {
     EXPECT_EQ(allocations()[1].bytes, 2000u);
     EXPECT_EQ(workspace_for_call(kCheck, {}, reserved, kStream, 2000).data,
               reinterpret_cast<void*>(2 * fake_cuda::kFirstAddress));
-    // A graph may have been captured with the first one.
+    // A graph may have captured the first one.
     EXPECT_FALSE(allocations()[0].freed);
     fake_cuda::set_current(nullptr);
   }

@@ -1,9 +1,9 @@
-// Stands in for libnvrtc where a kernel has to be there and not to run: what it gives passes for a cubin of the
-// program's entry, made at once. Behind the ELF header lies the seed that the compile was given, which is the kernel's
-// key. A copy of it also serves as its own libnvrtc-builtins, of which nothing is called. STAND_IN_MAJOR and
-// STAND_IN_MINOR are the version that it says it is. In the environment:
+// Stands in for libnvrtc where a kernel has to exist but not to run. Its output passes for a cubin with the program's
+// entry and is made at once. The ELF header is followed by the seed given to the compile, which is the kernel's key. A
+// copy of it also serves as its own libnvrtc-builtins, from which nothing is called. STAND_IN_MAJOR and STAND_IN_MINOR
+// are the version that it reports. Environment variables:
 //
-//   STAND_IN_NVRTC_WAITS  microseconds that asking for its version takes, which opening does
+//   STAND_IN_NVRTC_WAITS  microseconds that the version query takes, which opening makes
 //   STAND_IN_NVRTC_LIES   what an NVRTC should never do: no_error_text, huge_log, huge_cubin, no_cubin or many_archs
 #include <elf.h>
 #include <unistd.h>
@@ -30,9 +30,9 @@ void append(std::string& bytes, const T& value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-/// One symbol, the kernel, in as small an ELF file as has one.
+/// One symbol, the kernel, in the smallest ELF file that can hold it.
 std::string make_cubin(const std::string& entry, const std::string& seed) {
-  constexpr unsigned char kKernel = 0x10;  // of st_other: the driver's mark of an entry
+  constexpr unsigned char kKernel = 0x10;  // in st_other: the driver's mark of an entry
   const std::string strings = std::string(1, '\0') + entry + '\0';
   const std::size_t symbols_at = sizeof(Elf64_Ehdr) + seed.size();
   const std::size_t strings_at = symbols_at + 2 * sizeof(Elf64_Sym);

@@ -1,5 +1,5 @@
-// Where tests keep kernels that they need and do not test the compiling of: one store for all programs, build folders
-// and sanitizers, so that each kernel is compiled once. What a test says of caching, it says of a folder of its own.
+// Where tests keep kernels whose compilation they do not test: one store for all programs, build folders and
+// sanitizers, so that each kernel is compiled once. Tests about caching use a folder of their own.
 #pragma once
 
 #include <filesystem>

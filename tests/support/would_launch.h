@@ -11,7 +11,7 @@ namespace attnjit::test_support {
 
 inline constexpr std::uintptr_t kWorkspaceAddress = 0x10000000;
 
-/// Of kernels whose parameter is an `Args`.
+/// For kernels whose parameter is an `Args`.
 template <class Args>
 class WouldLaunch final : public runtime::Launcher {
  public:

@@ -1,4 +1,4 @@
-// attnjit cache gc, export and explain, on caches that the tests fill themselves.
+// attnjit cache gc, export and explain, on caches filled by the tests.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -32,7 +32,7 @@ using ::testing::StartsWith;
 const std::string kConfig = "operator=mla_prefill head_dim_qk=16 head_dim_v=16";
 const runtime::OperatorConfig kOperator = MhaVarlenConfig{.head_dim_qk = 16, .head_dim_v = 16};
 
-/// Of the CUDA toolkit, which need not be installed. Empty if it is not.
+/// The cuobjdump of the CUDA toolkit, which need not be installed. Empty if it is not.
 std::string find_cuobjdump() {
   std::vector<std::filesystem::path> folders;
   if (const char* const path = std::getenv("PATH")) {
@@ -62,7 +62,7 @@ class CacheCommand : public ::testing::Test {
     EXPECT_TRUE(parsed.is_object()) << "stdout: " << result.out << "\nstderr: " << result.err;
     return parsed;
   }
-  /// The cubins of a config that were compiled and exported.
+  /// Compiles a config and exports its cubins.
   std::vector<std::string> export_compiled() const {
     const CommandResult compiled =
         run_program({ATTNJIT_COMMAND, "precompile-cache", "--arch", "sm_80", "--config", kConfig}, environment_);
@@ -86,12 +86,12 @@ class CacheCommand : public ::testing::Test {
     options.cache_path = ":memory:";
     const Context context(options);
     std::vector<cache::KeyFields> fields;
-    for (const runtime::KernelPlan& plan : runtime::plans(kOperator, context.impl()->features())) {
-      fields.push_back(context.impl()->loader().key_fields(plan));
+    for (const runtime::KernelPlan& plan : runtime::plans(kOperator, runtime::context_impl(context)->features())) {
+      fields.push_back(runtime::context_impl(context)->loader().key_fields(plan));
     }
     return fields;
   }
-  /// Bytes that stand for a cubin: what is tested here does not look into them.
+  /// Bytes that stand for a cubin: these tests do not look into them.
   void put(const cache::KeyFields& fields, std::int64_t used = 0, std::size_t bytes = 2000, bool local = false) const {
     cache::Entry entry;
     entry.fields = fields;
@@ -221,7 +221,7 @@ TEST_F(CacheCommand, ExportedCubinsAreElfFilesThatBinutilsRead) {
   }
 }
 
-/// What it finds in a cubin is what is told beside it.
+/// What cuobjdump finds in a cubin matches the JSON file beside it.
 TEST_F(CacheCommand, ExportedCubinsAreReadByCuobjdump) {
   const std::string cuobjdump = find_cuobjdump();
   if (cuobjdump.empty()) GTEST_SKIP() << "no cuobjdump in PATH, CUDA_HOME, CUDA_PATH or /usr/local/cuda";
@@ -339,7 +339,7 @@ TEST_F(CacheCommand, ExplainTakesTheEntryWithTheFewestDifferences) {
   cache::KeyFields near = wanted("sm_80").front();
   near.options = "-O1";
   put(near, 1'700'000'000);
-  put(far, 1'700'000'100);  // newer, and listed first
+  put(far, 1'700'000'100);  // newer, so it is listed first
   const CommandResult result = run({"explain", "--arch", "sm_80", "--config", kConfig});
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.out, AllOf(HasSubstr("not cached"), HasSubstr("nearest: " + near.key().hex().substr(0, 12)),

@@ -15,7 +15,7 @@
 namespace attnjit::test {
 namespace {
 
-/// Where a child writes and we read.
+/// A child writes to it and the parent reads.
 struct Channel {
   int read_end = -1;
   int write_end = -1;
@@ -92,7 +92,7 @@ CommandResult run_program(const std::vector<std::string>& words, const Environme
   if (error != 0) throw std::system_error(error, std::generic_category(), "posix_spawnp " + arguments.front());
 
   CommandResult result;
-  // Both at once, so that a child that fills one of them is never stuck.
+  // Reads both at once, so that a child that fills one of them never blocks.
   std::thread reader([&] { result.err = drain(err.read_end); });
   result.out = drain(out.read_end);
   reader.join();

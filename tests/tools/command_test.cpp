@@ -39,7 +39,7 @@ class Command : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return precompile(std::move(words), terminal);
   }
-  /// With a limit on file sizes, in blocks of 512 bytes.
+  /// With a file size limit, in blocks of 512 bytes.
   CommandResult precompile_within(int blocks, const std::vector<std::string>& more) const {
     std::vector<std::string> words = {"sh", "-c", "ulimit -f $0; exec \"$@\"", std::to_string(blocks), ATTNJIT_COMMAND};
     words.insert(words.end(), {"precompile-cache", "--arch", "sm_80"});
@@ -175,7 +175,7 @@ TEST_F(Command, ALimitThatIsTooSmallForAnyStoreIsSaid) {
   EXPECT_THAT(result.err, AllOf(HasSubstr("attnjit: warning: "), HasSubstr("the limit of file sizes (20480 bytes")));
 }
 
-/// As on a disk that gets full: the first of two kernels fits, and the second does not.
+/// As on a disk that fills up: the first of two kernels fits, the second does not.
 TEST_F(Command, AStoreThatKeepsOnlyAPartIsAFailure) {
   const CommandResult result =
       precompile_within(256, {"--config", "operator=mla_prefill", "head_dim_qk=64", "head_dim_v=64"});
@@ -199,7 +199,7 @@ TEST_F(Command, WithoutGpuTheTargetMustBeGiven) {
 }
 
 TEST_F(Command, WithAGpuTheTargetIsItsOwn) {
-  environment_["ATTNJIT_LIBCUDA"] = FAKE_CUDA_PATH;  // pretends to have one GPU of SM 9.0
+  environment_["ATTNJIT_LIBCUDA"] = FAKE_CUDA_PATH;  // pretends to have one GPU with SM 9.0
   std::vector<std::string> words = {"precompile-cache", "--json"};
   words.insert(words.end(), kSmall.begin(), kSmall.end());
   const CommandResult result = run(words);
@@ -283,7 +283,7 @@ TEST_F(Command, VerifyFindsAFlippedByte) {
   ASSERT_EQ(precompile_small().status, 0);
   std::fstream file(database(), std::ios::in | std::ios::out | std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  // Inside a cubin: its own ELF header, far enough in that the row's other columns are not touched.
+  // Inside a cubin: its own ELF header, far enough in not to touch the row's other columns.
   const std::size_t elf = bytes.find(
       "\x7f"
       "ELF");

@@ -76,7 +76,7 @@ class Emulate : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return run_program(words, environment_);
   }
-  /// Somebody works on a kernel, in a copy of the templates, and `text` gets lost in one file, wherever it stands.
+  /// Imitates work on a kernel in a copy of the templates: removes every occurrence of `text` from one file.
   void lose(const std::string& file, const std::string& text) {
     for (const auto& [name, original] : jit::Templates::embedded().files()) {
       const std::filesystem::path path = folder_.path() / "templates" / name;
@@ -149,8 +149,8 @@ struct OfOperator {
   const char* name;
   std::vector<std::string> config;
   std::vector<std::string> options;
-  std::vector<std::string> kernels;  // that it runs, in order
-  const char* file;                  // where something gets lost
+  std::vector<std::string> kernels;  // the kernels it runs, in order
+  const char* file;                  // where `lost` is removed
   const char* lost;
 };
 void PrintTo(const OfOperator& row, std::ostream* stream) { *stream << row.name; }

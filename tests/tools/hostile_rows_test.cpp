@@ -1,4 +1,4 @@
-// attnjit cache over rows, files and paths that others have named.
+// attnjit cache on rows, files and paths with names chosen by others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -89,7 +89,7 @@ TEST_F(HostileRow, IsExportedIntoTheFolderThatWasNamed) {
   }
   EXPECT_EQ(files, 1);
 
-  // A link in the place of a file is replaced, and what it leads to stays.
+  // A link in place of a file is replaced, and its target is left alone.
   const std::filesystem::path precious = folder_ / "precious";
   std::ofstream(precious) << "precious";
   std::filesystem::remove(out / cubin);

@@ -1,4 +1,4 @@
-// precompile-cache under the limits of a process: it ends with its summary, and says which limit kept it from what.
+// precompile-cache under process limits: it ends with its summary and says which limit prevented what.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ class CommandLimits : public ::testing::Test {
     GTEST_SKIP() << "a sanitizer needs more than these limits leave";
 #endif
   }
-  /// `limits` are shell commands, or a program and its arguments that runs the command behind it.
+  /// `limits` are shell commands, or a program with arguments that runs the command after it.
   CommandResult precompile(const std::string& limits, const std::string& cache, int jobs = 2) const {
     const std::vector<std::string> words = {"sh",
                                             "-c",
@@ -42,7 +42,7 @@ class CommandLimits : public ::testing::Test {
                                             std::to_string(jobs)};
     return run_program(words, {{"ATTNJIT_CACHE", std::nullopt}, {"LC_ALL", "C"}});
   }
-  /// Whatever became of the kernels.
+  /// Whatever happened to the kernels.
   static void expect_summary(const CommandResult& result, const std::string& limit) {
     EXPECT_THAT(result.status, AnyOf(0, 1)) << result.err;
     EXPECT_THAT(result.out, HasSubstr("kernels for sm_80, sm_86: 0 in the cache, ")) << result.err;

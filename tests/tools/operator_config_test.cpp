@@ -17,7 +17,7 @@ using ::testing::Not;
 
 MhaVarlenConfig as_mha_varlen(const OperatorConfig& config) { return std::get<MhaVarlenConfig>(config); }
 
-/// The message of the Error that `function` must throw, with the status it must have.
+/// The message of the Error that `function` must throw with the given status.
 template <class Function>
 std::string refusal(const Function& function) {
   try {
@@ -144,7 +144,7 @@ TEST(OperatorConfig, WhatCannotBeShownIsRefusedAllTheSame) {
 }
 
 TEST(OperatorConfig, IntegersThatDoNotFitAreRefused) {
-  // 2^64 - 1 reads as -1 when taken for a signed number.
+  // 2^64 - 1 reads as -1 if taken for a signed number.
   for (const char* number : {"2147483648", "-2147483649", "18446744073709551615"}) {
     const std::string json = std::string(R"({"operator":"mla_prefill","head_dim_qk":)") + number + "}";
     EXPECT_THAT(json_refusal(json), HasSubstr(std::string("head_dim_qk is ") + number));

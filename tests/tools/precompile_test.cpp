@@ -43,7 +43,7 @@ TEST(Precompile, CompilesOnceThenFindsEverything) {
     EXPECT_GT(report.seconds, 0);
     EXPECT_GT(report.registers, 16);
     EXPECT_EQ(report.spill_bytes, 0);
-    EXPECT_GT(report.smem_bytes, 64 * 16 * 2);  // at least one tile of keys
+    EXPECT_GT(report.smem_bytes, 64 * 16 * 2);  // at least one key tile
     EXPECT_GT(report.cubin_bytes, 1000);
     EXPECT_THAT(report.compiler, HasSubstr("nvrtc 1"));
     EXPECT_EQ(nlohmann::json::parse(report.config_json).at("head_dim_qk"), 16);
@@ -100,7 +100,7 @@ TEST(Precompile, WhatFailsDoesNotStopTheOthers) {
 
 TEST(Precompile, SharedKernelsAreCompiledOnce) {
   const test::TemporaryFolder folder;
-  // Without out_dtype the output has the input's dtype: the same kernels, asked for in other words.
+  // Without out_dtype the output has the input's dtype: the same kernels, requested differently.
   MhaVarlenConfig same_kernel = small(true);
   same_kernel.out_dtype.reset();
   const std::vector<KernelReport> once = precompile(options_for(folder, {small(true)}, {"sm_80"}));

@@ -21,7 +21,7 @@ TEST(Presets, ServeEveryTargetFromSm80On) {
     const SmFeatures features = sm_features(jit::Target::parse(arch));
     for (const Preset& preset : presets()) {
       for (const OperatorConfig& config : preset.operators) {
-        // No operator may choose from more than 4 kernels.
+        // No operator may have more than 4 kernels to choose from.
         const std::size_t kernels = plans(config, features).size();
         EXPECT_GE(kernels, 1u) << preset.name << " " << arch << " " << to_json(config);
         EXPECT_LE(kernels, 4u) << preset.name << " " << arch << " " << to_json(config);
@@ -43,7 +43,7 @@ constexpr Dims kModels[] = {{"deepseek-v2-lite", 192, 128, 64, 512}, {"deepseek-
 
 TEST(Presets, HaveTheModelsPrefill) {
   for (const Dims& dims : kModels) {
-    // New tokens, in 16 bits and quantised, and chunks before them, which are merged in 16 bits: each once.
+    // New tokens, in 16 bits and quantized, and the context chunks before them, which are merged in 16 bits: each once.
     std::set<std::pair<bool, DType>> combinations;
     for (const OperatorConfig& operator_config : preset(dims.name).operators) {
       const auto* const config = std::get_if<MhaVarlenConfig>(&operator_config);
@@ -77,12 +77,12 @@ TEST(Presets, HaveTheModelsDecodeForEveryCacheFormat) {
       EXPECT_EQ(*config, expected) << dims.name << " " << to_json(operator_config);
     }
     std::vector<CacheFormat> expected = {CacheFormat::kSame, CacheFormat::kE4M3};
-    if (dims.latent == 512) expected.push_back(CacheFormat::kE4M3Rows);  // all of these have 64 columns of rope
+    if (dims.latent == 512) expected.push_back(CacheFormat::kE4M3Rows);  // all of these have 64 rope columns
     EXPECT_EQ(formats, expected) << dims.name;
   }
 }
 
-/// They are compiled before an engine starts: with two jobs in less than 10 s, at about 0.4 s of a core each.
+/// They are compiled before an engine starts: in less than 10 s with two jobs, at about 0.4 s of a core each.
 TEST(Presets, AreNotLong) {
   for (const char* arch : {"sm_80", "sm_90a"}) {
     const SmFeatures features = sm_features(jit::Target::parse(arch));

@@ -1,4 +1,4 @@
-// A folder of a test's own, gone when the test is.
+// A folder owned by a test and removed with it.
 #pragma once
 
 #include <stdlib.h>
@@ -26,7 +26,7 @@ class TemporaryFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  /// Writes a file into it and returns its path.
+  /// Writes a file into the folder and returns its path.
   std::string write(const std::string& name, const std::string& text) const {
     std::ofstream(path_ / name, std::ios::binary) << text;
     return *this / name;

@@ -1,5 +1,5 @@
-// mask_from_topk and masked_mha against the float64 reference under the same indices: the tables of masked_cases.h, and
-// how calls meet graphs and workspace.
+// mask_from_topk and masked_mha against the float64 reference with the same indices: the tables of masked_cases.h, and
+// calls with graphs and workspace.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -68,7 +68,7 @@ TEST_P(MaskedGraphReplay, FollowsLengthsAndIndicesThatChangeOnTheDevice) {
   c.topk = 64;
   MaskedTensors tensors(c, suite().plain());
   const CudaStream stream;
-  // The first launch of a kernel may be the one that is captured.
+  // The first launch of a kernel may be the captured one.
   const TestedMaskedMha op(suite().fresh_context(), {c.attention.config, Variant::kOwn}, Tiles::kAsPlanned);
   const CudaGraph graph(stream, [&] { op.run(tensors, stream.get()); });
 

@@ -12,7 +12,7 @@ namespace attnjit::gpu_tests {
 
 TestedMaskedMha::TestedMaskedMha(const Context& context, const OperatorUse& use, Tiles tiles)
     : use_(use), build_(context), forced_(forced_by(tiles)) {
-  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures& own = runtime::context_impl(context)->features();
   const runtime::SmFeatures features = features_of(use.variant, tiles, own);
   const MaskedMhaConfig config{use.config};
   kernels_ = runtime::choose_masked_mha(config, features);

@@ -17,17 +17,17 @@ namespace attnjit::gpu_tests {
 class TestedMaskedMha {
  public:
   TestedMaskedMha(const Context& context, const OperatorUse& use, Tiles tiles);
-  /// Makes the mask, where the case has one made, attends, and records which kernels that were.
+  /// Builds the mask if the case has one built, runs attention, and records which kernels ran.
   void run(const MaskedTensors& tensors, CUstream stream) const;
-  /// Attends only.
+  /// Runs attention only.
   void run(const MaskedMhaParams& params, CUstream stream) const;
-  /// Makes the mask only.
+  /// Builds the mask only.
   void build(const MaskedTensors& tensors, CUstream stream) const;
 
  private:
   OperatorUse use_;
   MaskFromTopk build_;
-  /// The public operator where the context's own features are used, else the inside of one with others.
+  /// The public operator if the context's own features are used, else its implementation made with other features.
   std::function<void(const MaskedMhaParams&, Stream)> run_;
   std::shared_ptr<const runtime::MaskedMhaKernels> kernels_;
   runtime::Forced forced_;

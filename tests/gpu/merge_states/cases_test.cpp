@@ -1,4 +1,4 @@
-// merge_states against the float64 reference: the tables of merge_cases.h; and replayed from a graph.
+// merge_states against the float64 reference: the tables of merge_cases.h; also replayed from a graph.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -11,7 +11,7 @@ namespace attnjit::gpu_tests {
 
 TestedMergeStates::TestedMergeStates(const Context& context, const MergeStatesConfig& config, Variant variant)
     : config_(config) {
-  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures& own = runtime::context_impl(context)->features();
   const runtime::SmFeatures features = features_of(variant, Tiles::kAsPlanned, own);
   kernels_ = runtime::choose_merge_states(config, features);
   if (features == own) {

@@ -15,12 +15,12 @@ namespace attnjit::gpu_tests {
 class TestedMergeStates {
  public:
   TestedMergeStates(const Context& context, const MergeStatesConfig& config, Variant variant);
-  /// Runs it, and records which kernel that was.
+  /// Runs it and records which kernel ran.
   void run(const MergeStatesParams& params, CUstream stream) const;
 
  private:
   MergeStatesConfig config_;
-  /// The public operator where the context's own features are used, else the inside of one with others.
+  /// The public operator if the context's own features are used, else its implementation made with other features.
   std::function<void(const MergeStatesParams&, Stream)> run_;
   std::shared_ptr<const runtime::MergeStatesKernels> kernels_;
 };

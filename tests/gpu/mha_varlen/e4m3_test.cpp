@@ -1,5 +1,5 @@
-// The conversion to e4m3 on every value that a 16-bit V can bring to it: with one key, out is v itself. bf16 holds
-// every e4m3 value, every tie between two of them, and neighbours on both sides.
+// The conversion to e4m3 for every value that a 16-bit V can produce: with one key, out is v itself. bf16 holds every
+// e4m3 value, every tie between two of them, and neighbours on both sides.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -45,7 +45,7 @@ TEST_P(E4M3Conversion, IsRightForEveryBf16) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     const float value = reference::float_from_bf16(all[i]);
     const std::uint8_t want = reference::e4m3_from_double(value);
-    // A zero keeps its sign in the conversion; the sum that leads to it need not.
+    // The conversion keeps the sign of a zero; the sum before it need not.
     const bool same = codes[i] == want || (value == 0 && codes[i] % 0x80 == 0);
     if (!same && ++wrong <= 10) {
       ADD_FAILURE() << "bf16 " << std::hex << all[i] << " (" << value << "): code " << int{codes[i]} << ", want "

@@ -1,4 +1,4 @@
-// How calls meet streams, graphs, threads and contexts; and that a refused call leaves no trace.
+// Calls with streams, graphs, threads and contexts; a refused call leaves no trace.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +40,7 @@ Case make_case(const MhaVarlenConfig& config, std::vector<int> len_q, std::vecto
 class GraphReplay : public testing::TestWithParam<bool> {};
 
 TEST_P(GraphReplay, FollowsLengthsThatChangeOnTheDevice) {
-  // The longest sequences the call may meet; the first launch of a kernel may be the one that is captured.
+  // The longest sequences that the call may get. The first launch of a kernel may be the captured one.
   const bool e4m3 = GetParam();
   Case c = make_case(e4m3 ? suite_config(192, 128, 64, DType::kBFloat16, true, true) : mla(), {200, 0, 150},
                      {300, 40, 150}, 1);
@@ -79,7 +79,7 @@ TEST(Launch, TwoStreamsAtOnce) {
 }
 
 TEST(Launch, TwoThreadsOneOperator) {
-  // Both threads make it, from a context that neither has used, and run it side by side on their own streams.
+  // Both threads create it from a context that neither has used, and run it concurrently on their own streams.
   const Context context = suite().fresh_context();
   std::exception_ptr failures[2];
   const auto work = [&](int index) {
@@ -148,7 +148,7 @@ TEST(Launch, ARefusedCallLaunchesNothing) {
     MhaVarlenParams params = tensors.params();
     spoil(params);
     EXPECT_THROW(tested_mha_varlen(c.config).run(params, nullptr), Error);
-    // Nothing was written at all, so every row is reported as missing and nothing else.
+    // Nothing was written, so every row is reported as missing and nothing else.
     const Output output = tensors.take_output();
     EXPECT_THAT(output.wrong_place, testing::StartsWith("51200 of 51200 elements of out were not written; 400 of 400"));
     EXPECT_THAT(output.wrong_place, testing::Not(testing::HasSubstr("belong to no row")));

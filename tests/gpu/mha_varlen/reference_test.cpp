@@ -1,4 +1,4 @@
-// The plain kernels against the CPU loop, on small cases: the reference of the references.
+// The plain kernels against the CPU loop on small cases: the reference of the references.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ struct SmallCase {
 
 void PrintTo(const SmallCase& c, std::ostream* stream) { *stream << c.name; }
 
-/// The same problem in host and in device memory.
+/// The same problem in host memory and in device memory.
 class TwoMemories {
  public:
   explicit TwoMemories(const SmallCase& c) : case_(c), generator_(99) {
@@ -130,11 +130,11 @@ TEST_P(ReferenceOnGpu, AgreesWithTheCpuLoop) {
   const TwoMemories problem(GetParam());
   const TwoMemories::Results gpu = problem.on_gpu();
   const TwoMemories::Results cpu = problem.on_cpu();
-  // Both in float64: they differ by the order of sums and the last bit of exp.
+  // Both are in float64: they differ by the order of sums and the last bit of exp.
   expect_near("out", gpu.out, cpu.out, 1e-12);
   expect_near("lse", gpu.lse, cpu.lse, 1e-12);
   expect_near("magnitude", gpu.magnitude, cpu.magnitude, 1e-12);
-  // In float32 a last bit may turn the rounding of a probability; its error must stay what it was.
+  // In float32 the last bit may change how a probability is rounded, but the error must keep its size.
   double gpu_error = 0, cpu_error = 0;
   for (std::size_t i = 0; i < cpu.out.size(); ++i) {
     gpu_error = std::max(gpu_error, std::fabs(gpu.yardstick[i] - cpu.out[i]));

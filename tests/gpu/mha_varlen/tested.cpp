@@ -11,7 +11,7 @@ namespace attnjit::gpu_tests {
 
 TestedMhaVarlen::TestedMhaVarlen(const Context& context, const OperatorUse& use, Tiles tiles)
     : use_(use), forced_(forced_by(tiles)) {
-  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures& own = runtime::context_impl(context)->features();
   const runtime::SmFeatures features = features_of(use.variant, tiles, own);
   kernels_ = runtime::choose_mha_varlen(use.config, features);
   if (features == own && forced_ == runtime::Forced{}) {

@@ -16,12 +16,12 @@ namespace attnjit::gpu_tests {
 class TestedMhaVarlen {
  public:
   TestedMhaVarlen(const Context& context, const OperatorUse& use, Tiles tiles);
-  /// Runs it, and records which kernel that was.
+  /// Runs it and records which kernel ran.
   void run(const MhaVarlenParams& params, CUstream stream) const;
 
  private:
   OperatorUse use_;
-  /// The public operator where the context's own features are used, else the inside of one with others.
+  /// The public operator if the context's own features are used, else its implementation made with other features.
   std::function<void(const MhaVarlenParams&, Stream)> run_;
   std::shared_ptr<const runtime::MhaVarlenKernels> kernels_;
   runtime::Forced forced_;

@@ -1,4 +1,5 @@
-// What must be the same by two ways: shards joined and the whole; a cache in e4m3 and the values that it stands for.
+// Two ways that must give the same result: merged shards and the whole; an e4m3 cache and the values that it
+// represents.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -45,8 +46,8 @@ std::vector<ShardedCase> sharded_cases() {
         c.whole.name = "whole";
         c.whole.config = decode_config(512, 64, DType::kBFloat16, CacheFormat::kSame, 1, true, e4m3_output);
         c.whole.seq_lens = {1500, 3, 1, 0, 260};
-        // Contiguous shards before the last one hold no new token, so all their keys are visible: one query asks the
-        // same of both ways.
+        // Contiguous shards before the last one hold no new token, so all their keys are visible. With a single query
+        // both ways compute the same.
         c.whole.seqlen_q = interleaved ? 3 : 1;
         c.whole.heads = 16;
         c.whole.seed = 31 + cases.size();
@@ -77,8 +78,8 @@ INSTANTIATE_TEST_SUITE_P(Identity, DecodeShards, testing::ValuesIn(sharded_cases
 
 class DecodeFormats : public testing::TestWithParam<CacheFormat> {};
 
-/// A cache in e4m3 and one in bf16 that holds what it stands for give the same bits: products and sums are the same.
-/// The scale of kE4M3 is a power of two here, so that it may be applied to the codes or to the sums.
+/// An e4m3 cache and a bf16 cache of the values it represents give the same bits, because products and sums are the
+/// same. The scale of kE4M3 is a power of two here, so that it may be applied to the codes or to the sums.
 TEST_P(DecodeFormats, HoldWhatTheyStandFor) {
   for (const int heads : {16, 24, 128}) {
     SCOPED_TRACE(heads);

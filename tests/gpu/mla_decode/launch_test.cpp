@@ -1,4 +1,4 @@
-// How calls of mla_decode meet graphs, streams and workspaces.
+// Calls of mla_decode with graphs, streams and workspaces.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,7 +87,7 @@ TEST(DecodeLaunch, TheSameBitsInEveryRun) {
 }
 
 TEST(DecodeLaunch, CallsInARowShareAWorkspace) {
-  // The second call's main kernel must not write the workspace before the first one's pieces are joined.
+  // The second call's main kernel must not write the workspace before the first call's partials are combined.
   const DecodeCase c = make_case(CacheFormat::kE4M3, {9000, 40, 3000}, 16, 6);
   const DecodeTensors tensors(c, suite().plain());
   const TestedMlaDecode& op = tested_mla_decode(c);

@@ -1,4 +1,4 @@
-// The plain kernels of MLA decode against the CPU loop, on small cases: the reference of the references.
+// The plain kernels of MLA decode against the CPU loop on small cases: the reference of the references.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ constexpr int kHeads = 3;
 constexpr int kPages = 20;
 constexpr int kPageSize = 4;
 
-/// The same problem in host and in device memory.
+/// The same problem in host memory and in device memory.
 class TwoMemories {
  public:
   explicit TwoMemories(const MlaDecodeConfig& config) : config_(config) {
@@ -142,7 +142,7 @@ TEST_P(DecodeReferenceOnGpu, AgreesWithTheCpuLoop) {
   expect_near("out", gpu.out, cpu.out, 1e-12);
   expect_near("lse", gpu.lse, cpu.lse, 1e-12);
   expect_near("magnitude", gpu.magnitude, cpu.magnitude, 1e-12);
-  // Other orders of summation in float32, and a P that rounds to the other side now and then.
+  // Sums in float32 in another order, and a P that is sometimes rounded the other way.
   expect_near("yardstick", {gpu.yardstick.begin(), gpu.yardstick.end()}, {cpu.yardstick.begin(), cpu.yardstick.end()},
               1e-2);
 }

@@ -32,7 +32,7 @@ void run_and_judge(const DecodeCase& c) {
   const Output output = tensors.take_output();
   judge(c, tensors.expected(), output);
 
-  // What the first run left in the workspace is nothing to the second one.
+  // What the first run left in the workspace must not affect the second one.
   op.run(tensors.params(), workspace, stream.get());
   EXPECT_TRUE(tensors.take_output() == output) << "a second run of the same call gave other bits";
 }

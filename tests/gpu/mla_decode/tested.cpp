@@ -10,7 +10,7 @@
 namespace attnjit::gpu_tests {
 
 TestedMlaDecode::TestedMlaDecode(const Context& context, const DecodeCase& c) : config_(c.config) {
-  const runtime::SmFeatures& own = context.impl()->features();
+  const runtime::SmFeatures& own = runtime::context_impl(context)->features();
   const runtime::SmFeatures features = features_of(c, own);
   kernels_ = runtime::choose_mla_decode(config_, features);
   if (features == own) {

@@ -16,17 +16,17 @@ namespace attnjit::gpu_tests {
 
 class TestedMlaDecode {
  public:
-  /// Of the case only what an operator is made from: config, variant, number of SMs.
+  /// Uses only the parts of the case that make an operator: config, variant, number of SMs.
   TestedMlaDecode(const Context& context, const DecodeCase& c);
 
   /// A workspace for calls within the bounds, full of NaN.
   DeviceBuffer workspace(const MlaDecodeBounds& bounds) const;
-  /// Runs it with that workspace, and records which kernels those were.
+  /// Runs it with that workspace and records which kernels ran.
   void run(MlaDecodeParams params, const DeviceBuffer& workspace, CUstream stream) const;
 
  private:
   MlaDecodeConfig config_;
-  /// The public operator where the context's own features are used, else the inside of one with others.
+  /// The public operator if the context's own features are used, else its implementation made with other features.
   std::function<void(const MlaDecodeParams&, Stream)> run_;
   std::shared_ptr<const runtime::MlaDecodeKernels> kernels_;
 };

@@ -11,7 +11,7 @@ int main() {
         {.device = attnjit::ContextOptions::kNoDevice, .arch = "sm_1", .cache_path = ":memory:"});
     std::puts("sm_1 was accepted");
     return 1;
-  } catch (const attnjit::Error& error) {  // thrown inside the library, caught by type outside of it
+  } catch (const attnjit::Error& error) {  // thrown inside the library, caught by type outside it
     return error.what()[0] == '\0';
   }
 }
