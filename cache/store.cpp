@@ -67,8 +67,8 @@ struct Store::Impl {
   StoreCounters counters;
   StoreTransactions transactions;
 
-  Impl(std::filesystem::path file, std::function<void(const std::string&)> told, std::int64_t limit, Patience patience)
-      : on_repair(std::move(told)), max_bytes(limit), transactions(std::move(file), on_repair, counters, patience) {}
+  Impl(std::filesystem::path file, std::function<void(const std::string&)> report, std::int64_t limit, Patience patience)
+      : on_repair(std::move(report)), max_bytes(limit), transactions(std::move(file), on_repair, counters, patience) {}
 
   std::optional<Entry> find(const KeyFields& fields, const CompilerWish& wish, WaitBudget& budget, Wait wait);
   void drop(const std::vector<BadRow>& bad, const CompilerWish& wish, WaitBudget& budget);

@@ -45,18 +45,18 @@ std::unique_ptr<Store> StoreTier::open() {
     why = error.what();
   }
   {
-    WhyNot& told = why_not_.get();
-    const std::lock_guard guard(told.mutex);
-    told.text = why;
+    WhyNot& why_not = why_not_.get();
+    const std::lock_guard guard(why_not.mutex);
+    why_not.text = why;
   }
   failed(kind, "kernels are kept in memory only", why);
   return nullptr;
 }
 
 std::string StoreTier::why_none() {
-  WhyNot& told = why_not_.get();
-  const std::lock_guard guard(told.mutex);
-  return told.text;
+  WhyNot& why_not = why_not_.get();
+  const std::lock_guard guard(why_not.mutex);
+  return why_not.text;
 }
 
 void StoreTier::tell_foreign_objects(const Store& store) {

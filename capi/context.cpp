@@ -100,8 +100,8 @@ ContextOptions to_cpp(const attnjit_context_options& c) {
   if (c.on_miss != -1) options.on_miss = read_miss_policy(c.on_miss, "attnjit_context_options.on_miss (-1: default)");
   if (c.miss != nullptr) {
     options.miss_callback = [callback = c.miss, user = c.miss_user](const Miss& miss) {
-      const attnjit_miss told = to_c(miss);
-      callback(&told, user);
+      const attnjit_miss c_miss = to_c(miss);
+      callback(&c_miss, user);
     };
   }
   if (c.cache_max_bytes != -1) options.cache_max_bytes = c.cache_max_bytes;

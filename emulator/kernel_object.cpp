@@ -41,7 +41,7 @@ KernelFunction open_object(const fs::path& path) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   void* const entry = library != nullptr ? dlsym(library, kEntry) : nullptr;
   if (entry == nullptr) {
-    throw Error(Status::kInternal, fmt::format("emulator: {} cannot be opened: {}. Remove it, and it is compiled anew",
+    throw Error(Status::kInternal, fmt::format("emulator: {} cannot be opened: {}. Remove it, and it is compiled again",
                                                path.string(), dlerror()));
   }
   return reinterpret_cast<KernelFunction>(entry);

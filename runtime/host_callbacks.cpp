@@ -96,10 +96,10 @@ LogCallback guard_log(LogCallback log) {
 
 MissCallback guard_miss(MissCallback miss) {
   if (!miss) return {};
-  return [miss = std::move(miss)](const Miss& told) {
+  return [miss = std::move(miss)](const Miss& missing) {
     if (inside_host_callback()) return;
     const CallbackStay stay;
-    miss(told);
+    miss(missing);
   };
 }
 

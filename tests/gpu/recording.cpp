@@ -24,7 +24,7 @@ Recording read_recording(const std::string& path) {
   }
   if (recording.sources != host_digest()) {
     throw std::runtime_error(
-        fmt::format("{} was recorded from other host sources than this program is built from: record it anew with "
+        fmt::format("{} was recorded from other host sources than this program is built from: record it again with "
                     "attnjit_record_launches",
                     path));
   }

@@ -1,7 +1,7 @@
 """Reads the source tree and prints every place that breaks its layout: see ARCHITECTURE.md for the rooms.
 
 Usage: check_structure.py ROOT. Exit status 1 if anything was printed. Each line is `file:line: [rule] text`.
-Rules: direction, outside, unresolved, length, kernel-text, bodies, folder, names, readme.
+Rules: direction, outside, unresolved, length, kernel-text, bodies, folder, names, words, readme.
 """
 
 import re
@@ -76,6 +76,15 @@ BODY_INCLUDE_ROOTS = ["emulator/", "templates/"]
 
 _ROOMS = "templates|process|cache|jit|runtime|operators|capi|emulator|verify|tools|bench|tests|examples|docs|scripts|cmake|include"
 _NAMED_PATH = re.compile(rf"(?<![\w./<>$}}{{-])((?:{_ROOMS})/[\w./{{}},*<>-]*[\w}}*/>])")
+# Each with what to say instead.
+DIALECT = {
+    "anew": "again, or reread",
+    "boldly": "lazily, lazy rescale",
+    "fetcher": "producer or load warp",
+    "thereof": "its",
+    "wherein": "in which, where",
+}
+_DIALECT = re.compile(rf"\b({'|'.join(DIALECT)})\b", re.IGNORECASE)
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _CODE_NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 _WORD = re.compile(r"\b\w+\b")
@@ -245,6 +254,15 @@ def check_names(root: Path, file: str) -> Iterator[Finding]:
                 yield Finding(file, number, "names", f"there is no {name}")
 
 
+def check_words(root: Path, file: str) -> Iterator[Finding]:
+    """Words that readers of the field do not know, where it has its own."""
+    if not (is_source(file) or file.endswith(".md")) or file.startswith("tests/structure/"):
+        return
+    for number, line in enumerate(read(root, file).splitlines(), 1):
+        for match in _DIALECT.finditer(line):
+            yield Finding(file, number, "words", f"{match.group(0)}: {DIALECT[match.group(0).lower()]}")
+
+
 def check_readme(root: Path) -> Iterator[Finding]:
     """The program that README shows is the one that is built."""
     readme, program = root / "README.md", root / "examples/readme_program.cpp"
@@ -269,6 +287,7 @@ def check(root: Path) -> list[Finding]:
         findings += check_kernel_text(root, file)
         findings += check_folders(file)
         findings += check_names(root, file)
+        findings += check_words(root, file)
     findings += check_bodies(root)
     findings += check_readme(root)
     return findings

@@ -90,6 +90,8 @@ VIOLATIONS = [
     ("kernel-text", "templates/core/bad.cuh", 'f("// text"); const int x = threadIdx.x;\n'),
     ("kernel-text", "templates/shared/bad.h", "inline int b() { return blockIdx.x; }\n"),
     ("folder", "runtime/utils/bad.h", "// nothing\n"),
+    ("words", "runtime/bad.h", "// reads the index anew\n"),
+    ("words", "docs/bad.md", "The fetcher loads K.\n"),
     ("names", "docs/bad.md", "See `runtime/gone.h`.\n"),
     ("names", "runtime/bad.h", "// made by operators/gone/call.cpp\n"),
     ("direction", "operators/bad.h", '#include "capi/support.h"\n'),
