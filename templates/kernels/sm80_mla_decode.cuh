@@ -261,10 +261,7 @@ ATTNJIT_DEVICE void sm80_mla_decode(const MlaDecodeParams& params) {
       stage = stage + 1 == kConfig.stages ? 0 : stage + 1;
       if constexpr (Shared::kConverted) {
         const u32 converted = shared_address(&shared.work.converted);
-        // Several loads in flight where registers allow it: with 16 rows the accumulators leave room.
-        constexpr int kUnroll = kConfig.block_m == 16 ? 3 : 1;
-        convert_tile<cache_row(kConfig), kConfig.element, kConfig.e4m3_cvt, kBlockN, Shared::kStoredPitch, kPitch * 2,
-                     kThreads, kUnroll>(converted, tile);
+        convert_tile<kConfig, kBlockN, Shared::kStoredPitch, kPitch * 2, kThreads>(converted, tile);
         tile = converted;
         sync_block();  // for every warp: the tile is converted and its stage free
       }
