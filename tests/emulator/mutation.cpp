@@ -19,13 +19,46 @@ using emulator::Completion;
 using emulator::LaunchOptions;
 using emulator::SyncSite;
 
-/// A name for a site that survives changes elsewhere in its file: "cp_async_wait 2 of kernels/x.cuh", counted from the
-/// top.
+std::vector<std::string> lines_of(const std::string& file) {
+  const auto& files = jit::Templates::embedded().files();
+  const auto found = files.find(file);
+  std::istringstream text(found == files.end() ? "" : found->second);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line.substr(0, line.find("//")));
+  return lines;
+}
+
+/// The function or lambda around a line, by indentation.
+std::string function_around(const std::vector<std::string>& lines, std::size_t line) {
+  static const std::regex head(R"(ATTNJIT_DEVICE[^;=]*?\b(\w+)\(|const auto (\w+) = \[)");
+  std::size_t indent = lines[line].find_first_not_of(' ');
+  while (line-- > 0) {
+    const std::size_t begin = lines[line].find_first_not_of(' ');
+    if (begin == std::string::npos || begin >= indent || lines[line][begin] == '#') continue;
+    indent = begin;
+    std::smatch match;
+    if (std::regex_search(lines[line], match, head)) return match[1].matched ? match[1] : match[2];
+  }
+  return "?";
+}
+
+/// A name for a site that survives changes elsewhere in its file: "kernels/x.cuh, load_tile: cp_async_wait<1>();".
+/// Equal statements of one function are numbered from the top.
 std::map<SyncSite, std::string> names_of(const std::set<SyncSite>& sites) {
   std::map<SyncSite, std::string> names;
   std::map<std::string, int> count;
   for (const SyncSite& site : sites) {  // sorted by what, file, line
-    names[site] = fmt::format("{} {} of {}", site.what, ++count[site.what + site.file], site.file);
+    const std::vector<std::string> lines = lines_of(site.file);
+    const auto line = static_cast<std::size_t>(site.line) - 1;
+    if (line >= lines.size()) {
+      names[site] = fmt::format("{}:{}: {}", site.file, site.line, site.what);
+      continue;
+    }
+    const std::size_t begin = lines[line].find_first_not_of(' ');
+    const std::string code = lines[line].substr(begin, lines[line].find_last_not_of(' ') + 1 - begin);
+    std::string name = fmt::format("{}, {}: {}", site.file, function_around(lines, line), code);
+    if (const int number = ++count[name]; number > 1) name += fmt::format(" ({})", number);
+    names[site] = name;
   }
   return names;
 }
