@@ -72,8 +72,10 @@ const Fault kFaults[] = {
      " has dtype "},
     {"rank",
      [](Tensor& t) {
+       if (t.rank == Tensor::kMaxRank) return false;
        t.shape[t.rank] = t.strides[t.rank] = 1;
-       return ++t.rank <= Tensor::kMaxRank;
+       ++t.rank;
+       return true;
      },
      " has shape "},
     {"fewer_columns",  // index tensors may have any number
