@@ -20,9 +20,9 @@ class KeyLock {
   using Clock = std::chrono::steady_clock;
   enum class Outcome { kHeld, kTimedOut, kUnavailable };
 
-  /// Locks the byte of `key` in the file `lock_path` (mode 0600, 0660 in a shared folder; O_CLOEXEC). Gives up when its holders have
-  /// shown no progress for a total of `timeout` (cache/key_holder.h), and in any case after twelve times that. waited()
-  /// says whether somebody else held it first.
+  /// Locks the byte of `key` in the file `lock_path` (mode 0600, 0660 in a shared folder; O_CLOEXEC). Gives up when its
+  /// holders have shown no progress for a total of `timeout` (cache/key_holder.h), and in any case after twelve times
+  /// that. waited() says whether somebody else held it first.
   KeyLock(const std::filesystem::path& lock_path, const Key& key, std::chrono::milliseconds timeout);
   ~KeyLock();
   KeyLock(const KeyLock&) = delete;

@@ -15,8 +15,8 @@ ATTNJIT_DEVICE float quotient(float a, float b) {
 }
 
 /// The initial row_max, before any key: less than any score; finite, as is its product with the scale, since -inf -
-/// -inf is NaN; and a power of two, so that the product is exact and the peak 1. -2^126 for scales below 1, -2^(125 - e)
-/// for scales from 2^e to 2^(e + 1).
+/// -inf is NaN; and a power of two, so that the product is exact and the peak 1. -2^126 for scales below 1, -2^(125 -
+/// e) for scales from 2^e to 2^(e + 1).
 ATTNJIT_DEVICE float initial_row_max(float scale) {
   const u32 exponent = bits_of(scale) >> 23;  // biased exponent of a positive number; 127 for 1
   return float_of(0x80000000u | (379u - (exponent > 126 ? exponent : 126u)) << 23);
