@@ -301,6 +301,17 @@ TEST(MissText, WordsOfAShellAreQuoted) {
   EXPECT_THAT(odd.command, HasSubstr(R"x(--cache '/a'"$(printf '\377')"'' --arch)x"));
 }
 
+TEST(MissText, NoCommandIsGivenForACubinThatTheDriverRefuses) {
+  runtime::KernelPlan plan;
+  plan.serves = runtime::text_of(small_config());
+  const auto command = [&](MissReason reason) {
+    return runtime::describe_miss(plan, {}, {}, MissPolicy::kError, {reason, "why"}).command;
+  };
+  EXPECT_EQ(command(MissReason::kCubinRefused), "") << "it would make the same cubin again";
+  EXPECT_THAT(command(MissReason::kAbsent), HasSubstr("precompile-cache"));
+  EXPECT_THAT(command(MissReason::kStoreUnreadable), HasSubstr("precompile-cache"));
+}
+
 TEST_F(MissTest, CallbacksAreToldUtf8Only) {
   ContextOptions odd = options();
   odd.cache_path = directory_ / "\xff\x1b[2J";
