@@ -208,6 +208,17 @@ def _fill(name, given):
     return struct, keep
 
 
+def _by_name(name, values, named):
+    """Adds the values given by position, in the order of the struct's fields, to those given by name."""
+    fields = [field["name"] for field in sorted(_fields(name).values(), key=lambda field: field["offset"])]
+    if len(values) > len(fields):
+        raise TypeError(f"{name} has {len(fields)} fields, and {len(values)} values were given")
+    by_position = dict(zip(fields, values))
+    if twice := by_position.keys() & named.keys():
+        raise TypeError(f"{name}: given twice: {', '.join(sorted(twice))}")
+    return by_position | named
+
+
 def _fill_all(name, given):
     given = dict(given)
     filled = _fill(name, given)
@@ -264,19 +275,20 @@ class Call:
 
 
 class _Operator(_Handle):
-    """The constructor compiles the kernels or loads them from the cache."""
+    """The constructor compiles the kernels or loads them from the cache. It takes the config's fields by name, or by
+    position in the order of attnjit.h."""
 
     name = ""  # as in attnjit_<name>_create
 
-    def __init__(self, context, **config):
+    def __init__(self, context, *values, **config):
         super().__init__()
         self._destroy = f"attnjit_{self.name}_destroy"
         arguments = [context.handle]
         struct = abi()["operators"][self.name]["config"]
         if struct is not None:
-            made, _ = _fill_all(struct, config)
+            made, _ = _fill_all(struct, _by_name(struct, values, config))
             arguments.append(ctypes.byref(made))
-        elif config:
+        elif values or config:
             raise TypeError(f"{self.name} takes no config")
         check(self._function("create")(*arguments, ctypes.byref(self.handle)))
 

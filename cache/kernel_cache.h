@@ -39,6 +39,7 @@ struct KernelCacheOptions {
   std::int64_t max_bytes = kDefaultMaxBytes;                  // of the store; 0: no limit
 };
 
+/// What a request does about an entry that is nowhere: compile it, or return none.
 enum class MissDecision { kCompile, kGiveUp };
 
 class KernelCache {

@@ -84,7 +84,7 @@ cache::Found KernelLoader::prepare_for_target(const KernelPlan& plan, bool recom
     for (;;) {
       cache::Found found = cache_.get(request, [&] { return builder_.compile(plan, request.fields); });
       if (found.entry) return found;
-      // on_miss() gave up for a kernel of a later target, which is evicted or there.
+      // on_miss() gave up because the cache has the kernel of a later target. If that was evicted meanwhile, ask again.
       if (auto later = find_for_later_target(plan)) return {.entry = std::move(later), .tier = cache::Tier::kStore};
     }
   } catch (const jit::CompilerTooOld&) {

@@ -82,6 +82,19 @@ class TorchBridge(unittest.TestCase):
         with self.assertRaises(TypeError):
             self.op.bind(query=None, max_seqlen_q=1, max_seqlen_k=1, softmax_scale=1.0)
 
+    def test_a_config_by_position(self):
+        by_position = bridge.MhaVarlen(self.context, 32, 16, 16, False, "bfloat16")
+        self.assertIn("without a device", self.refusal(op=by_position))
+        half = bridge.MhaVarlen(self.context, 32, 16, 0, True, "float16")
+        self.assertIn("it must be float16", self.refusal(op=half))
+        with self.assertRaises(bridge.Error) as caught:
+            bridge.MhaVarlen(self.context, 32, 24)
+        self.assertIn("head_dim_v is 24", str(caught.exception))
+        with self.assertRaises(TypeError):
+            bridge.MhaVarlen(self.context, 32, 16, head_dim_v=16)
+        with self.assertRaises(TypeError):
+            bridge.MhaVarlen(self.context, 32, 16, 0, True, "bfloat16", None, 1)
+
     def test_errors_of_construction(self):
         with self.assertRaises(bridge.Error) as caught:
             bridge.MhaVarlen(self.context, head_dim_qk=24, head_dim_v=16)
